@@ -3,9 +3,13 @@ package feed
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill"
 	"github.com/ThreeDotsLabs/watermill/message"
 )
 
@@ -31,19 +35,142 @@ type Options struct {
 var ErrDrainDeadline = errors.New("drain deadline passed with messages in flight: they were given back to their source")
 
 // Feed runs routes.
-type Feed struct{}
+type Feed struct {
+	opts    Options
+	created time.Time
+	runners []*runner
+	ran     atomic.Bool
+}
 
 // New checks the routes and returns a feed of them. It does no I/O. From then
 // on the feed owns the stages: Run closes them.
-func New(opts Options, routes ...Route) (*Feed, error) { panic("under construction") }
+func New(opts Options, routes ...Route) (*Feed, error) {
+	setDefault(&opts.Name, "feed")
+	setDefault(&opts.Logger, slog.Default())
+	setDefault(&opts.DrainTimeout, 20*time.Second)
+	f := &Feed{opts: opts, created: time.Now()}
+	var errs []error
+	if len(routes) == 0 {
+		errs = append(errs, errors.New("a feed needs at least one route"))
+	}
+	names := map[string]bool{}
+	for _, r := range routes {
+		runner := newRunner(r, opts)
+		errs = append(errs, runner.Route.validate())
+		if names[r.Name] {
+			errs = append(errs, fmt.Errorf("two routes are named %q", r.Name))
+		}
+		names[r.Name] = true
+		f.runners = append(f.runners, runner)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
 
 // Run runs the feed until ctx ends, or until every source has said io.EOF.
 // When ctx ends it drains: it stops consuming, finishes what is in flight
 // within the drain timeout, settles, and closes sources and sinks. It returns
 // nil after a clean stop, ErrDrainDeadline when something had to be given
-// back, and an error when a route cannot work at all. A feed runs once.
-func (f *Feed) Run(ctx context.Context) error { panic("under construction") }
+// back, and an error when a route cannot work at all; the other routes are
+// then drained first. A feed runs once.
+func (f *Feed) Run(ctx context.Context) error {
+	if f.ran.Swap(true) {
+		return errors.New("a feed runs only once")
+	}
+	soft, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	hard, abandon := context.WithCancel(context.WithoutCancel(ctx))
+	defer abandon()
+
+	router, err := message.NewRouter(message.RouterConfig{CloseTimeout: f.opts.DrainTimeout}, routerLogger(f.opts.Logger))
+	if err != nil {
+		return fmt.Errorf("router: %w", err)
+	}
+	router.AddMiddleware(f.opts.Middleware...)
+	var loops sync.WaitGroup
+	for _, r := range f.runners {
+		r.soft, r.hard = soft, hard
+		router.AddConsumerHandler(r.Name, r.Name, r.carrier, handleTurn)
+		loops.Go(func() {
+			if err := r.loop(); err != nil {
+				stop(err)
+			}
+		})
+	}
+	drained := make(chan struct{})
+	var deadline sync.WaitGroup
+	deadline.Go(func() {
+		select {
+		case <-soft.Done():
+		case <-drained:
+			return
+		}
+		sleepUntilDrained(f.opts.DrainTimeout, drained)
+		abandon()
+	})
+	// The router ends by itself when every route's loop has ended.
+	routerErr := router.Run(hard)
+	loops.Wait()
+	close(drained)
+	deadline.Wait()
+
+	errs := []error{routerErr, f.closeStages()}
+	if cause := context.Cause(soft); cause != nil && ctx.Err() == nil {
+		errs = append(errs, cause)
+	}
+	for _, r := range f.runners {
+		if r.abandoned.Load() {
+			errs = append(errs, ErrDrainDeadline)
+			break
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func sleepUntilDrained(d time.Duration, drained <-chan struct{}) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-drained:
+	}
+}
+
+// closeStages closes sources first: a sink must outlive what feeds it.
+func (f *Feed) closeStages() error {
+	var errs []error
+	for _, r := range f.runners {
+		if err := r.Source.Close(); err != nil {
+			errs = append(errs, fmt.Errorf("close source of route %s: %w", r.Name, err))
+		}
+	}
+	for _, r := range f.runners {
+		if err := r.Sink.Close(); err != nil {
+			errs = append(errs, fmt.Errorf("close sink of route %s: %w", r.Name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
 
 // Status returns a snapshot. Safe for concurrent use, also before and after
 // Run.
-func (f *Feed) Status() Status { panic("under construction") }
+func (f *Feed) Status() Status {
+	s := Status{Feed: f.opts.Name, Started: f.created, Ready: true}
+	for _, r := range f.runners {
+		rs := r.status()
+		s.Ready = s.Ready && rs.Ready
+		s.Routes = append(s.Routes, rs)
+	}
+	return s
+}
+
+// routerLogger passes on what Watermill's router logs as debug messages: the
+// route reports each failure itself, once.
+func routerLogger(l *slog.Logger) watermill.LoggerAdapter {
+	return watermill.NewSlogLoggerWithLevelMapping(l, map[slog.Level]slog.Level{
+		slog.LevelInfo:  slog.LevelDebug,
+		slog.LevelError: slog.LevelDebug,
+	})
+}

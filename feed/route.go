@@ -65,7 +65,8 @@ var (
 // write into its payload bytes) and return it. [Filter] drops the message
 // with a counted reason; a [Permanent] error sends it to the quarantine; any
 // other error is transient: the route holds the source back and tries again.
-// To return neither a message nor an error is a permanent error.
+// To return neither a message nor an error is a permanent error. A Func that
+// fails transiently must leave its message as it was: it gets it again.
 // Func is called by one goroutine at a time.
 type Transform struct {
 	Name string
@@ -103,6 +104,12 @@ type Route struct {
 	Retry RetryPolicy
 	Park  ParkLimits
 
+	// MaxHold bounds how long a delivery is held before all are given back and
+	// taken again, so that the broker never takes one back by itself. It must
+	// stay well below the broker's acknowledgement timeout (30 min in
+	// RabbitMQ). 10 min when zero.
+	MaxHold time.Duration
+
 	// AllowLoss permits a sink that is not durable, such as MQTT QoS 0.
 	AllowLoss bool
 }
@@ -119,6 +126,7 @@ func (r Route) withDefaults() Route {
 	setDefault(&r.Retry.GiveBackAfter, DefaultRetryPolicy.GiveBackAfter)
 	setDefault(&r.Park.PerKey, DefaultParkLimits.PerKey)
 	setDefault(&r.Park.PerRoute, DefaultParkLimits.PerRoute)
+	setDefault(&r.MaxHold, 10*time.Minute)
 	if r.Key == nil {
 		r.Key = Topic
 	}
@@ -135,7 +143,9 @@ func setDefault[T comparable](field *T, value T) {
 // validate reports what would make the route lose messages or never work.
 func (r Route) validate() error {
 	var errs []error
-	bad := func(format string, a ...any) { errs = append(errs, fmt.Errorf("route %q: "+format, append([]any{r.Name}, a...)...)) }
+	bad := func(format string, a ...any) {
+		errs = append(errs, fmt.Errorf("route %q: "+format, append([]any{r.Name}, a...)...))
+	}
 	if r.Name == "" {
 		bad("has no name")
 	}

@@ -1,0 +1,141 @@
+package feed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+)
+
+// All returns a sink that publishes every message to all of the given sinks.
+// A message counts as delivered when every sink has it. A retry goes only to
+// the sinks that lack it, as long as the route holds the message; after it was
+// given back, sinks that had it get it again. A permanent failure of one sink
+// is reported when all others have the message, so that the quarantine never
+// takes it from them.
+//
+// The sinks are [BatchPublisher]s; All panics with more than 64 of them, or
+// with none: both are mistakes of the program.
+func All(sinks ...message.Publisher) message.Publisher {
+	if len(sinks) == 0 || len(sinks) > 64 {
+		panic(fmt.Sprintf("feed.All: %d sinks; it takes 1 to 64", len(sinks)))
+	}
+	return &all{sinks: sinks}
+}
+
+type all struct{ sinks []message.Publisher }
+
+// PublishBatch publishes to all sinks at the same time.
+func (a *all) PublishBatch(ctx context.Context, b *Batch) error {
+	if b.reached == nil {
+		b.reached = make([]uint64, len(b.Messages))
+	}
+	results := make([]map[int]error, len(a.sinks))
+	var wg sync.WaitGroup
+	for i, sink := range a.sinks {
+		missing, index := lacking(b, i)
+		if len(index) == 0 {
+			continue
+		}
+		wg.Go(func() { results[i] = publishTo(ctx, sink, missing, index) })
+	}
+	wg.Wait()
+
+	failed := &BatchError{}
+	for i := range b.Messages {
+		var transient, permanent []error
+		for s := range a.sinks {
+			switch err := results[s][i]; {
+			case err == nil:
+				b.reached[i] |= 1 << s
+			case IsPermanent(err):
+				permanent = append(permanent, err)
+			default:
+				transient = append(transient, err)
+			}
+		}
+		switch {
+		case len(transient) > 0:
+			failed.Add(i, errors.Join(transient...))
+		case len(permanent) > 0:
+			failed.Add(i, errors.Join(permanent...))
+		}
+	}
+	return failed.ErrorOrNil()
+}
+
+// lacking returns the messages that sink s does not have yet, and their places
+// in b.
+func lacking(b *Batch, s int) (*Batch, []int) {
+	sub := &Batch{Received: b.Received}
+	var index []int
+	for i, m := range b.Messages {
+		if b.reached[i]&(1<<s) == 0 {
+			sub.Messages = append(sub.Messages, m)
+			index = append(index, i)
+		}
+	}
+	return sub, index
+}
+
+// publishTo returns the errors of one sink by the message's place in the whole
+// batch.
+func publishTo(ctx context.Context, sink message.Publisher, b *Batch, index []int) map[int]error {
+	errs := map[int]error{}
+	err := publishBatch(ctx, sink, b)
+	var failed *BatchError
+	switch {
+	case err == nil:
+	case errors.As(err, &failed):
+		for _, f := range failed.Failures {
+			if f.Index >= 0 && f.Index < len(index) {
+				errs[index[f.Index]] = f.Err
+			}
+		}
+	default:
+		for _, i := range index {
+			errs[i] = err
+		}
+	}
+	return errs
+}
+
+// Publish publishes to all sinks; it is here to make All a Publisher.
+func (a *all) Publish(topic string, msgs ...*message.Message) error {
+	for _, m := range msgs {
+		SetTopic(m, topic)
+	}
+	return a.PublishBatch(context.Background(), NewBatch(msgs...))
+}
+
+// Probe succeeds when all sinks do.
+func (a *all) Probe(ctx context.Context) error {
+	var errs []error
+	for _, s := range a.sinks {
+		if p, ok := s.(Prober); ok {
+			errs = append(errs, p.Probe(ctx))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Durable reports whether all sinks are.
+func (a *all) Durable() bool {
+	for _, s := range a.sinks {
+		if d, ok := s.(Durability); ok && !d.Durable() {
+			return false
+		}
+	}
+	return true
+}
+
+// Close closes all sinks.
+func (a *all) Close() error {
+	var errs []error
+	for _, s := range a.sinks {
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(errs...)
+}

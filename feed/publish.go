@@ -1,0 +1,35 @@
+package feed
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+)
+
+// publishBatch calls a sink and turns a panic into an error: the outcome of
+// the batch is then unknown, like that of any other untyped error.
+func publishBatch(ctx context.Context, sink message.Publisher, b *Batch) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("sink panicked: %v\n%s", r, debug.Stack())
+		}
+	}()
+	p, ok := sink.(BatchPublisher)
+	if !ok {
+		return fmt.Errorf("%T is a plain Publisher: declare it with feed.DurablePublisher", sink)
+	}
+	return p.PublishBatch(ctx, b)
+}
+
+// transformOne calls a transform and turns a panic into a permanent error: the
+// same message would cause it again.
+func transformOne(t Transform, m *message.Message) (out []*message.Message, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = Permanent(fmt.Errorf("transform panicked: %v\n%s", r, debug.Stack()))
+		}
+	}()
+	return t.Func(m)
+}

@@ -1,0 +1,207 @@
+package feed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+)
+
+// gather takes deliveries from the source until a batch is full or its delay
+// is over. It blocks for the first, but not beyond the moment at which
+// something that is parked is due.
+func (r *runner) gather() error {
+	messages, bytes := 0, Size(0)
+	deadline, _ := r.park.nextDue()
+	for {
+		n, size, err := r.receive(deadline, r.Batch.MaxMessages-messages)
+		messages, bytes = messages+n, bytes+size
+		switch {
+		case err == nil:
+		case r.soft.Err() != nil:
+			return errStopped
+		case errors.Is(err, context.DeadlineExceeded):
+			return nil
+		default:
+			return err
+		}
+		if messages >= r.Batch.MaxMessages || bytes >= r.Batch.MaxBytes || r.Batch.MaxDelay <= 0 {
+			return nil
+		}
+		if messages == n {
+			deadline = time.Now().Add(r.Batch.MaxDelay)
+		}
+	}
+}
+
+// receive takes at most limit deliveries and blocks for the first of them, but
+// not beyond deadline unless that is zero.
+func (r *runner) receive(deadline time.Time, limit int) (int, Size, error) {
+	ctx := r.soft
+	if !deadline.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(r.soft, deadline)
+		defer cancel()
+	}
+	var err error
+	r.deliveries, err = r.sub.Receive(ctx, r.deliveries[:0], limit)
+	n := len(r.deliveries)
+	bytes := r.admit(r.deliveries)
+	clear(r.deliveries)
+	return n, bytes, err
+}
+
+// admit enters deliveries into the window and returns their payload bytes.
+func (r *runner) admit(ds []Delivery) (bytes Size) {
+	if len(ds) == 0 {
+		return 0
+	}
+	now := time.Now()
+	entries := make([]entry, len(ds))
+	r.mu.Lock()
+	first := r.received.enter(len(ds))
+	for _, d := range ds {
+		if d.Redelivered {
+			r.counts.Redelivered++
+		}
+	}
+	r.mu.Unlock()
+	for i, d := range ds {
+		e := &entries[i]
+		*e = entry{number: first + uint64(i), tag: d.Tag, msg: d.Message, payload: d.Message.Payload, received: now}
+		r.window = append(r.window, e)
+		r.inbox = append(r.inbox, e)
+		bytes += Size(len(d.Message.Payload))
+	}
+	return bytes
+}
+
+// produce gives a message made of a delivery its place in the account.
+func (r *runner) produce(e *entry, m *message.Message) *outgoing {
+	r.mu.Lock()
+	number := r.produced.enter(1)
+	r.mu.Unlock()
+	e.open++
+	return &outgoing{number: number, msg: m, from: e}
+}
+
+// enqueue puts what the transforms made of a delivery behind what waits for
+// the sink.
+func (r *runner) enqueue(e *entry, msgs []*message.Message) {
+	if len(msgs) > 0 {
+		made := make([]outgoing, len(msgs))
+		r.mu.Lock()
+		number := r.produced.enter(len(msgs))
+		r.mu.Unlock()
+		for i, m := range msgs {
+			made[i] = outgoing{number: number + uint64(i), msg: m, from: e}
+			r.queue = append(r.queue, &made[i])
+		}
+		e.open += len(msgs)
+	}
+	e.transformed = true
+}
+
+// filter ends a message that a transform dropped on purpose.
+func (r *runner) filter(e *entry, m *message.Message, reason string) {
+	r.endOutgoing(r.produce(e, m), Filtered, reason)
+}
+
+// condemn sends a message on its way to the quarantine.
+func (r *runner) condemn(o *outgoing, stage string, err error) {
+	r.condemned = append(r.condemned, condemned{out: o, stage: stage, err: err, time: time.Now()})
+}
+
+// endOutgoing notes how a produced message ended.
+func (r *runner) endOutgoing(o *outgoing, outcome Outcome, label string) {
+	r.mu.Lock()
+	r.produced.leave(o.number, outcome, label)
+	if outcome == Delivered && o.reordered {
+		r.counts.Reordered++
+	}
+	r.mu.Unlock()
+	o.from.open--
+	o.from.end(outcome, label)
+}
+
+// settle tells the source about the deliveries that have ended, in one call.
+// A delivery that ended but could not be settled keeps its outcome, and the
+// broker will hand it out again.
+func (r *runner) settle() error {
+	r.settlements = r.settlements[:0]
+	for _, e := range r.window {
+		if e.ended() {
+			r.settlements = append(r.settlements, Settlement{Tag: e.tag, Outcome: e.outcome})
+		}
+	}
+	if len(r.settlements) == 0 {
+		return nil
+	}
+	ctx := r.hard
+	if ctx.Err() != nil { // what is done is still settled after the deadline
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+	}
+	err := r.sub.Settle(ctx, r.settlements)
+
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	rest := r.window[:0]
+	for _, e := range r.window {
+		if !e.ended() {
+			rest = append(rest, e)
+			continue
+		}
+		r.received.leave(e.number, e.outcome, e.label)
+	}
+	clear(r.window[len(rest):])
+	r.window = rest
+	r.received.trim()
+	r.produced.trim()
+	r.counts.Batches++
+	if err != nil {
+		r.counts.SettleLost += uint64(len(r.settlements))
+		return fmt.Errorf("settle: %w", err)
+	}
+	return nil
+}
+
+// release closes the subscription, which gives back what is unsettled.
+func (r *runner) release(cause error) {
+	if err := r.sub.Close(); err != nil {
+		r.log.Debug("closing the subscription", "error", err)
+	}
+	reason := "source connection lost"
+	switch {
+	case errors.Is(cause, errPause):
+		reason = "sink down"
+	case errors.Is(cause, errRenew):
+		reason = "held for long"
+	case errors.Is(cause, errStopped):
+		reason = "drain deadline"
+		if len(r.window) > 0 {
+			r.abandoned.Store(true)
+		}
+	}
+	r.mu.Lock()
+	for _, o := range r.queue {
+		r.produced.leave(o.number, Returned, reason)
+	}
+	for _, c := range r.condemned {
+		r.produced.leave(c.out.number, Returned, reason)
+	}
+	for _, e := range r.window {
+		r.received.leave(e.number, Returned, reason)
+	}
+	r.received.trim()
+	r.produced.trim()
+	r.counts.Parked = 0
+	r.mu.Unlock()
+	r.window, r.inbox, r.queue, r.condemned = nil, nil, nil, nil
+	r.steps = steps{}
+	r.park = newParkingLot(r.Route)
+	r.sub = nil
+}
