@@ -1,0 +1,150 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/kraft-edge/datafeed/feed"
+)
+
+// check looks at what only the whole file shows.
+func (d *decoder) check(c *Config, root *yaml.Node) {
+	bad := func(key, reason, remedy string) { d.problem(nodeAt(root, key, root), key, reason, remedy) }
+	if c.Name == "" || len(c.Name) > 100 {
+		bad("name", "must have 1 to 100 characters", "remove the key for the default")
+	}
+	if c.DrainTimeout <= 0 {
+		bad("drainTimeout", "must be above 0", "write a duration such as 20s")
+	}
+	if c.Quarantine.MaxBytes < feed.MiB {
+		bad("quarantine.maxBytes", "must be at least 1MiB", "")
+	}
+	if c.Quarantine.MaxMessages < 1 {
+		bad("quarantine.maxMessages", "must be at least 1", "")
+	}
+	if e, ok := find(root, "quarantine"); ok && c.Quarantine.Path == "" && len(resolve(e.value).Content) > 0 {
+		bad("quarantine", "has no path", "write path: and the file that is to hold it")
+	}
+	d.checkAdmin(c.Admin, bad)
+	if _, ok := find(root, "routes"); !ok {
+		d.problem(root, "routes", "missing", "write at least one route: {name: {source: {…}, sink: {…}}}")
+	} else if len(c.Routes) == 0 && len(d.problems) == 0 {
+		bad("routes", "there is no route", "write at least one: {name: {source: {…}, sink: {…}}}")
+	}
+	for _, r := range c.Routes {
+		d.checkRoute(r)
+	}
+	d.checkCycles(c.Routes)
+	d.checkShared(c.Routes)
+	if e, ok := find(root, "routes"); ok && c.Quarantine.Path == "" {
+		d.warn(e.key, "quarantine", "there is none: the first message that can never be delivered pauses its route", "write quarantine: {path: …}")
+	}
+}
+
+func (d *decoder) checkAdmin(a Admin, bad func(key, reason, remedy string)) {
+	if a.Off() {
+		return
+	}
+	_, port, err := net.SplitHostPort(a.Address)
+	if n, convErr := strconv.ParseUint(port, 10, 16); err != nil || convErr != nil || n > 65535 {
+		bad("admin.address", "is no address to listen on", "write host:port such as 127.0.0.1:8686, :8686 for all interfaces, or off")
+	}
+}
+
+// checkRoute checks what the parts of a route demand of each other.
+func (d *decoder) checkRoute(r *Route) {
+	path := joinKey("routes", r.Name)
+	bad := func(key, reason, remedy string) {
+		d.problem(nodeAt(r.node, key, r.key), path+"."+key, reason, remedy)
+	}
+	set := func(key string) bool {
+		_, exact := locate(r.node, key)
+		return exact
+	}
+	if r.node.Kind == yaml.MappingNode || isNull(r.node) {
+		for _, key := range []string{"source", "sink"} {
+			if !set(key) {
+				d.problem(r.key, path, "has no "+key, "write "+key+": and a stage; feed stages lists all")
+			}
+		}
+	}
+	atLeast(bad, "batch.maxMessages", r.Batch.MaxMessages, 1)
+	atLeast(bad, "batch.maxBytes", r.Batch.MaxBytes, 1)
+	atLeast(bad, "batch.maxDelay", r.Batch.MaxDelay, 0)
+	atLeast(bad, "retry.initialDelay", r.Retry.InitialDelay, time.Millisecond)
+	atLeast(bad, "retry.giveBackAfter", r.Retry.GiveBackAfter, time.Millisecond)
+	if r.Retry.MaxDelay < r.Retry.InitialDelay {
+		bad("retry.maxDelay", fmt.Sprintf("%v is below retry.initialDelay, which is %v", r.Retry.MaxDelay, r.Retry.InitialDelay), "")
+	}
+	atLeast(bad, "park.perKey", r.Park.PerKey, 1)
+	atLeast(bad, "park.perRoute", r.Park.PerRoute, 1)
+	if r.Park.PerKey > r.Park.PerRoute {
+		bad("park.perKey", fmt.Sprintf("%d is above park.perRoute, which is %d", r.Park.PerKey, r.Park.PerRoute), "")
+	}
+	if _, err := parseOrderKey(r.OrderKey); err != nil {
+		bad("orderKey", err.Error(), "write metadata names in braces, such as {topic} or {site}/{device}")
+	}
+	if set("orderKey") && r.Order == feed.OrderNone {
+		bad("orderKey", "has no effect with order: none", "remove it, or write order: key")
+	}
+	if set("park") && r.Order == feed.OrderWire {
+		bad("park", "has no effect with order: wire", "remove it, or write order: key")
+	}
+	if r.Source.ok {
+		d.checkSource(r, bad, set)
+	}
+	d.checkDurable(r)
+}
+
+func atLeast[T int | feed.Size | time.Duration](bad func(key, reason, remedy string), key string, v, least T) {
+	if v < least {
+		bad(key, fmt.Sprintf("%v is too small: the least is %v", v, least), "")
+	}
+}
+
+// checkSource checks the route's limits against those of its source.
+func (d *decoder) checkSource(r *Route, bad func(key, reason, remedy string), set func(string) bool) {
+	if w, ok := r.Source.Config.(feed.WindowConfig); ok {
+		if window := w.Window(); window > 0 && r.Batch.MaxMessages > window {
+			if set("batch.maxMessages") {
+				bad("batch.maxMessages", fmt.Sprintf("%d is more than the %d unsettled messages that %s hands out, so a batch would never fill", r.Batch.MaxMessages, window, r.Source.Name),
+					fmt.Sprintf("write at most %d, or raise the limit of the source", window))
+			}
+			r.Batch.MaxMessages = window
+		}
+	}
+	a, ok := r.Source.Config.(feed.AckTimeoutConfig)
+	if !ok {
+		return
+	}
+	held, limit := r.Batch.MaxDelay+r.Retry.GiveBackAfter, a.AckTimeout()
+	if limit <= 0 || held < limit/5*4 {
+		return
+	}
+	key := "retry.giveBackAfter"
+	if set("batch.maxDelay") && r.Batch.MaxDelay >= r.Retry.GiveBackAfter {
+		key = "batch.maxDelay"
+	}
+	bad(key, fmt.Sprintf("a message may be held for %v (batch.maxDelay %v + retry.giveBackAfter %v), too near the %v after which the broker takes it back",
+		held, r.Batch.MaxDelay, r.Retry.GiveBackAfter, limit), fmt.Sprintf("keep the sum below %v", limit/5*4))
+}
+
+// checkDurable refuses sinks that may lose messages, unless that is allowed.
+func (d *decoder) checkDurable(r *Route) {
+	if r.AllowLoss {
+		return
+	}
+	for i := range r.Sink {
+		s := &r.Sink[i]
+		if !s.ok {
+			continue
+		}
+		if dc, ok := s.Config.(feed.DurableConfig); ok && !dc.Durable() {
+			d.problem(s.key, s.path, "is not durable with these settings: messages that it has taken may be lost", "write allowLoss: true in the route if that is acceptable")
+		}
+	}
+}

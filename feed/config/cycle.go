@@ -1,0 +1,128 @@
+package config
+
+import (
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/kraft-edge/datafeed/feed"
+)
+
+// checkCycles refuses routes that lead messages round and round. It reports
+// each cycle once, at the route of it that stands first.
+func (d *decoder) checkCycles(routes Routes) {
+	g := newEndpointGraph(routes)
+	done := make([]bool, len(routes))
+	for start := range routes {
+		if done[start] {
+			continue
+		}
+		steps := g.pathBack(start)
+		if steps == nil {
+			continue
+		}
+		var b strings.Builder
+		b.WriteString(routes[start].Name)
+		for _, s := range steps {
+			done[s.to] = true
+			fmt.Fprintf(&b, " → %s → %s", shorten(presentable(s.through)), routes[s.to].Name)
+		}
+		r := routes[start]
+		d.problem(r.key, joinKey("routes", r.Name), "messages would go round for ever: "+b.String(), "let one of these routes read from or write to another place")
+	}
+}
+
+// checkShared points out routes that compete for the messages of one place.
+func (d *decoder) checkShared(routes Routes) {
+	reader := map[string]*Route{}
+	for _, r := range routes {
+		for _, e := range r.reads() {
+			if other := reader[e]; other != nil && other != r {
+				d.warn(r.key, joinKey("routes", r.Name), fmt.Sprintf("reads %s as route %s does: each of them gets a part of the messages", shorten(presentable(e)), other.Name), "give each route a queue of its own, or list the sinks of one route under all:")
+				continue
+			}
+			reader[e] = r
+		}
+	}
+}
+
+func (r *Route) reads() []string {
+	if ep, ok := r.Source.Config.(feed.EndpointConfig); ok && r.Source.ok {
+		return ep.Reads()
+	}
+	return nil
+}
+
+func (r *Route) writes() []string {
+	var all []string
+	for _, s := range r.Sink {
+		if ep, ok := s.Config.(feed.EndpointConfig); ok && s.ok {
+			all = append(all, ep.Writes()...)
+		}
+	}
+	return all
+}
+
+// step leads to a route through the endpoint that it reads.
+type step struct {
+	to      int
+	through string
+}
+
+// endpointGraph says which routes each route feeds.
+type endpointGraph [][]step
+
+func newEndpointGraph(routes Routes) endpointGraph {
+	readers := map[string][]int{}
+	for i, r := range routes {
+		for _, e := range r.reads() {
+			readers[e] = append(readers[e], i)
+		}
+	}
+	g := make(endpointGraph, len(routes))
+	for i, r := range routes {
+		for _, e := range r.writes() {
+			for _, to := range readers[e] {
+				g[i] = append(g[i], step{to, e})
+			}
+		}
+	}
+	return g
+}
+
+// pathBack returns the shortest way from a route back to itself, or nil.
+func (g endpointGraph) pathBack(start int) []step {
+	from := make([]*step, len(g)) // how a route was reached
+	prev := make([]int, len(g))
+	for queue := []int{start}; len(queue) > 0; queue = queue[1:] {
+		at := queue[0]
+		for _, s := range g[at] {
+			if from[s.to] != nil {
+				continue
+			}
+			from[s.to], prev[s.to] = &s, at
+			if s.to != start {
+				queue = append(queue, s.to)
+				continue
+			}
+			var path []step
+			for i := start; ; i = prev[i] {
+				path = append(path, *from[i])
+				if prev[i] == start {
+					slices.Reverse(path)
+					return path
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// presentable hides a password that a stage left in the name of an endpoint.
+func presentable(endpoint string) string {
+	if u, err := url.Parse(endpoint); err == nil && u.User != nil {
+		return u.Redacted()
+	}
+	return endpoint
+}

@@ -1,0 +1,231 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/kraft-edge/datafeed/feed"
+)
+
+// The bounds of what a file may expand to.
+const (
+	maxDepth = 64     // of nesting, aliases included
+	maxNodes = 50_000 // values, each alias counted as what it stands for
+	maxFound = 1_000  // problems that are told apart; those beyond are not looked for
+)
+
+// decoder fills structs from YAML nodes and collects all that is wrong.
+type decoder struct {
+	file      string
+	registry  *feed.Registry
+	lookupEnv func(string) (string, bool)
+
+	problems []Problem
+	warnings []Problem
+	nodes    int
+	tooMuch  bool // a bound was passed: what follows is not looked at
+}
+
+var (
+	durationType = reflect.TypeFor[time.Duration]()
+	sizeType     = reflect.TypeFor[feed.Size]()
+	secretType   = reflect.TypeFor[feed.Secret]()
+	urlType      = reflect.TypeFor[feed.URL]()
+	stageType    = reflect.TypeFor[Stage]()
+	sinksType    = reflect.TypeFor[Sinks]()
+	routesType   = reflect.TypeFor[Routes]()
+)
+
+// problem records what is wrong at n.
+func (d *decoder) problem(n *yaml.Node, key, reason, remedy string) {
+	if len(d.problems) >= maxFound {
+		d.tooMuch = true
+		return
+	}
+	d.problems = append(d.problems, Problem{d.file, n.Line, n.Column, key, reason, remedy})
+}
+
+// warn records what is doubtful at n.
+func (d *decoder) warn(n *yaml.Node, key, reason, remedy string) {
+	d.warnings = append(d.warnings, Problem{d.file, n.Line, n.Column, key, reason, remedy})
+}
+
+// affordable counts n and reports whether the bounds hold.
+func (d *decoder) affordable(n *yaml.Node, key string, depth int) bool {
+	d.nodes++
+	switch {
+	case d.tooMuch:
+		return false
+	case d.nodes > maxNodes:
+		d.tooMuch = true
+		d.problem(n, key, fmt.Sprintf("the file expands to more than %d values", maxNodes), "use fewer aliases")
+		return false
+	case depth > maxDepth:
+		d.problem(n, key, fmt.Sprintf("nested more than %d levels deep", maxDepth), "an alias must not contain itself")
+		return false
+	}
+	return true
+}
+
+// value decodes n into v, which holds the default and keeps it when n is
+// wrong.
+func (d *decoder) value(n *yaml.Node, v reflect.Value, key string, depth int) {
+	n = resolve(n)
+	if !d.affordable(n, key, depth) {
+		return
+	}
+	switch v.Type() {
+	case secretType, urlType:
+		d.secret(n, v, key)
+		return
+	case routesType:
+		d.routes(n, v.Addr().Interface().(*Routes), key, depth)
+		return
+	}
+	if scalar(v.Type()) {
+		if text, shown, ok := d.text(n, v.Type(), key); ok {
+			d.scalar(n, v, key, text, shown)
+		}
+		return
+	}
+	switch v.Kind() {
+	case reflect.Pointer:
+		p := reflect.New(v.Type().Elem())
+		if !v.IsNil() {
+			p.Elem().Set(v.Elem())
+		}
+		d.value(n, p.Elem(), key, depth+1)
+		v.Set(p)
+	case reflect.Struct:
+		d.structure(n, v, key, depth)
+	case reflect.Slice:
+		d.list(n, v, key, depth)
+	case reflect.Map:
+		d.table(n, v, key, depth)
+	default:
+		d.problem(n, key, fmt.Sprintf("the stage has a configuration field of type %s, which no file can set", v.Type()), "report it to the author of the stage")
+	}
+}
+
+// entries lists the keys of the mapping n, and reports what is wrong with it.
+func (d *decoder) entries(n *yaml.Node, key, example string) ([]entry, bool) {
+	if isNull(n) {
+		return nil, true
+	}
+	if n.Kind != yaml.MappingNode {
+		d.problem(n, key, "expected a mapping such as "+example+", got "+kindOf(n), "")
+		return nil, false
+	}
+	return entries(n, func(at *yaml.Node, name, reason, remedy string) {
+		if name != "" {
+			name = joinKey(key, name)
+		} else {
+			name = key
+		}
+		d.problem(at, name, reason, remedy)
+	}), true
+}
+
+func (d *decoder) structure(n *yaml.Node, v reflect.Value, key string, depth int) {
+	fields := fieldsOf(v.Type())
+	example := "{}"
+	if len(fields) > 0 {
+		example = "{" + fields[0].name + ": …}"
+	}
+	es, _ := d.entries(n, key, example)
+	for _, e := range es {
+		i := slices.IndexFunc(fields, func(f field) bool { return f.name == e.name })
+		if i < 0 {
+			d.unknown(e, key, fields)
+			continue
+		}
+		target, at := v.FieldByIndex(fields[i].index), joinKey(key, e.name)
+		switch {
+		case target.Type() == stageType:
+			d.stage(e, target.Addr().Interface().(*Stage), feed.Kind(fields[i].tag.Get("stage")), at, depth+1)
+		case target.Type() == sinksType:
+			d.sinks(e, target.Addr().Interface().(*Sinks), at, depth+1)
+		case target.Type() == reflect.TypeFor[[]Stage]():
+			d.stages(e.value, target.Addr().Interface().(*[]Stage), feed.Kind(fields[i].tag.Get("stage")), at, depth+1)
+		default:
+			d.value(e.value, target, at, depth+1)
+		}
+	}
+}
+
+// unknown reports a key that no field has.
+func (d *decoder) unknown(e entry, key string, fields []field) {
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		names[i] = f.name
+	}
+	d.problem(e.key, joinKey(key, e.name), "unknown key", didYouMean(e.name, names))
+}
+
+func (d *decoder) list(n *yaml.Node, v reflect.Value, key string, depth int) {
+	if isNull(n) {
+		v.SetZero()
+		return
+	}
+	if n.Kind != yaml.SequenceNode {
+		d.problem(n, key, "expected a list such as ["+example(v.Type().Elem())+"], got "+kindOf(n), "")
+		return
+	}
+	out := reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content))
+	for i, c := range n.Content {
+		if d.tooMuch {
+			return
+		}
+		d.value(c, out.Index(i), key+"["+strconv.Itoa(i)+"]", depth+1)
+	}
+	v.Set(out)
+}
+
+func (d *decoder) table(n *yaml.Node, v reflect.Value, key string, depth int) {
+	if v.Type().Key().Kind() != reflect.String {
+		d.problem(n, key, fmt.Sprintf("the stage has a configuration field of type %s, which no file can set", v.Type()), "report it to the author of the stage")
+		return
+	}
+	es, ok := d.entries(n, key, "{name: "+example(v.Type().Elem())+"}")
+	if !ok {
+		return
+	}
+	out := reflect.MakeMapWithSize(v.Type(), len(es))
+	for _, e := range es {
+		if d.tooMuch {
+			return
+		}
+		element := reflect.New(v.Type().Elem()).Elem()
+		d.value(e.value, element, joinKey(key, e.name), depth+1)
+		out.SetMapIndex(reflect.ValueOf(e.name).Convert(v.Type().Key()), element)
+	}
+	v.Set(out)
+}
+
+// kindOf names what stands in the file in place of what was expected.
+func kindOf(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return "a mapping"
+	case yaml.SequenceNode:
+		return "a list"
+	}
+	switch tag := n.ShortTag(); tag {
+	case "!!null":
+		return "nothing"
+	case "!!int", "!!float":
+		return "a number"
+	case "!!bool":
+		return "true or false"
+	case "!!str", "!!timestamp":
+		return "text"
+	default:
+		return "a value with the tag " + shorten(strings.TrimPrefix(tag, "!!"))
+	}
+}

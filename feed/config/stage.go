@@ -1,0 +1,186 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/kraft-edge/datafeed/feed"
+)
+
+// allSinks is the key that lists several sinks.
+const allSinks = "all"
+
+// maxSinks is how many sinks feed.All takes.
+const maxSinks = 64
+
+// routes decodes the mapping of routes.
+func (d *decoder) routes(n *yaml.Node, rs *Routes, key string, depth int) {
+	es, ok := d.entries(n, key, "{line1: {source: {…}, sink: {…}}}")
+	if !ok {
+		return
+	}
+	for _, e := range es {
+		if d.tooMuch {
+			return
+		}
+		before := len(d.problems)
+		at := joinKey(key, e.name)
+		if !routeName(e.name) {
+			d.problem(e.key, at, "not a name for a route", "use letters, digits, - and _, at most 64")
+		}
+		r := defaultRoute()
+		r.Name, r.key, r.node = e.name, e.key, resolve(e.value)
+		d.value(e.value, reflect.ValueOf(&r).Elem(), at, depth+1)
+		r.ok = len(d.problems) == before
+		*rs = append(*rs, &r)
+	}
+}
+
+// routeName reports whether a name can stand in metrics, file names and URLs.
+func routeName(name string) bool {
+	return name != "" && len(name) <= 64 && strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == ""
+}
+
+// stages decodes a list of stages.
+func (d *decoder) stages(n *yaml.Node, out *[]Stage, kind feed.Kind, key string, depth int) {
+	n = resolve(n)
+	if isNull(n) || !d.affordable(n, key, depth) {
+		return
+	}
+	if n.Kind != yaml.SequenceNode {
+		d.problem(n, key, "expected a list of stages, got "+kindOf(n), "write each on a line of its own after a dash")
+		return
+	}
+	for i, c := range n.Content {
+		if d.tooMuch {
+			return
+		}
+		var s Stage
+		d.stage(entry{key: c, value: c}, &s, kind, key+"["+strconv.Itoa(i)+"]", depth+1)
+		*out = append(*out, s)
+	}
+}
+
+// sinks decodes one sink, or all: with a list of them.
+func (d *decoder) sinks(e entry, out *Sinks, key string, depth int) {
+	if all, ok := find(e.value, allSinks); ok && len(resolve(e.value).Content) == 2 {
+		key = joinKey(key, allSinks)
+		d.stages(all.value, (*[]Stage)(out), feed.KindSink, key, depth+1)
+		switch list := resolve(all.value); {
+		case list.Kind == yaml.SequenceNode && len(list.Content) == 0, isNull(list):
+			d.problem(all.key, key, "lists no sink", "write at least one")
+		case len(list.Content) > maxSinks:
+			d.problem(all.key, key, fmt.Sprintf("lists %d sinks, the most is %d", len(list.Content), maxSinks), "")
+		}
+		return
+	}
+	var s Stage
+	d.stage(e, &s, feed.KindSink, key, depth)
+	*out = Sinks{s}
+}
+
+// stage decodes a mapping of one key, the stage's name, to its settings.
+func (d *decoder) stage(e entry, s *Stage, kind feed.Kind, key string, depth int) {
+	n := resolve(e.value)
+	if !d.affordable(n, key, depth) {
+		return
+	}
+	factories := d.registry.Factories(kind)
+	names := make([]string, len(factories))
+	for i, f := range factories {
+		names[i] = f.Name
+	}
+	form := "{" + string(kind) + ": {…}}"
+	if len(names) > 0 {
+		form = "{" + names[0] + ": {…}}"
+	}
+	es, ok := d.entries(n, key, form)
+	switch {
+	case !ok:
+		return
+	case len(es) == 0:
+		d.problem(e.key, key, "names no "+string(kind), "write one such as "+form+"; feed stages lists all")
+		return
+	case len(es) > 1:
+		remedy := "keep one"
+		if kind == feed.KindSink {
+			remedy = "keep one, or list them: all: [{" + shorten(es[0].name) + ": {…}}, {" + shorten(es[1].name) + ": {…}}]"
+		} else if kind == feed.KindTransform {
+			remedy = "write each after a dash of its own"
+		}
+		d.problem(es[1].key, joinKey(key, es[1].name), "a second "+string(kind)+" beside "+shorten(es[0].name), remedy)
+		return
+	}
+	name, at := es[0].name, joinKey(key, es[0].name)
+	factory, found := d.registry.Lookup(kind, name)
+	if !found {
+		d.problem(es[0].key, at, "there is no "+string(kind)+" of this name", didYouMean(name, names))
+		return
+	}
+	before := len(d.problems)
+	*s = Stage{Name: name, Config: factory.NewConfig(), factory: factory, path: at, key: es[0].key, node: resolve(es[0].value)}
+	d.value(es[0].value, reflect.ValueOf(s.Config).Elem(), at, depth+1)
+	d.validateStage(s, d.problems[before:])
+	s.ok = len(d.problems) == before
+}
+
+// validateStage asks the stage's own Validate and maps what it says to
+// positions. What follows from a key that could not be decoded is left out.
+func (d *decoder) validateStage(s *Stage, decoding []Problem) {
+	seen := make(map[string]bool, len(decoding))
+	for _, p := range decoding {
+		seen[p.Key] = true
+	}
+	for _, err := range flatten(s.Config.Validate()) {
+		if d.tooMuch {
+			return
+		}
+		var ce *feed.ConfigError
+		if !errors.As(err, &ce) {
+			d.problem(s.key, s.path, err.Error(), "")
+			continue
+		}
+		key := stageKey(s.path, ce.Key)
+		if seen[key] {
+			continue
+		}
+		d.problem(s.at(ce.Key), key, ce.Problem, ce.Remedy)
+	}
+}
+
+// stageKey puts a key of a stage behind the path of the stage.
+func stageKey(path, key string) string {
+	if key == "" || key[0] == '[' {
+		return path + key
+	}
+	return path + "." + key
+}
+
+// at returns the node of a key of the stage, or the nearest that is there.
+func (s *Stage) at(key string) *yaml.Node {
+	n, _ := locate(s.node, key)
+	if n == s.node {
+		return s.key
+	}
+	return n
+}
+
+// flatten lists the errors that errors.Join has joined.
+func flatten(err error) []error {
+	if err == nil {
+		return nil
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var all []error
+		for _, e := range joined.Unwrap() {
+			all = append(all, flatten(e)...)
+		}
+		return all
+	}
+	return []error{err}
+}

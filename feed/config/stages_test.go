@@ -1,0 +1,142 @@
+package config_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"go.uber.org/goleak"
+
+	"github.com/kraft-edge/datafeed/feed"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// The stages of the tests use every type that a configuration may hold.
+
+type tlsConfig struct {
+	CAFile   string `yaml:"caFile" doc:"PEM file of the authority."`
+	Insecure bool   `yaml:"insecure" doc:"Accepts any certificate."`
+}
+
+type mode string
+
+func (mode) Values() []string { return []string{"classic", "quorum", "stream"} }
+
+type common struct {
+	Label string `yaml:"label" doc:"A label."`
+}
+
+type queueConfig struct {
+	URL        feed.URL          `yaml:"url" doc:"Address of the broker."`
+	Password   feed.Secret       `yaml:"password" doc:"Password of the broker."`
+	Queue      string            `yaml:"queue" doc:"Queue to read."`
+	Prefetch   uint16            `yaml:"prefetch" doc:"Most unsettled messages."`
+	AckLimit   time.Duration     `yaml:"ackLimit" doc:"The broker's acknowledgement timeout."`
+	MaxLength  feed.Size         `yaml:"maxLength" doc:"Most bytes of the queue."`
+	Mode       mode              `yaml:"mode" doc:"Kind of the queue."`
+	Ratio      float64           `yaml:"ratio" doc:"A ratio."`
+	Offset     *int              `yaml:"offset" doc:"First offset; absent: the next."`
+	Headers    map[string]string `yaml:"headers" doc:"Headers to match."`
+	Bindings   []string          `yaml:"bindings" doc:"Binding keys."`
+	TLS        tlsConfig         `yaml:"tls" doc:"Encryption."`
+	Embedded   common            `yaml:",inline"`
+	unexported int               //nolint:unused // must not become a key
+}
+
+func (c *queueConfig) Validate() error {
+	var errs []error
+	if c.Queue == "" {
+		errs = append(errs, &feed.ConfigError{Key: "queue", Problem: "required", Remedy: "write the name of the queue"})
+	}
+	if c.TLS.Insecure && c.TLS.CAFile != "" {
+		errs = append(errs, &feed.ConfigError{Key: "tls.caFile", Problem: "has no effect with tls.insecure", Remedy: "remove one of them"})
+	}
+	for i, b := range c.Bindings {
+		if b == "" {
+			errs = append(errs, &feed.ConfigError{Key: fmt.Sprintf("bindings[%d]", i), Problem: "is empty"})
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (c *queueConfig) Window() int               { return int(c.Prefetch) }
+func (c *queueConfig) AckTimeout() time.Duration { return c.AckLimit }
+func (c *queueConfig) Reads() []string           { return []string{"queue/" + c.Queue} }
+func (c *queueConfig) Writes() []string          { return nil }
+
+type rule struct {
+	Match string `yaml:"match" doc:"Pattern of the routing key."`
+	Topic string `yaml:"topic" doc:"Template of the topic."`
+}
+
+type bridgeConfig struct {
+	Rules []rule `yaml:"rules" doc:"The rules, the first that matches is taken."`
+}
+
+func (c *bridgeConfig) Validate() error {
+	for i, r := range c.Rules {
+		if r.Match == "" {
+			return &feed.ConfigError{Key: fmt.Sprintf("rules[%d].match", i), Problem: "required"}
+		}
+	}
+	return nil
+}
+
+type placeConfig struct {
+	Name  string      `yaml:"name" doc:"Name of the place."`
+	Token feed.Secret `yaml:"token" doc:"Token of the place."`
+	Lossy bool        `yaml:"lossy" doc:"Answers too early."`
+	Fail  bool        `yaml:"fail" doc:"Cannot be made."`
+}
+
+func (c *placeConfig) Validate() error  { return nil }
+func (c *placeConfig) Durable() bool    { return !c.Lossy }
+func (c *placeConfig) Reads() []string  { return nil }
+func (c *placeConfig) Writes() []string { return []string{"queue/" + c.Name} }
+
+// place is a stage that counts how often it was closed.
+type place struct {
+	config placeConfig
+	closed int
+}
+
+func (p *place) Publish(string, ...*message.Message) error       { return nil }
+func (p *place) PublishBatch(context.Context, *feed.Batch) error { return nil }
+func (p *place) Close() error                                    { p.closed++; return nil }
+func (p *place) Subscribe(context.Context, string) (<-chan *message.Message, error) {
+	return nil, errors.New("not used")
+}
+
+// registry returns the stages of the tests. made gets every source and sink.
+func registry(t interface{ Fatal(...any) }, made *[]*place) *feed.Registry {
+	keep := func(p *place) *place {
+		if made != nil {
+			*made = append(*made, p)
+		}
+		return p
+	}
+	r, err := feed.NewRegistry(
+		feed.SourceFactory("queue", "Reads a queue.", func() queueConfig {
+			return queueConfig{Prefetch: 2000, AckLimit: 30 * time.Minute, Mode: "quorum", MaxLength: feed.GiB}
+		}, func(queueConfig, feed.StageEnv) (*place, error) { return keep(&place{}), nil }),
+		feed.TransformFactory("bridge", "Renames topics.", func() bridgeConfig { return bridgeConfig{} },
+			func(bridgeConfig, feed.StageEnv) (message.HandlerFunc, error) { return message.PassthroughHandler, nil }),
+		feed.SinkFactory("place", "Writes to a place.", func() placeConfig { return placeConfig{Name: "here"} },
+			func(c placeConfig, _ feed.StageEnv) (*place, error) {
+				if c.Fail {
+					return nil, &feed.ConfigError{Key: "name", Problem: "cannot be reached from here"}
+				}
+				return keep(&place{config: c}), nil
+			}),
+		feed.SinkFactory("log", "Logs.", func() placeConfig { return placeConfig{Lossy: true, Name: "log"} },
+			func(c placeConfig, _ feed.StageEnv) (*place, error) { return keep(&place{config: c}), nil }),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
