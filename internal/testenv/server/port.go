@@ -1,0 +1,93 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"strconv"
+	"sync"
+)
+
+// lowestPort is where the search for free ports begins. It ends below the ephemeral range, out of which the kernel
+// takes the local ports of connections: there, any connection could take the port of a server that is stopped for a
+// while, and a client that dials it in vain may even end up connected to itself.
+const lowestPort = 15000
+
+// ports is a set of reserved ports. The zero value holds none.
+type ports struct {
+	mu    sync.Mutex
+	holds []net.Listener
+}
+
+// reserve returns a port of 127.0.0.1 on which nothing listens, and which no other process that reserves ports this way
+// will use before release. The reservation is a name in the kernel's abstract socket namespace: it ends with the
+// process, leaves no file behind, and covers a server that is stopped for a while.
+func (p *ports) reserve() (int, error) {
+	ceiling := ephemeralFloor()
+	for range 200 {
+		port := lowestPort + rand.IntN(ceiling-lowestPort)
+		hold, err := net.Listen("unix", "@datafeed-port-"+strconv.Itoa(port))
+		if err != nil {
+			continue
+		}
+		probe, err := net.Listen("tcp", Address(port))
+		if err != nil {
+			err = hold.Close()
+			if err != nil {
+				return 0, fmt.Errorf("reserve port: %w", err)
+			}
+			continue
+		}
+		if err := probe.Close(); err != nil {
+			return 0, fmt.Errorf("reserve port: %w", errors.Join(err, hold.Close()))
+		}
+		p.mu.Lock()
+		p.holds = append(p.holds, hold)
+		p.mu.Unlock()
+		return port, nil
+	}
+	return 0, fmt.Errorf("reserve port: no free one found between %d and %d", lowestPort, ceiling)
+}
+
+// release gives up all reserved ports.
+func (p *ports) release() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var errs []error
+	for _, hold := range p.holds {
+		errs = append(errs, hold.Close())
+	}
+	p.holds = nil
+	return errors.Join(errs...)
+}
+
+// reserveAll stores a reserved port in each of the variables.
+func (p *ports) reserveAll(into ...*int) error {
+	for _, port := range into {
+		var err error
+		if *port, err = p.reserve(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func ephemeralFloor() int {
+	const usual = 32768
+	data, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
+	if err != nil {
+		return usual
+	}
+	var low, high int
+	if _, err := fmt.Sscan(string(data), &low, &high); err != nil || low < lowestPort+1000 {
+		return usual
+	}
+	return low
+}
+
+// Address is the host and port of a server of this package.
+func Address(port int) string {
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+}
