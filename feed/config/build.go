@@ -1,0 +1,105 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/kraft-edge/datafeed/feed"
+)
+
+// Build makes the stages and returns what [feed.New] takes. Their constructors
+// do no network I/O. The quarantine is not opened: the caller does that and
+// sets it in the options. When a stage cannot be made, those that were made
+// are closed and the error says where in the file it stands.
+// The caller owns the stages until it hands them to feed.New.
+func (c *Config) Build(logger *slog.Logger) (feed.Options, []feed.Route, error) {
+	b := &builder{config: c, logger: logger}
+	routes := make([]feed.Route, 0, len(c.Routes))
+	for _, r := range c.Routes {
+		route, err := b.route(r)
+		if err != nil {
+			return feed.Options{}, nil, errors.Join(append([]error{err}, b.close()...)...)
+		}
+		routes = append(routes, route)
+	}
+	return feed.Options{Name: c.Name, Logger: logger, DrainTimeout: c.DrainTimeout}, routes, nil
+}
+
+// builder makes stages and remembers those to close.
+type builder struct {
+	config *Config
+	logger *slog.Logger
+	made   []io.Closer
+}
+
+func (b *builder) close() []error {
+	var errs []error
+	for _, m := range b.made {
+		errs = append(errs, m.Close())
+	}
+	return errs
+}
+
+func (b *builder) route(r *Route) (feed.Route, error) {
+	out := feed.Route{
+		Name: r.Name, SourceName: r.Source.Name, SinkName: r.Sink.name(), Order: r.Order,
+		Batch: r.Batch, Retry: r.Retry, Park: r.Park, AllowLoss: r.AllowLoss,
+	}
+	var err error
+	if out.Key, err = parseOrderKey(r.OrderKey); err != nil {
+		return out, fmt.Errorf("route %s: orderKey %w", r.Name, err)
+	}
+	if out.Source, err = r.Source.factory.Source(r.Source.Config, b.env(r, r.Source)); err != nil {
+		return out, b.failed(r.Source, err)
+	}
+	b.made = append(b.made, out.Source)
+	for _, t := range r.Transforms {
+		f, err := t.factory.Transform(t.Config, b.env(r, t))
+		if err != nil {
+			return out, b.failed(t, err)
+		}
+		out.Transforms = append(out.Transforms, feed.Transform{Name: t.Name, Func: f})
+	}
+	sinks := make([]message.Publisher, 0, len(r.Sink))
+	for _, s := range r.Sink {
+		sink, err := s.factory.Sink(s.Config, b.env(r, s))
+		if err != nil {
+			return out, b.failed(s, err)
+		}
+		b.made = append(b.made, sink)
+		sinks = append(sinks, sink)
+	}
+	if out.Sink = sinks[0]; len(sinks) > 1 {
+		out.Sink = feed.All(sinks...)
+	}
+	return out, nil
+}
+
+func (b *builder) env(r *Route, s Stage) feed.StageEnv {
+	return feed.StageEnv{Feed: b.config.Name, Route: r.Name, Logger: b.logger.With("route", r.Name, "stage", s.Name)}
+}
+
+// failed says where the stage stands that could not be made.
+func (b *builder) failed(s Stage, err error) error {
+	at, key, reason, remedy := s.key, s.path, err.Error(), ""
+	var ce *feed.ConfigError
+	if errors.As(err, &ce) {
+		at, reason, remedy = s.at(ce.Key), ce.Problem, ce.Remedy
+		key = stageKey(s.path, ce.Key)
+	}
+	return &Error{Problems: []Problem{{b.config.file, at.Line, at.Column, key, reason, remedy}}}
+}
+
+// name is what logs and metrics call the sink.
+func (s Sinks) name() string {
+	names := make([]string, len(s))
+	for i := range s {
+		names[i] = s[i].Name
+	}
+	return strings.Join(names, "+")
+}
