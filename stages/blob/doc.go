@@ -1,0 +1,91 @@
+// Package blob is a sink that writes batches as NDJSON objects to Azure Blob
+// Storage or to a directory.
+//
+// # Terms
+//
+// An object is a blob in a container, or a file below a directory. It is
+// written once, whole, and never changes. A batch is grouped by rendered path
+// and each group becomes one object: one line per message, in the order of the
+// batch. A group that is larger than maxObjectBytes before compression becomes
+// several. A route with this sink asks for large batches (batch.maxDelay of a
+// minute, say); each path in a batch costs a request, so a path should not
+// take apart what need not be apart.
+//
+// # Names
+//
+// The path is a template. {date} (2006-01-02), {year}, {month}, {day}, {hour}
+// and {minute} are of the message's own time (metadata "time", RFC 3339), or,
+// when it has none that can be read, of when the batch was received; in UTC.
+// {route}, {feed}, {topic} and {meta.NAME} are values: everything but letters,
+// digits and - _ . ~ = + , @ is percent-encoded, as are a dot at either end and
+// whatever separates the value from a next one in the same segment; "%empty"
+// and "%missing" stand for values that are empty or not there, and a long one
+// is cut and ends with "%~" and its hash. So no value leaves its segment, and
+// different values make different paths. {hash} is the first 128 bits of the
+// SHA-256 of the stored bytes; a template without it gets "-{hash}" appended.
+// Then comes .ndjson, .ndjson.gz or .ndjson.zst.
+//
+// # Lines
+//
+// With envelope none a line is the payload, which must be JSON in UTF-8: one
+// that is not fails permanently, by itself. Line ends between tokens are taken
+// out. With envelope full a line is
+//
+//	{"topic":"…","time":"…","id":"…","metadata":{…},"payload":…}
+//
+// with "encoding":"base64" before a payload that is not JSON, and no "time"
+// when the message has none.
+//
+// # Delivery
+//
+// At least once. PublishBatch reports a message as done only when its object is
+// durable: committed in the container, or its file, its name and the directories
+// above it synced to disk. Encoding is deterministic, so a batch that is sent
+// again has the same names and the same bytes.
+//
+// Every write is conditional: an object is made only where there is none. When
+// the answer to a write is lost (a timeout, a reset, a 5xx) or says that the
+// name is taken, the sink looks at what is stored: the same length and hash is
+// a success, absence a transient failure, and other content an
+// [ErrContentMismatch], which no retry passes. The Azure client's own retries
+// are off: retrying is the route's.
+//
+// After a crash, or when a route gives its deliveries back, the source delivers
+// the messages again, in batches that may be cut differently: their lines then
+// occur in a second object, and are recognised by what the messages say of
+// themselves (a sequence number, or the id of envelope full).
+//
+// A message fails permanently when it is no JSON, or when its name is one that
+// the store refuses. Everything else (refused credentials, a missing container,
+// throttling, a full disk, the network) is transient; it is reported for the
+// messages of the objects concerned, and for those of the same batch that were
+// not tried any more because of it. Credentials are read again after they were
+// refused.
+//
+// Rights: the sink needs read, create and write on blobs (sr=c, sp=rcw); list
+// besides for [Reader], and create on containers with azure.createContainer.
+//
+// # Directories
+//
+// Files are written below .incoming in the directory, synced, and then linked
+// to their names, so that a file that has a name is complete. What a writer
+// that died leaves in .incoming is removed after an hour, when a sink starts
+// to write.
+//
+// # Configuration
+//
+//	sink:
+//	  blob:
+//	    url: https://plant.blob.core.windows.net/telemetry?${file:/run/secrets/sas}
+//	    path: "{date}/{hour}/{meta.site}/{route}-{hash}"
+//	    compression: zstd
+//
+// Without a SAS in the URL, azure.identity says how to obtain a token. Proxies
+// come from HTTPS_PROXY, HTTP_PROXY and NO_PROXY; tls.caFile adds certificate
+// authorities. A connectionString takes the place of the URL:
+//
+//	sink:
+//	  blob:
+//	    connectionString: ${file:/run/secrets/storage}
+//	    container: telemetry
+package blob

@@ -1,0 +1,141 @@
+package blob
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+)
+
+const (
+	stageBytes  = 64 << 10 // lines gathered before they go to the compressor
+	keepBytes   = 8 << 20  // a larger buffer is given up after use
+	zstdWindow  = 1 << 20  // keeps an encoder and a decoder small
+	gzipLevel   = 1        // measured: see BenchmarkEncode
+	contentType = "application/x-ndjson"
+)
+
+func (c Compression) extension() string {
+	switch c {
+	case Gzip:
+		return ".ndjson.gz"
+	case Zstd:
+		return ".ndjson.zst"
+	}
+	return ".ndjson"
+}
+
+func (c Compression) contentType() string {
+	switch c {
+	case Gzip:
+		return "application/gzip"
+	case Zstd:
+		return "application/zstd"
+	}
+	return contentType
+}
+
+// encoder turns lines into the bytes of an object. Equal lines make equal
+// bytes. It is reused, and not safe for concurrent use.
+type encoder struct {
+	envelope enveloper
+	stage    []byte // lines that the compressor has not got yet
+	out      outBuffer
+	comp     compressor // nil: plain
+	raw      int        // bytes before compression
+}
+
+type compressor interface {
+	io.WriteCloser
+	Reset(io.Writer)
+}
+
+type outBuffer struct{ b []byte }
+
+func (o *outBuffer) Write(p []byte) (int, error) {
+	o.b = append(o.b, p...)
+	return len(p), nil
+}
+
+func newEncoder(c Compression) (*encoder, error) {
+	e := &encoder{}
+	switch c {
+	case Gzip:
+		w, err := gzip.NewWriterLevel(&e.out, gzipLevel)
+		if err != nil {
+			return nil, err
+		}
+		e.comp = w
+	case Zstd:
+		w, err := zstd.NewWriter(&e.out, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(zstdWindow),
+			zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithLowerEncoderMem(true))
+		if err != nil {
+			return nil, err
+		}
+		e.comp = w
+	}
+	return e, nil
+}
+
+// begin starts an object of about hint bytes before compression.
+func (e *encoder) begin(hint int) {
+	e.raw, e.stage, e.out.b = 0, e.stage[:0], e.out.b[:0]
+	if e.comp != nil {
+		e.comp.Reset(&e.out)
+		return
+	}
+	// Plain lines are appended to the object itself.
+	if cap(e.stage) < hint {
+		e.stage = make([]byte, 0, hint)
+	}
+}
+
+// commit takes the lines that were appended to stage since the last call.
+func (e *encoder) commit(stage []byte) error {
+	e.raw += len(stage) - len(e.stage)
+	e.stage = stage
+	if e.comp == nil || len(e.stage) < stageBytes {
+		return nil
+	}
+	return e.flush()
+}
+
+func (e *encoder) flush() error {
+	_, err := e.comp.Write(e.stage)
+	e.stage = e.stage[:0]
+	return err
+}
+
+// finish returns the bytes of the object, valid until the next begin or
+// release.
+func (e *encoder) finish() ([]byte, error) {
+	if e.comp == nil {
+		return e.stage, nil
+	}
+	if err := e.flush(); err != nil {
+		return nil, err
+	}
+	if err := e.comp.Close(); err != nil {
+		return nil, err
+	}
+	return e.out.b, nil
+}
+
+// release gives up buffers that grew beyond what is worth keeping.
+func (e *encoder) release() {
+	if cap(e.stage) > keepBytes {
+		e.stage = nil
+	}
+	if cap(e.out.b) > keepBytes {
+		e.out.b = nil
+	}
+}
+
+// contentHash is how the content of an object is known: in its name, by the
+// first 128 bits, and in its metadata.
+func contentHash(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}

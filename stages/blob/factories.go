@@ -1,0 +1,10 @@
+package blob
+
+import "github.com/kraft-edge/datafeed/feed"
+
+// Factories returns the factory of the sink, named "blob".
+func Factories() []feed.Factory {
+	return []feed.Factory{
+		feed.SinkFactory("blob", "writes batches as NDJSON objects to Azure Blob Storage or a directory", DefaultConfig, NewSink),
+	}
+}

@@ -1,0 +1,356 @@
+package blob
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/kraft-edge/datafeed/feed"
+)
+
+// Bounds of what a template may make. Azure takes names of 1,024 characters,
+// file systems segments of 255 bytes.
+const (
+	maxTemplateLen = 512
+	maxNameLen     = 1000
+	maxSegmentLen  = 240
+	maxSegments    = 32
+	maxValueLimit  = 128
+	minValueLimit  = 48
+	hashLen        = 32
+	extensionRoom  = len(".ndjson.zst")
+)
+
+type partKind uint8
+
+const (
+	partLiteral partKind = iota
+	partYear
+	partMonth
+	partDay
+	partHour
+	partMinute
+	partRoute
+	partFeed
+	partTopic
+	partMeta
+	partHash
+)
+
+type part struct {
+	kind partKind
+	text string // of a literal; the key of partMeta
+	sep  byte   // what a value must escape to stay apart from the next one
+}
+
+// variable reports whether the part's length depends on a value.
+func (p part) variable() bool {
+	switch p.kind {
+	case partRoute, partFeed, partTopic, partMeta:
+		return true
+	}
+	return false
+}
+
+// width is the length of a part that is not variable.
+func (p part) width() int {
+	switch p.kind {
+	case partLiteral:
+		return len(p.text)
+	case partYear:
+		return 4
+	case partHash:
+		return hashLen
+	}
+	return 2
+}
+
+// template is a parsed path template. It is immutable.
+type template struct {
+	parts    []part
+	limit    int // longest rendered value
+	usesTime bool
+}
+
+// templateParts are the names of the parts that take no key.
+var templateParts = map[string][]part{
+	"date": {
+		{kind: partYear}, {kind: partLiteral, text: "-"}, {kind: partMonth},
+		{kind: partLiteral, text: "-"}, {kind: partDay},
+	},
+	"year":   {{kind: partYear}},
+	"month":  {{kind: partMonth}},
+	"day":    {{kind: partDay}},
+	"hour":   {{kind: partHour}},
+	"minute": {{kind: partMinute}},
+	"route":  {{kind: partRoute}},
+	"feed":   {{kind: partFeed}},
+	"topic":  {{kind: partTopic}},
+	"hash":   {{kind: partHash}},
+}
+
+// parseTemplate parses a path template such as "{date}/{hour}/{route}-{hash}".
+// It appends "-{hash}" to one that has no hash.
+func parseTemplate(text string) (*template, error) {
+	if text == "" {
+		return nil, errors.New("is empty")
+	}
+	if len(text) > maxTemplateLen {
+		return nil, fmt.Errorf("is longer than %d bytes", maxTemplateLen)
+	}
+	t := &template{}
+	for rest := text; rest != ""; {
+		if rest[0] != '{' {
+			n := strings.IndexByte(rest, '{')
+			if n < 0 {
+				n = len(rest)
+			}
+			if err := checkLiteral(rest[:n]); err != nil {
+				return nil, err
+			}
+			t.parts = append(t.parts, part{kind: partLiteral, text: rest[:n]})
+			rest = rest[n:]
+			continue
+		}
+		end := strings.IndexByte(rest, '}')
+		if end < 0 {
+			return nil, fmt.Errorf("%q has no closing brace", rest)
+		}
+		name := rest[1:end]
+		rest = rest[end+1:]
+		if key, ok := strings.CutPrefix(name, "meta."); ok && key != "" {
+			t.parts = append(t.parts, part{kind: partMeta, text: key})
+			continue
+		}
+		parts, ok := templateParts[name]
+		if !ok {
+			return nil, fmt.Errorf("has no part {%s}: there are {date} {year} {month} {day} {hour} {minute} {route} {feed} {topic} {meta.NAME} {hash}", name)
+		}
+		t.parts = append(t.parts, parts...)
+	}
+	t.appendHash()
+	return t, t.arrange()
+}
+
+// checkLiteral refuses bytes that mean something in paths, URLs or escapes.
+func checkLiteral(s string) error {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c != '/' && (c == '~' || !plainByte(c)) {
+			return fmt.Errorf("has %q between its parts: letters, digits and - _ . = + , @ / may stand there", string(rune(c)))
+		}
+	}
+	return nil
+}
+
+// appendHash makes sure that a name holds the hash of its content.
+func (t *template) appendHash() {
+	for _, p := range t.parts {
+		if p.kind == partHash {
+			return
+		}
+	}
+	t.parts = append(t.parts, part{kind: partLiteral, text: "-"}, part{kind: partHash})
+}
+
+// arrange splits literals at slashes, checks each segment, finds the byte that
+// every value must escape, and shares out the room for values.
+func (t *template) arrange() error {
+	var segments [][]part
+	var seg []part
+	for _, p := range t.parts {
+		switch {
+		case p.kind != partLiteral:
+			seg = append(seg, p)
+			t.usesTime = t.usesTime || p.kind >= partYear && p.kind <= partMinute
+		default:
+			for i, text := range strings.Split(p.text, "/") {
+				if i > 0 {
+					segments, seg = append(segments, seg), nil
+				}
+				if text != "" {
+					seg = append(seg, part{kind: partLiteral, text: text})
+				}
+			}
+		}
+	}
+	segments = append(segments, seg)
+	if len(segments) > maxSegments {
+		return fmt.Errorf("has more than %d segments", maxSegments)
+	}
+
+	t.parts, t.limit = nil, maxValueLimit
+	fixed, values := extensionRoom, 0
+	for i, seg := range segments {
+		width, n, err := arrangeSegment(seg)
+		if err != nil {
+			return err
+		}
+		if i == len(segments)-1 {
+			width += extensionRoom
+		}
+		if n > 0 {
+			t.limit = min(t.limit, (maxSegmentLen-width)/n)
+		} else if width > maxSegmentLen {
+			return fmt.Errorf("has a segment of more than %d bytes", maxSegmentLen)
+		}
+		fixed, values = fixed+width+1, values+n
+		if i > 0 {
+			t.parts = append(t.parts, part{kind: partLiteral, text: "/"})
+		}
+		t.parts = append(t.parts, seg...)
+	}
+	if values > 0 {
+		t.limit = min(t.limit, (maxNameLen-fixed)/values)
+	}
+	if t.limit < minValueLimit {
+		return errors.New("has too many values for one name: use fewer, or put them in segments of their own")
+	}
+	return nil
+}
+
+// arrangeSegment checks one segment and sets the separators in place.
+func arrangeSegment(seg []part) (width, values int, err error) {
+	if len(seg) == 0 {
+		return 0, 0, errors.New("has an empty segment: it may neither begin nor end with a slash, nor have two in a row")
+	}
+	if p := seg[0]; p.kind == partLiteral && p.text[0] == '.' {
+		return 0, 0, errors.New("has a segment that begins with a dot")
+	}
+	if p := seg[len(seg)-1]; p.kind == partLiteral && p.text[len(p.text)-1] == '.' {
+		return 0, 0, errors.New("has a segment that ends with a dot")
+	}
+	for i := len(seg) - 1; i >= 0; i-- {
+		p := &seg[i]
+		if !p.variable() {
+			width += p.width()
+			continue
+		}
+		values++
+		if values == 1 {
+			continue // the last value of the segment: what follows has a fixed length
+		}
+		next := seg[i+1]
+		if next.kind != partLiteral || !isSeparator(next.text[0]) {
+			return 0, 0, errors.New("has two values that would run together: put one of - _ . = + , @ / after the first")
+		}
+		p.sep = next.text[0]
+	}
+	return width, values, nil
+}
+
+func isSeparator(c byte) bool { return strings.IndexByte("-_.=+,@", c) >= 0 }
+
+// hashMark stands where the hash belongs until the content is known. No
+// rendered value holds a NUL.
+const hashMark = 0
+
+// renderer makes paths for the messages of one sink. It is not safe for
+// concurrent use.
+type renderer struct {
+	*template
+	route, feed string
+	buf         []byte
+}
+
+// render returns m's path with hashMark in place of the hash, valid until the
+// next call. topic stands in for a missing one.
+func (r *renderer) render(m *message.Message, topic string, received time.Time) []byte {
+	var year, month, day, hour, minute int
+	if r.usesTime {
+		at := messageTime(m, received)
+		var mon time.Month
+		year, mon, day = at.Date()
+		month, hour, minute = int(mon), at.Hour(), at.Minute()
+	}
+	b := r.buf[:0]
+	for i := range r.parts {
+		p := &r.parts[i]
+		switch p.kind {
+		case partLiteral:
+			b = append(b, p.text...)
+		case partYear:
+			b = appendDigits(b, year, 4)
+		case partMonth:
+			b = appendDigits(b, month, 2)
+		case partDay:
+			b = appendDigits(b, day, 2)
+		case partHour:
+			b = appendDigits(b, hour, 2)
+		case partMinute:
+			b = appendDigits(b, minute, 2)
+		case partRoute:
+			b = appendEscaped(b, r.route, p.sep, r.limit)
+		case partFeed:
+			b = appendEscaped(b, r.feed, p.sep, r.limit)
+		case partTopic:
+			b = r.appendMeta(b, p, m, feed.MetaTopic, topic)
+		case partMeta:
+			b = r.appendMeta(b, p, m, p.text, "")
+		case partHash:
+			b = append(b, hashMark)
+		}
+	}
+	r.buf = b
+	return b
+}
+
+// appendMeta appends a metadata value; one that is missing differs from every
+// value there can be.
+func (r *renderer) appendMeta(b []byte, p *part, m *message.Message, key, fallback string) []byte {
+	v, ok := m.Metadata[key]
+	if !ok && fallback == "" {
+		return append(b, missingMark...)
+	}
+	if !ok {
+		v = fallback
+	}
+	return appendEscaped(b, v, p.sep, r.limit)
+}
+
+// messageTime returns the message's own time, or received when it has none
+// that can be read: never the present, so that a retry makes the same name.
+func messageTime(m *message.Message, received time.Time) time.Time {
+	if text, ok := m.Metadata[feed.MetaTime]; ok {
+		if at, err := time.Parse(time.RFC3339, text); err == nil {
+			if at = at.UTC(); at.Year() >= 0 && at.Year() <= 9999 {
+				return at
+			}
+		}
+	}
+	return received.UTC()
+}
+
+func appendDigits(b []byte, n, width int) []byte {
+	start := len(b)
+	for range width {
+		b = append(b, '0')
+	}
+	for i := len(b) - 1; i >= start; i-- {
+		b[i] = byte('0' + n%10)
+		n /= 10
+	}
+	return b
+}
+
+// nameOf puts the hash of the content into a rendered path and appends the
+// extension.
+func nameOf(path, hash, extension string) string {
+	return strings.ReplaceAll(path, string(rune(hashMark)), hash) + extension
+}
+
+// literalExtension returns an extension that the template spells out by
+// itself, or "".
+func (t *template) literalExtension() string {
+	last := t.parts[len(t.parts)-1]
+	if last.kind != partLiteral {
+		return ""
+	}
+	for _, ext := range []string{".gz", ".zst", ".ndjson", ".json"} {
+		if strings.HasSuffix(last.text, ext) {
+			return ext
+		}
+	}
+	return ""
+}

@@ -1,0 +1,99 @@
+package blob
+
+import (
+	"context"
+	"errors"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/kraft-edge/datafeed/feed"
+)
+
+// writer writes one group of a batch.
+type writer struct {
+	sink   *Sink
+	enc    *encoder
+	topic  string
+	msgs   []*message.Message
+	down   *latch
+	failed []feed.Failure
+}
+
+// write encodes the messages of g, in order, and stores an object whenever one
+// is full. Where objects end depends on the messages alone.
+func (w *writer) write(ctx context.Context, g group) {
+	limit := int(w.sink.cfg.MaxObjectBytes)
+	hint := 0
+	for _, i := range g.index {
+		hint += len(w.msgs[i].Payload) + 1
+	}
+	for start := 0; start < len(g.index); {
+		w.enc.begin(min(hint, limit))
+		end, lines, err := start, 0, error(nil)
+		for end < len(g.index) && err == nil && w.enc.raw < limit {
+			var line bool
+			line, err = w.encode(g.index[end])
+			if line {
+				lines++
+			}
+			end++
+		}
+		if err == nil && lines > 0 {
+			err = w.store(ctx, g.path, lines)
+		}
+		if err != nil {
+			w.fail(g.index[start:end], err)
+		}
+		start = end
+	}
+}
+
+// encode appends a message's line. A message that has none fails by itself; an
+// error is of the compressor, and of the whole object.
+func (w *writer) encode(i int) (line bool, err error) {
+	m := w.msgs[i]
+	if w.sink.cfg.Envelope == EnvelopeFull {
+		return true, w.enc.commit(w.enc.envelope.appendLine(w.enc.stage, m, w.topic))
+	}
+	stage, err := appendPayloadLine(w.enc.stage, m)
+	if err != nil {
+		w.failed = append(w.failed, feed.Failure{Index: i, Err: err})
+		return false, nil
+	}
+	return true, w.enc.commit(stage)
+}
+
+// store names the encoded object and makes it durable.
+func (w *writer) store(ctx context.Context, path string, lines int) error {
+	data, err := w.enc.finish()
+	if err != nil {
+		return err
+	}
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	if err := w.down.get(); err != nil {
+		return err
+	}
+	hash := contentHash(data)
+	c := w.sink.cfg.Compression
+	err = commit(ctx, w.sink.store, object{
+		name: nameOf(path, hash[:hashLen], c.extension()), data: data, hash: hash, messages: lines, mime: c.contentType(),
+	})
+	if err != nil && !feed.IsPermanent(err) && !errors.Is(err, ErrContentMismatch) {
+		w.down.set(err)
+	}
+	return err
+}
+
+// fail adds the messages that have not failed by themselves already.
+func (w *writer) fail(index []int, err error) {
+	own := make(map[int]bool, len(w.failed))
+	for _, f := range w.failed {
+		own[f.Index] = true
+	}
+	for _, i := range index {
+		if !own[i] {
+			w.failed = append(w.failed, feed.Failure{Index: i, Err: err})
+		}
+	}
+}
