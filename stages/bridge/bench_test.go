@@ -1,0 +1,74 @@
+package bridge
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/kraft-edge/datafeed/feed"
+)
+
+func TestAllocations(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		cache int
+		want  float64
+	}{
+		{"remembered", 1000, 1}, // the returned slice
+		{"matched", 0, 2},       // and the topic
+	} {
+		b := newBridge(t, func(c *Config) { c.CacheKeys = tt.cache }, telemetry)
+		m := keyed("")
+		got := testing.AllocsPerRun(1000, func() {
+			m.Metadata[feed.MetaTopic] = "telemetry.plant1.line2.press-0042.temperature"
+			if _, err := b.Handle(m); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if got > tt.want {
+			t.Errorf("%s: %v allocations a message, want %v", tt.name, got, tt.want)
+		}
+	}
+}
+
+func BenchmarkHandle(b *testing.B) {
+	keys := make([]string, 2000)
+	for i := range keys {
+		keys[i] = fmt.Sprintf("telemetry.plant1.line%d.press-%04d.temperature", i%7, i)
+	}
+	thousand := make([]Rule, 0, 1000)
+	for i := range 999 {
+		thousand = append(thousand, Rule{Match: fmt.Sprintf("telemetry.site%d.{line}.{device}.{tag}", i), Topic: "kraft/{line}/{device}/{tag}"})
+	}
+	thousand = append(thousand, telemetry)
+	headers := Rule{Match: telemetry.Match, Headers: map[string]string{"x-kind": "{kind}"}, Topic: "kraft/{kind}/{site}/{line}/{device}/{tag}"}
+
+	for _, bm := range []struct {
+		name  string
+		cache int
+		rules []Rule
+	}{
+		{"remembered", 16384, []Rule{telemetry}},
+		{"matched", 0, []Rule{telemetry}},
+		{"too-many-keys", 100, []Rule{telemetry}},
+		{"header", 16384, []Rule{headers}},
+		{"1000-rules", 0, thousand},
+	} {
+		b.Run(bm.name, func(b *testing.B) {
+			br := newBridge(b, func(c *Config) { c.CacheKeys = bm.cache }, bm.rules...)
+			m := &message.Message{Metadata: message.Metadata{"x-kind": "telemetry"}}
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				m.Metadata[feed.MetaTopic] = keys[i]
+				if i++; i == len(keys) {
+					i = 0
+				}
+				if _, err := br.Handle(m); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,118 @@
+package bridge
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/kraft-edge/datafeed/feed"
+)
+
+// Unmatched says what happens to a message that no rule matches.
+type Unmatched string
+
+// What can happen to a message that no rule matches.
+const (
+	// UnmatchedQuarantine makes it a permanent error.
+	UnmatchedQuarantine Unmatched = "quarantine"
+	// UnmatchedFilter drops it with the reason [ReasonUnmatched].
+	UnmatchedFilter Unmatched = "filter"
+)
+
+// Values returns all choices.
+func (Unmatched) Values() []string {
+	return []string{string(UnmatchedQuarantine), string(UnmatchedFilter)}
+}
+
+// Rule gives messages of one form of routing key and headers their topic.
+type Rule struct {
+	Match   string            `yaml:"match" doc:"Pattern of the routing key, such as telemetry.{site}.{line}.{device}.{tag}; * is a part without a name, {rest...} at the end all parts that remain."`
+	Headers map[string]string `yaml:"headers" doc:"Patterns of headers by name; the rule matches only when each is there and matches."`
+	Topic   string            `yaml:"topic" doc:"Template of the topic, such as kraft/{site}/{line}/{device}/{tag}."`
+	Set     map[string]string `yaml:"set" doc:"Templates of metadata to set, by name; a sink sends metadata as headers or user properties."`
+}
+
+// Config is the configuration of a [Bridge].
+type Config struct {
+	Rules         []Rule    `yaml:"rules" doc:"The rules, tried in order; the first that matches wins."`
+	Unmatched     Unmatched `yaml:"unmatched" doc:"What happens to a message that no rule matches: quarantine or filter."`
+	Separator     string    `yaml:"separator" doc:"The one character between the parts of a routing key."`
+	EscapeDots    bool      `yaml:"escapeDots" doc:"Escape dots in captured values too, for brokers such as RabbitMQ's MQTT plugin that exchange dots and slashes."`
+	MaxTopicBytes int       `yaml:"maxTopicBytes" doc:"Longest topic in bytes; a message whose topic would be longer is quarantined."`
+	CacheKeys     int       `yaml:"cacheKeys" doc:"Most routing keys whose topic is remembered, about 250 bytes of memory each; 0 remembers none."`
+}
+
+// The limits of a configuration.
+const (
+	maxTopicBytes = 65535 // of MQTT
+	maxCacheKeys  = 1 << 22
+	maxNames      = 32 // captured names of one rule
+)
+
+// DefaultConfig returns the defaults. The rules have none.
+func DefaultConfig() Config {
+	return Config{
+		Unmatched:     UnmatchedQuarantine,
+		Separator:     ".",
+		MaxTopicBytes: 1024,
+		CacheKeys:     16384,
+	}
+}
+
+// Validate reports all that is wrong, as [feed.ConfigError]s.
+func (c *Config) Validate() error {
+	_, err := compile(c)
+	return err
+}
+
+// compile makes the rules of c ready to match, and reports all that is wrong.
+func compile(c *Config) ([]*rule, error) {
+	errs := c.checkScalars()
+	if !c.separates() {
+		return nil, errors.Join(errs...) // without a separator no pattern can be read
+	}
+	rules := make([]*rule, 0, len(c.Rules))
+	for i := range c.Rules {
+		r, ruleErrs := compileRule(&c.Rules[i], c)
+		if len(ruleErrs) > 0 {
+			for _, e := range ruleErrs {
+				e.Key = fmt.Sprintf("rules[%d].%s", i, e.Key)
+				errs = append(errs, e)
+			}
+			r = nil
+		}
+		rules = append(rules, r)
+	}
+	errs = append(errs, shadowed(rules)...)
+	return rules, errors.Join(errs...)
+}
+
+func (c *Config) checkScalars() []error {
+	var errs []error
+	bad := func(key, remedy, format string, a ...any) {
+		errs = append(errs, &feed.ConfigError{Key: key, Problem: fmt.Sprintf(format, a...), Remedy: remedy})
+	}
+	if len(c.Rules) == 0 {
+		bad("rules", "write at least one rule with match and topic", "there is no rule")
+	}
+	switch c.Unmatched {
+	case UnmatchedQuarantine, UnmatchedFilter:
+	default:
+		bad("unmatched", "write quarantine or filter", "%q is unknown", string(c.Unmatched))
+	}
+	if !c.separates() {
+		bad("separator", `write one visible ASCII character other than { } * and #, such as "."`, "%q cannot separate parts", c.Separator)
+	}
+	if c.MaxTopicBytes < 1 || c.MaxTopicBytes > maxTopicBytes {
+		bad("maxTopicBytes", "write a number from 1 to 65535, the limit of MQTT", "%d is out of range", c.MaxTopicBytes)
+	}
+	if c.CacheKeys < 0 || c.CacheKeys > maxCacheKeys {
+		bad("cacheKeys", fmt.Sprintf("write a number from 0 to %d", maxCacheKeys), "%d is out of range", c.CacheKeys)
+	}
+	return errs
+}
+
+// separates reports whether the separator is fit for use.
+func (c *Config) separates() bool {
+	s := c.Separator
+	return len(s) == 1 && s[0] > ' ' && s[0] <= '~' && !isPatternSyntax(s[0])
+}

@@ -1,0 +1,21 @@
+package bridge
+
+import (
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/kraft-edge/datafeed/feed"
+)
+
+// Factories returns the factory of the bridge transform.
+func Factories() []feed.Factory {
+	return []feed.Factory{
+		feed.TransformFactory("bridge", "Makes MQTT topics of AMQP routing keys and headers.", DefaultConfig,
+			func(c Config, env feed.StageEnv) (message.HandlerFunc, error) {
+				b, err := NewBridge(c, env)
+				if err != nil {
+					return nil, err
+				}
+				return b.Handle, nil
+			}),
+	}
+}

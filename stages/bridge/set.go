@@ -1,0 +1,6 @@
+package bridge
+
+import "github.com/google/wire"
+
+// Set provides a [Bridge] from its configuration.
+var Set = wire.NewSet(NewBridge)
