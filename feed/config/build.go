@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
@@ -48,7 +49,7 @@ func (b *builder) close() []error {
 func (b *builder) route(r *Route) (feed.Route, error) {
 	out := feed.Route{
 		Name: r.Name, SourceName: r.Source.Name, SinkName: r.Sink.name(), Order: r.Order,
-		Batch: r.Batch, Retry: r.Retry, Park: r.Park, AllowLoss: r.AllowLoss,
+		Batch: r.Batch, Retry: r.Retry, Park: r.Park, AllowLoss: r.AllowLoss, MaxHold: r.maxHold(),
 	}
 	var err error
 	if out.Key, err = parseOrderKey(r.OrderKey); err != nil {
@@ -82,6 +83,16 @@ func (b *builder) route(r *Route) (feed.Route, error) {
 
 func (b *builder) env(r *Route, s Stage) feed.StageEnv {
 	return feed.StageEnv{Feed: b.config.Name, Route: r.Name, Logger: b.logger.With("route", r.Name, "stage", s.Name)}
+}
+
+// maxHold returns how long the route holds a delivery at most: twice what its
+// limits and retries ask for, and less than its source's broker allows.
+func (r *Route) maxHold() time.Duration {
+	hold := max(10*time.Minute, 2*(r.Batch.MaxDelay+r.Retry.GiveBackAfter))
+	if a, ok := r.Source.Config.(feed.AckTimeoutConfig); ok && a.AckTimeout() > 0 {
+		hold = min(hold, nearTimeout(a.AckTimeout()))
+	}
+	return hold
 }
 
 // failed says where the stage stands that could not be made.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
@@ -24,7 +25,7 @@ routes:
     order: key
     orderKey: "{site}/{device}"
   b:
-    source: {queue: {queue: r}}
+    source: {queue: {queue: r, ackLimit: 60s}}
     sink: {place: {}}
 `), registry(t, &made), environment)
 	if err != nil {
@@ -51,6 +52,9 @@ routes:
 	}
 	if _, ok := routes[1].Sink.(*place); !ok {
 		t.Errorf("a single sink became %T", routes[1].Sink)
+	}
+	if a.MaxHold != 10*time.Minute || routes[1].MaxHold != 48*time.Second {
+		t.Errorf("deliveries held for %v and %v", a.MaxHold, routes[1].MaxHold)
 	}
 	if routes[1].Order != feed.OrderWire {
 		t.Errorf("order %q", routes[1].Order)

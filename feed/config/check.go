@@ -122,7 +122,7 @@ func (d *decoder) checkSource(r *Route, bad func(key, reason, remedy string), se
 		return
 	}
 	held, limit := r.Batch.MaxDelay+r.Retry.GiveBackAfter, a.AckTimeout()
-	if limit <= 0 || held < limit/5*4 {
+	if limit <= 0 || held < nearTimeout(limit) {
 		return
 	}
 	key := "retry.giveBackAfter"
@@ -130,8 +130,12 @@ func (d *decoder) checkSource(r *Route, bad func(key, reason, remedy string), se
 		key = "batch.maxDelay"
 	}
 	bad(key, fmt.Sprintf("a message may be held for %v (batch.maxDelay %v + retry.giveBackAfter %v), too near the %v after which the broker takes it back",
-		held, r.Batch.MaxDelay, r.Retry.GiveBackAfter, limit), fmt.Sprintf("keep the sum below %v", limit/5*4))
+		held, r.Batch.MaxDelay, r.Retry.GiveBackAfter, limit), fmt.Sprintf("keep the sum below %v", nearTimeout(limit)))
 }
+
+// nearTimeout returns what is too near a broker's acknowledgement timeout: 80 %
+// of it.
+func nearTimeout(limit time.Duration) time.Duration { return limit / 5 * 4 }
 
 // checkDurable refuses sinks that may lose messages, unless that is allowed.
 func (d *decoder) checkDurable(r *Route) {
