@@ -28,7 +28,7 @@ type Azurite struct {
 	AccountKey  string // a throw-away secret of this server
 
 	dir   string
-	ports ports
+	ports Ports
 	port  int
 	proc  process
 }
@@ -46,7 +46,7 @@ func NewAzurite(dir string, config AzuriteConfig) (*Azurite, error) {
 	rand.Read(key[:])
 	a := &Azurite{AccountName: "datafeed", AccountKey: base64.StdEncoding.EncodeToString(key[:]), dir: dir}
 	if err := a.ports.reserveAll(&a.port); err != nil {
-		return nil, errors.Join(err, a.ports.release())
+		return nil, errors.Join(err, a.ports.Release())
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, errors.Join(fmt.Errorf("prepare azurite: %w", err), a.Close())
@@ -103,7 +103,7 @@ func (a *Azurite) Running() bool { return a.proc.running() }
 
 // Close stops the server for good, frees its port and removes its directory. It may be called more than once.
 func (a *Azurite) Close() error {
-	return errors.Join(a.proc.kill(), a.ports.release(), os.RemoveAll(a.dir))
+	return errors.Join(a.proc.kill(), a.ports.Release(), os.RemoveAll(a.dir))
 }
 
 // Addr is the server's host and port.

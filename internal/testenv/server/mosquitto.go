@@ -24,7 +24,7 @@ type MosquittoConfig struct {
 // Mosquitto is a broker of its own.
 type Mosquitto struct {
 	dir   string
-	ports ports
+	ports Ports
 	port  int
 	proc  process
 }
@@ -37,7 +37,7 @@ func NewMosquitto(dir string, config MosquittoConfig) (*Mosquitto, error) {
 	}
 	m := &Mosquitto{dir: dir}
 	if err := m.ports.reserveAll(&m.port); err != nil {
-		return nil, errors.Join(err, m.ports.release())
+		return nil, errors.Join(err, m.ports.Release())
 	}
 	file := filepath.Join(dir, "mosquitto.conf")
 	if err := m.write(file, config); err != nil {
@@ -113,7 +113,7 @@ func (m *Mosquitto) Resume() error { return m.proc.resume() }
 
 // Close stops the broker for good, frees its port and removes its directory. It may be called more than once.
 func (m *Mosquitto) Close() error {
-	return errors.Join(m.proc.kill(), m.ports.release(), os.RemoveAll(m.dir))
+	return errors.Join(m.proc.kill(), m.ports.Release(), os.RemoveAll(m.dir))
 }
 
 // Addr is the broker's host and port.

@@ -15,16 +15,16 @@ import (
 // while, and a client that dials it in vain may even end up connected to itself.
 const lowestPort = 15000
 
-// ports is a set of reserved ports. The zero value holds none.
-type ports struct {
+// Ports is a set of reserved ports. The zero value holds none.
+type Ports struct {
 	mu    sync.Mutex
 	holds []net.Listener
 }
 
-// reserve returns a port of 127.0.0.1 on which nothing listens, and which no other process that reserves ports this way
-// will use before release. The reservation is a name in the kernel's abstract socket namespace: it ends with the
+// Reserve returns a port of 127.0.0.1 on which nothing listens, and which no other process that reserves ports this way
+// will use before Release. The reservation is a name in the kernel's abstract socket namespace: it ends with the
 // process, leaves no file behind, and covers a server that is stopped for a while.
-func (p *ports) reserve() (int, error) {
+func (p *Ports) Reserve() (int, error) {
 	ceiling := ephemeralFloor()
 	for range 200 {
 		port := lowestPort + rand.IntN(ceiling-lowestPort)
@@ -51,8 +51,8 @@ func (p *ports) reserve() (int, error) {
 	return 0, fmt.Errorf("reserve port: no free one found between %d and %d", lowestPort, ceiling)
 }
 
-// release gives up all reserved ports.
-func (p *ports) release() error {
+// Release gives up all reserved ports. It may be called more than once.
+func (p *Ports) Release() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var errs []error
@@ -64,10 +64,10 @@ func (p *ports) release() error {
 }
 
 // reserveAll stores a reserved port in each of the variables.
-func (p *ports) reserveAll(into ...*int) error {
+func (p *Ports) reserveAll(into ...*int) error {
 	for _, port := range into {
 		var err error
-		if *port, err = p.reserve(); err != nil {
+		if *port, err = p.Reserve(); err != nil {
 			return err
 		}
 	}

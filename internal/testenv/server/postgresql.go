@@ -21,7 +21,7 @@ type PostgreSQL struct {
 
 	dir   string
 	bin   string
-	ports ports
+	ports Ports
 	port  int
 	proc  process
 }
@@ -38,7 +38,7 @@ func NewPostgreSQL(dir string) (*PostgreSQL, error) {
 	}
 	p := &PostgreSQL{User: "datafeed", Password: secret(), dir: dir, bin: filepath.Dir(program)}
 	if err := p.ports.reserveAll(&p.port); err != nil {
-		return nil, errors.Join(err, p.ports.release())
+		return nil, errors.Join(err, p.ports.Release())
 	}
 	data := filepath.Join(dir, "data")
 	p.proc = process{
@@ -127,7 +127,7 @@ func (p *PostgreSQL) Close() error {
 	// SIGQUIT ends the server and its children at once; after SIGKILL the children would take a moment to notice.
 	err := p.proc.signal(syscall.SIGQUIT)
 	p.proc.endsWithin(stopGrace)
-	return errors.Join(err, p.proc.kill(), p.ports.release(), os.RemoveAll(p.dir))
+	return errors.Join(err, p.proc.kill(), p.ports.Release(), os.RemoveAll(p.dir))
 }
 
 // Addr is the server's host and port.

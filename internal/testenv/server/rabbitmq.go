@@ -38,7 +38,7 @@ type RabbitMQ struct {
 	Password string
 
 	dir      string
-	ports    ports
+	ports    Ports
 	amqp     int
 	amqps    int
 	epmdPort int
@@ -61,7 +61,7 @@ func NewRabbitMQ(dir string, config RabbitMQConfig) (*RabbitMQ, error) {
 	r := &RabbitMQ{User: "datafeed", Password: secret(), dir: dir, ctl: filepath.Join(filepath.Dir(server), "rabbitmqctl")}
 	var http, dist int
 	if err := r.ports.reserveAll(&r.amqp, &r.amqps, &http, &dist, &r.epmdPort); err != nil {
-		return nil, errors.Join(err, r.ports.release())
+		return nil, errors.Join(err, r.ports.Release())
 	}
 	if err := r.write(config, http); err != nil {
 		return nil, errors.Join(fmt.Errorf("prepare rabbitmq: %w", err), r.Close())
@@ -195,7 +195,7 @@ func (r *RabbitMQ) Running() bool { return r.node.running() }
 // Close stops the node for good, frees its ports and removes its directory. It may be called more than once.
 func (r *RabbitMQ) Close() error {
 	// Nothing that it holds is of use any more: killing is faster than stopping in order.
-	return errors.Join(r.node.kill(), r.epmd.kill(), r.ports.release(), os.RemoveAll(r.dir))
+	return errors.Join(r.node.kill(), r.epmd.kill(), r.ports.Release(), os.RemoveAll(r.dir))
 }
 
 // Addr is the host and port for AMQP without TLS.
