@@ -1,0 +1,91 @@
+package amqp
+
+import (
+	"context"
+	"sync"
+
+	amqp091 "github.com/rabbitmq/amqp091-go"
+)
+
+// inbox is where deliveries wait for Receive. The client library hands them
+// out one by one over an unbuffered channel; here they gather, so that a
+// Receive takes all that has arrived.
+type inbox struct {
+	wake chan struct{} // holds one token when there is something to see
+
+	mu      sync.Mutex
+	waiting []*amqp091.Delivery
+	slab    []amqp091.Delivery
+	ended   error
+}
+
+// slabSize is how many deliveries are allocated at once.
+const slabSize = 64
+
+func newInbox() *inbox { return &inbox{wake: make(chan struct{}, 1)} }
+
+// put appends a delivery.
+func (b *inbox) put(d amqp091.Delivery) {
+	b.mu.Lock()
+	if len(b.slab) == 0 {
+		b.slab = make([]amqp091.Delivery, slabSize)
+	}
+	b.slab[0] = d
+	b.waiting = append(b.waiting, &b.slab[0])
+	b.slab = b.slab[1:]
+	first := len(b.waiting) == 1
+	b.mu.Unlock()
+	if first {
+		b.signal()
+	}
+}
+
+// end makes every further take fail with err. What waits will come again: it
+// could no longer be settled.
+func (b *inbox) end(err error) {
+	b.mu.Lock()
+	if b.ended == nil {
+		b.ended = err
+	}
+	b.mu.Unlock()
+	b.signal()
+}
+
+func (b *inbox) signal() {
+	select {
+	case b.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take appends up to max waiting deliveries to dst and blocks for the first.
+func (b *inbox) take(ctx context.Context, dst []*amqp091.Delivery, max int) ([]*amqp091.Delivery, error) {
+	for {
+		if err := ctx.Err(); err != nil {
+			return dst, err
+		}
+		b.mu.Lock()
+		if b.ended != nil {
+			err := b.ended
+			b.mu.Unlock()
+			b.signal() // for any other reader
+			return dst, err
+		}
+		if n := min(len(b.waiting), max); n > 0 {
+			dst = append(dst, b.waiting[:n]...)
+			rest := copy(b.waiting, b.waiting[n:])
+			clear(b.waiting[rest:])
+			b.waiting = b.waiting[:rest]
+			b.mu.Unlock()
+			if rest > 0 {
+				b.signal()
+			}
+			return dst, nil
+		}
+		b.mu.Unlock()
+		select {
+		case <-b.wake:
+		case <-ctx.Done():
+		}
+	}
+}

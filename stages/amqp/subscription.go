@@ -1,0 +1,220 @@
+package amqp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	amqp091 "github.com/rabbitmq/amqp091-go"
+
+	"github.com/kraft-edge/datafeed/feed"
+)
+
+// errSubscriptionClosed is what Receive and Settle return after Close.
+var errSubscriptionClosed = errors.New("subscription closed")
+
+// subscription is one consumer on a channel of its own.
+type subscription struct {
+	link  link
+	ch    channel
+	queue string
+	box   *inbox
+	pump  sync.WaitGroup
+	close sync.Once
+	fail  error // of close
+
+	got []*amqp091.Delivery // reused by Receive
+
+	mu     sync.Mutex // guards the rest: Describe may come from elsewhere
+	window window
+	closed bool
+}
+
+// consume starts a consumer on queue.
+func consume(l link, queue, tag string, prefetch int, exclusive bool) (*subscription, error) {
+	ch, err := l.Channel()
+	if err != nil {
+		return nil, fmt.Errorf("open channel: %w", err)
+	}
+	s := &subscription{link: l, ch: ch, queue: queue, box: newInbox()}
+	ends := consumerEnds{
+		closes:  ch.NotifyClose(make(chan *amqp091.Error, 1)),
+		cancels: ch.NotifyCancel(make(chan string, 1)),
+	}
+	if err := ch.Qos(prefetch, 0, false); err != nil {
+		_ = ch.Close() // the first failure says more
+		return nil, fmt.Errorf("set prefetch %d: %w", prefetch, err)
+	}
+	deliveries, err := ch.Consume(queue, tag, false, exclusive, false, false, nil)
+	if err != nil {
+		_ = ch.Close()
+		return nil, explainConsume(queue, err)
+	}
+	s.pump.Go(func() { s.run(deliveries, ends) })
+	return s, nil
+}
+
+func explainConsume(queue string, err error) error {
+	var e *amqp091.Error
+	if errors.As(err, &e) && e.Code == amqp091.AccessRefused {
+		return fmt.Errorf("consume from queue %q: %w: another consumer is exclusive, or the user lacks the permission to read", queue, err)
+	}
+	return explainMissing("queue", queue, err)
+}
+
+// consumerEnds tell why a consumer ended. The library fills them before it
+// closes the deliveries.
+type consumerEnds struct {
+	closes  <-chan *amqp091.Error
+	cancels <-chan string
+}
+
+func (e consumerEnds) reason() error {
+	select {
+	case err, ok := <-e.closes:
+		if ok && err != nil {
+			return err
+		}
+	default:
+	}
+	select {
+	case _, ok := <-e.cancels:
+		if ok {
+			return errors.New("the broker cancelled the consumer: the queue was deleted or its node left")
+		}
+	default:
+	}
+	return errLinkClosed
+}
+
+// run moves deliveries to the inbox until the consumer ends.
+func (s *subscription) run(deliveries <-chan amqp091.Delivery, ends consumerEnds) {
+	for d := range deliveries {
+		s.box.put(d)
+	}
+	s.box.end(fmt.Errorf("consume from queue %q: %w", s.queue, ends.reason()))
+}
+
+// Receive implements [feed.Subscription].
+func (s *subscription) Receive(ctx context.Context, dst []feed.Delivery, max int) ([]feed.Delivery, error) {
+	var err error
+	s.got, err = s.box.take(ctx, s.got[:0], max)
+	if err != nil {
+		return dst, err
+	}
+	defer clear(s.got)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	messages := make([]message.Message, len(s.got))
+	for i, d := range s.got {
+		if err := s.window.add(d); err != nil {
+			err = fmt.Errorf("consume from queue %q: %w", s.queue, err)
+			s.box.end(err)
+			return dst, err
+		}
+		m := &messages[i]
+		fill(m, d)
+		dst = append(dst, feed.Delivery{Message: m, Tag: d.DeliveryTag, Redelivered: d.Redelivered})
+	}
+	return dst, nil
+}
+
+// Settle implements [feed.Subscription]. A run that begins at the oldest
+// unsettled delivery becomes one multiple-ack, everything else single acks;
+// all leave in one write.
+func (s *subscription) Settle(_ context.Context, list []feed.Settlement) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return errSubscriptionClosed
+	}
+	for _, e := range list {
+		if err := s.window.settle(e.Tag); err != nil {
+			return fmt.Errorf("settle: %w", err)
+		}
+	}
+	below := s.window.advance()
+	// The listed tags below are a run at the head. The last of them is
+	// certainly unknown to the broker as settled, unlike the ones between,
+	// which earlier single acks may have taken: a multiple-ack must name one
+	// that is still open.
+	run := 0
+	for run < len(list) && list[run].Tag < below {
+		run++
+	}
+	s.link.Cork()
+	err := s.ack(list, run)
+	if flushErr := s.link.Uncork(); err == nil {
+		err = flushErr
+	}
+	if err != nil {
+		return fmt.Errorf("acknowledge to queue %q: %w", s.queue, err)
+	}
+	return nil
+}
+
+func (s *subscription) ack(list []feed.Settlement, run int) error {
+	if run > 0 {
+		if err := s.ch.Ack(list[run-1].Tag, run > 1); err != nil {
+			return err
+		}
+	}
+	for _, e := range list[run:] {
+		if err := s.ch.Ack(e.Tag, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// nack gives one delivery back at once.
+func (s *subscription) nack(tag uint64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.window.settle(tag); err != nil {
+		return fmt.Errorf("nack: %w", err)
+	}
+	s.window.advance()
+	if err := s.ch.Nack(tag, false, true); err != nil {
+		return fmt.Errorf("nack to queue %q: %w", s.queue, err)
+	}
+	return nil
+}
+
+// Describe implements [feed.Describer].
+func (s *subscription) Describe(tag uint64) (feed.Original, error) {
+	s.mu.Lock()
+	d, err := s.window.get(tag)
+	s.mu.Unlock()
+	if err != nil {
+		return feed.Original{}, fmt.Errorf("describe: %w", err)
+	}
+	properties, err := EncodeProperties(propertiesOf(d))
+	if err != nil {
+		return feed.Original{}, fmt.Errorf("describe: %w", err)
+	}
+	return feed.Original{Payload: d.Body, Format: Format, Properties: properties, Origin: "queue " + s.queue}, nil
+}
+
+// Close gives everything unsettled back by closing the channel: the broker
+// then puts all of it back in its old places at once. To cancel the consumer
+// first would let the next one start while deliveries are still out; to nack
+// one by one would mix up the order.
+func (s *subscription) Close() error {
+	s.close.Do(func() {
+		s.box.end(errSubscriptionClosed)
+		err := bounded(context.Background(), s.link, closeTimeout, func() error {
+			s.mu.Lock() // waits for a Settle that is writing
+			s.closed = true
+			s.mu.Unlock()
+			return s.ch.Close()
+		})
+		s.pump.Wait()
+		if err != nil && !errors.Is(err, amqp091.ErrClosed) {
+			s.fail = fmt.Errorf("close channel: %w", err)
+		}
+	})
+	return s.fail
+}
