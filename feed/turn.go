@@ -61,7 +61,8 @@ type steps struct {
 // transform runs the transforms over the inbox, in order, until a batch is
 // full. It stops at the first transient failure: nothing may overtake it.
 func (r *runner) transform() error {
-	for len(r.inbox) > 0 && len(r.queue) < r.Batch.MaxMessages {
+	room := r.Batch.MaxMessages + r.park.count(r.queue) // what is parked takes no room
+	for len(r.inbox) > 0 && len(r.queue) < room {
 		if err := r.transformEntry(r.inbox[0]); err != nil {
 			return err
 		}
