@@ -2,6 +2,7 @@ package config
 
 import (
 	"encoding"
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -29,9 +30,8 @@ type Key struct {
 
 // Keys documents the settings of a stage, from its types.
 func Keys(f feed.Factory) []Key {
-	c := f.NewConfig()
-	required := requiredKeys(c)
-	ks := keysOf(reflect.ValueOf(c).Elem(), "", 0)
+	required := requiredKeys(f)
+	ks := keysOf(reflect.ValueOf(f.NewConfig()).Elem(), "", 0)
 	for i := range ks {
 		ks[i].Required = required[ks[i].Name]
 	}
@@ -131,12 +131,53 @@ func durationText(d time.Duration) string {
 }
 
 // requiredKeys asks Validate what is wrong with the defaults alone: a key that
-// it names, and that has no value, must be written.
-func requiredKeys(c feed.StageConfig) map[string]bool {
+// it names, and that has no value, must be written, unless another one can
+// take its place.
+func requiredKeys(f feed.Factory) map[string]bool {
+	required := missingKeys(f.NewConfig())
+	if len(required) == 0 {
+		return nil
+	}
+	for i := range fieldsOf(reflect.TypeOf(f.NewConfig()).Elem()) {
+		c := f.NewConfig()
+		v := reflect.ValueOf(c).Elem()
+		other := fieldsOf(v.Type())[i]
+		if required[other.name] || !setSomething(v.FieldByIndex(other.index)) {
+			continue
+		}
+		still := missingKeys(c)
+		for key := range required {
+			if !still[key] {
+				delete(required, key)
+			}
+		}
+	}
+	return required
+}
+
+// setSomething gives an empty text a value, and reports whether v was one.
+func setSomething(v reflect.Value) bool {
+	switch {
+	case !v.IsZero():
+		return false
+	case v.Type() == secretType:
+		v.Set(reflect.ValueOf(feed.NewSecret("x")))
+	case v.Type() == urlType:
+		v.Set(reflect.ValueOf(feed.NewURL("x://x/x")))
+	case v.Kind() == reflect.String && enumValues(v.Type()) == nil:
+		v.SetString("x")
+	default:
+		return false
+	}
+	return true
+}
+
+// missingKeys returns the keys without a value that Validate objects to.
+func missingKeys(c feed.StageConfig) map[string]bool {
 	keys := map[string]bool{}
 	for _, err := range flatten(c.Validate()) {
-		ce, ok := err.(*feed.ConfigError)
-		if !ok || ce.Key == "" {
+		var ce *feed.ConfigError
+		if !errors.As(err, &ce) || ce.Key == "" {
 			continue
 		}
 		if v, found := fieldAt(reflect.ValueOf(c).Elem(), ce.Key); found && v.IsZero() {

@@ -191,7 +191,7 @@ func (s *schemer) settings(f feed.Factory) map[string]any {
 		o := s.object(reflect.ValueOf(c).Elem(), 0)
 		o["description"] = f.Summary
 		o["type"] = []string{"object", "null"}
-		required := requiredKeys(c)
+		required := requiredKeys(f)
 		for _, key := range slices.Sorted(maps.Keys(required)) {
 			require(o, segments(key))
 		}

@@ -138,3 +138,18 @@ func TestKeys(t *testing.T) {
 		t.Errorf("got %q, want %q", names, want)
 	}
 }
+
+// TestRequiredKeys checks that a key that another one can replace is not
+// required.
+func TestRequiredKeys(t *testing.T) {
+	f := feed.SinkFactory("either", "", func() eitherConfig { return eitherConfig{} }, func(eitherConfig, feed.StageEnv) (*place, error) { return &place{}, nil })
+	var required []string
+	for _, k := range config.Keys(f) {
+		if k.Required {
+			required = append(required, k.Name)
+		}
+	}
+	if !reflect.DeepEqual(required, []string{"needed"}) {
+		t.Errorf("got %q", required)
+	}
+}

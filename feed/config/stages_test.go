@@ -86,6 +86,24 @@ func (c *bridgeConfig) Validate() error {
 	return nil
 }
 
+// eitherConfig needs one of two keys.
+type eitherConfig struct {
+	URL    feed.URL    `yaml:"url" doc:"Address."`
+	Secret feed.Secret `yaml:"secret" doc:"Address that holds a key."`
+	Needed string      `yaml:"needed" doc:"Needed in any case."`
+}
+
+func (c *eitherConfig) Validate() error {
+	var errs []error
+	if c.URL.IsZero() && c.Secret.IsZero() {
+		errs = append(errs, &feed.ConfigError{Key: "url", Problem: "is missing", Remedy: "or write secret"})
+	}
+	if c.Needed == "" {
+		errs = append(errs, &feed.ConfigError{Key: "needed", Problem: "is missing"})
+	}
+	return errors.Join(errs...)
+}
+
 type placeConfig struct {
 	Name  string      `yaml:"name" doc:"Name of the place."`
 	Token feed.Secret `yaml:"token" doc:"Token of the place."`
