@@ -30,6 +30,9 @@ func (d *decoder) check(c *Config, root *yaml.Node) {
 		bad("quarantine", "has no path", "write path: and the file that is to hold it")
 	}
 	d.checkAdmin(c.Admin, bad)
+	if d.registry == nil {
+		return
+	}
 	if _, ok := find(root, "routes"); !ok {
 		d.problem(root, "routes", "missing", "write at least one route: {name: {source: {…}, sink: {…}}}")
 	} else if len(c.Routes) == 0 && len(d.problems) == 0 {

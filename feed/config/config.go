@@ -25,7 +25,7 @@ type Config struct {
 
 // Quarantine says where messages go that can never be delivered.
 type Quarantine struct {
-	Path        string    `yaml:"path" doc:"SQLite file of the quarantine; its folder must exist and survive restarts."`
+	Path        string    `yaml:"path" doc:"File that holds the quarantine, on a local disk that survives restarts; it and its folder are created when missing."`
 	MaxBytes    feed.Size `yaml:"maxBytes" doc:"Most bytes that the quarantine holds; when it is full, routes that need it pause."`
 	MaxMessages int       `yaml:"maxMessages" doc:"Most messages that the quarantine holds; when it is full, routes that need it pause."`
 }

@@ -230,3 +230,16 @@ func TestLoad(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestLoadSettings reads a file whose stages and secrets are not there.
+func TestLoadSettings(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "feed.yaml")
+	text := "quarantine: {path: q.db}\nroutes: {a: {source: {unknown: {password: \"${NO_SUCH_VARIABLE}\"}}}}\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.LoadSettings(file)
+	if err != nil || c.Quarantine.Path != "q.db" || c.Admin.Address != "127.0.0.1:8686" || len(c.Routes) != 0 {
+		t.Errorf("got %+v, %v", c, err)
+	}
+}

@@ -165,7 +165,7 @@ func (d *decoder) unknown(e entry, key string, fields []field) {
 	for i, f := range fields {
 		names[i] = f.name
 	}
-	d.problem(e.key, joinKey(key, e.name), "unknown key", didYouMean(e.name, names))
+	d.problem(e.key, joinKey(key, e.name), "unknown key", DidYouMean(e.name, names))
 }
 
 func (d *decoder) list(n *yaml.Node, v reflect.Value, key string, depth int) {

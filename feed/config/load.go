@@ -20,9 +20,20 @@ func Load(path string, registry *feed.Registry) (*Config, error) {
 	return Parse(path, data, registry, os.LookupEnv)
 }
 
+// LoadSettings reads the file at path without its routes: no stage needs to be
+// known, and no secret to be there, to learn where a feed's quarantine and its
+// admin server are. The routes are empty.
+func LoadSettings(path string) (*Config, error) {
+	data, err := readFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(path, data, nil, os.LookupEnv)
+}
+
 // Parse checks data, which came from the named file. All that is wrong is
 // returned as one *[Error]. It reads the files that ${file:…} names, and does
-// no other I/O.
+// no other I/O. Without a registry it leaves the routes alone.
 func Parse(filename string, data []byte, registry *feed.Registry, lookupEnv func(string) (string, bool)) (*Config, error) {
 	root, bad := parseDocument(filename, data)
 	if bad != nil {

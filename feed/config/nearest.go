@@ -51,9 +51,9 @@ func editDistance(a, b string) int {
 	return last[len(br)]
 }
 
-// didYouMean writes the remedy for an unknown name: the nearest valid one, and
+// DidYouMean is the remedy for an unknown name: the nearest valid one, and
 // all of them when they are few.
-func didYouMean(got string, names []string) string {
+func DidYouMean(got string, names []string) string {
 	var parts []string
 	if n := nearest(got, names); n != "" {
 		parts = append(parts, "did you mean "+n+"?")

@@ -20,6 +20,9 @@ const maxSinks = 64
 
 // routes decodes the mapping of routes.
 func (d *decoder) routes(n *yaml.Node, rs *Routes, key string, depth int) {
+	if d.registry == nil {
+		return
+	}
 	es, ok := d.entries(n, key, "{line1: {source: {…}, sink: {…}}}")
 	if !ok {
 		return
@@ -119,7 +122,7 @@ func (d *decoder) stage(e entry, s *Stage, kind feed.Kind, key string, depth int
 	name, at := es[0].name, joinKey(key, es[0].name)
 	factory, found := d.registry.Lookup(kind, name)
 	if !found {
-		d.problem(es[0].key, at, "there is no "+string(kind)+" of this name", didYouMean(name, names))
+		d.problem(es[0].key, at, "there is no "+string(kind)+" of this name", DidYouMean(name, names))
 		return
 	}
 	before := len(d.problems)
