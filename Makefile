@@ -1,0 +1,61 @@
+# "make" alone lists the targets.
+
+SHELL         := bash
+.SHELLFLAGS   := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+BIN              := .cache/bin
+GOLANGCI_VERSION := v2.15.0
+GOLANGCI_LINT    := $(BIN)/golangci-lint-$(GOLANGCI_VERSION)
+
+# Packages whose tests run side by side: each may run brokers of its own, so that more only makes them wait.
+TEST_PARALLEL ?= 2
+TEST_TIMEOUT  ?= 9m
+FUZZTIME      ?= 10s
+DEMO_FOR      ?= 20s
+
+.PHONY: help setup build test test-short lint demo bench fuzz generate clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## install what tests need and the machine lacks (Debian, Ubuntu)
+	@tools/setup.sh
+
+build: ## build the binary bin/feed
+	CGO_ENABLED=0 go build -trimpath -o bin/feed ./cmd/feed
+
+test: setup ## run all tests, with the race detector, on real servers
+	go vet ./...
+	@go build -o $(BIN)/testservers ./internal/testenv/testservers
+	@echo 'go test -race ./...'
+	@$(BIN)/testservers with "$(CURDIR)" -- go test -race -p $(TEST_PARALLEL) -timeout $(TEST_TIMEOUT) ./...
+
+test-short: ## run the tests that need no servers
+	go test -short ./...
+
+lint: $(GOLANGCI_LINT) ## check format, dependency direction, common mistakes, generated code
+	go mod verify
+	@if [[ -f cmd/feed/wire.go ]]; then echo 'go tool wire diff ./cmd/feed'; go tool wire diff ./cmd/feed; fi
+	$(GOLANGCI_LINT) run ./...
+
+$(GOLANGCI_LINT):
+	@echo "installing golangci-lint $(GOLANGCI_VERSION) into $(BIN): this takes a minute or two"
+	GOBIN="$(CURDIR)/$(BIN)" go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	@mv $(BIN)/golangci-lint $@
+
+demo: ## run the main job on this machine and show the result (DEMO_FOR=20s)
+	@tools/setup.sh rabbitmq
+	@go run ./cmd/feed demo --for $(DEMO_FOR)
+
+bench: setup ## measure the feed against a plain loop over the client libraries
+	go run ./internal/bench
+
+fuzz: ## run each fuzz target for FUZZTIME (10s)
+	tools/fuzz.sh $(FUZZTIME)
+
+generate: ## generate code again: Wire, schema
+	go generate ./...
+
+clean: ## remove what was built; tools and servers installed into .cache stay
+	rm -rf bin $(BIN)/testservers

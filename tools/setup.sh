@@ -1,0 +1,130 @@
+#!/usr/bin/env bash
+# Installs what tests and the demo need and this machine lacks, on Debian and Ubuntu. Says first what, and why.
+#
+#   tools/setup.sh                  everything
+#   tools/setup.sh rabbitmq gcc     only these
+#
+# When nothing is missing it says nothing and takes no time.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# The last version that runs on the Node.js 18 of Debian 12; from 3.37 on Azurite wants 22.
+azurite_version=3.35.0
+azurite_dir=.cache/npm
+
+packages=() # from apt
+reasons=()
+azurite=no
+
+want() { # want PACKAGES REASON
+	# shellcheck disable=SC2206 # several packages in one string
+	packages+=($1)
+	reasons+=("$(printf '%-18s %s' "$1" "$2")")
+}
+
+has() { # has COMMAND [PATTERN]: in PATH, or where Debian puts it out of an ordinary user's PATH
+	command -v "$1" >/dev/null || compgen -G "${2:-/usr/sbin/$1}" >/dev/null
+}
+
+check() {
+	case $1 in
+	gcc)
+		# The race detector is linked by a C compiler.
+		has gcc || has clang || want "gcc libc6-dev" 'to link test binaries with the race detector'
+		;;
+	rabbitmq)
+		has rabbitmq-server || want rabbitmq-server 'the broker that feeds read from'
+		;;
+	mosquitto)
+		has mosquitto || want mosquitto 'an MQTT broker that feeds write to'
+		;;
+	postgresql)
+		has postgres '/usr/lib/postgresql/*/bin/postgres' || want postgresql 'the database that feeds write to'
+		;;
+	azurite)
+		if [[ ! -x $azurite_dir/node_modules/.bin/azurite-blob || $(cat $azurite_dir/version 2>/dev/null) != "$azurite_version" ]]; then
+			azurite=yes
+			has node || want nodejs 'to run Azurite, which stands in for Azure Blob Storage'
+			has npm || want npm 'to install Azurite'
+		fi
+		;;
+	*)
+		echo "setup: do not know what '$1' is" >&2
+		exit 2
+		;;
+	esac
+}
+
+(($#)) || set -- gcc rabbitmq mosquitto postgresql azurite
+for thing; do check "$thing"; done
+if ((!${#packages[@]})) && [[ $azurite == no ]]; then
+	exit 0
+fi
+
+root=()
+if ((${#packages[@]})); then
+	echo "setup: installing from the distribution's packages:"
+	printf '         %s\n' "${reasons[@]}"
+	echo "       Their services are not started and not enabled: tests start servers of their own."
+	if ! has apt-get; then
+		echo "setup: this machine has no apt-get: please install the above by other means" >&2
+		exit 1
+	fi
+	if ((EUID != 0)); then
+		if ! has sudo; then
+			echo "setup: run as root, or install sudo: apt-get install ${packages[*]}" >&2
+			exit 1
+		fi
+		root=(sudo)
+	fi
+fi
+if [[ $azurite == yes ]]; then
+	echo "setup: installing from npm, into $azurite_dir of this working copy:"
+	echo "         azurite $azurite_version     stands in for Azure Blob Storage"
+fi
+
+as_root() { "${root[@]}" "$@"; }
+
+# Debian's packages start their services unless a policy forbids it. One that exists already is the owner's decision.
+policy=/usr/sbin/policy-rc.d
+policy_is_ours=no
+remove_policy() {
+	if [[ $policy_is_ours == yes ]]; then
+		as_root rm -f $policy
+		policy_is_ours=no
+	fi
+}
+
+install_packages() {
+	trap remove_policy EXIT
+	if [[ ! -e $policy ]]; then
+		policy_is_ours=yes
+		printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null
+		as_root chmod 755 $policy
+	fi
+	local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0)
+	as_root "${apt[@]}" update
+	as_root "${apt[@]}" install -y --no-install-recommends "${packages[@]}"
+	remove_policy
+	trap - EXIT
+	# Nor shall they start with the next boot.
+	if [[ -d /run/systemd/system ]]; then
+		local package
+		for package in "${packages[@]}"; do
+			case $package in
+			rabbitmq-server | mosquitto | postgresql) as_root systemctl disable --quiet "$package.service" ;;
+			esac
+		done
+	fi
+}
+
+install_azurite() {
+	rm -rf $azurite_dir
+	mkdir -p $azurite_dir
+	npm install --prefix $azurite_dir --no-audit --no-fund --ignore-scripts --loglevel=error "azurite@$azurite_version"
+	echo "$azurite_version" >$azurite_dir/version
+}
+
+if ((${#packages[@]})); then install_packages; fi
+if [[ $azurite == yes ]]; then install_azurite; fi
+echo "setup: done"
