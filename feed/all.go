@@ -27,6 +27,19 @@ func All(sinks ...message.Publisher) message.Publisher {
 
 type all struct{ sinks []message.Publisher }
 
+// sinksOf returns the sinks behind a sink.
+func sinksOf(s message.Publisher) []message.Publisher {
+	a, ok := s.(*all)
+	if !ok {
+		return []message.Publisher{s}
+	}
+	var sinks []message.Publisher
+	for _, s := range a.sinks {
+		sinks = append(sinks, sinksOf(s)...)
+	}
+	return sinks
+}
+
 // PublishBatch publishes to all sinks at the same time.
 func (a *all) PublishBatch(ctx context.Context, b *Batch) error {
 	if b.reached == nil {

@@ -131,8 +131,9 @@ func (r *runner) failures(batch []*outgoing, err error) ([]Failure, error) {
 	return failed.Failures, nil
 }
 
-// noteReordered marks the messages that failed while a later one of their key
-// was accepted.
+// noteReordered counts the messages that failed while a later one of their key
+// was accepted. They count now, not when they are delivered: that may be after
+// they were given back, or in another life of the feed.
 func (r *runner) noteReordered(batch []*outgoing, failed []Failure) {
 	if len(failed) == 0 || len(failed) == len(batch) {
 		return
@@ -141,8 +142,11 @@ func (r *runner) noteReordered(batch []*outgoing, failed []Failure) {
 	accepted := map[string]bool{}
 	for i := len(batch) - 1; i >= failed[0].Index; i-- {
 		if next >= 0 && failed[next].Index == i {
-			if !batch[i].reordered && !IsPermanent(failed[next].Err) {
-				batch[i].reordered = accepted[r.Key(batch[i].msg)]
+			if o := batch[i]; !o.reordered && !IsPermanent(failed[next].Err) && accepted[r.Key(o.msg)] {
+				o.reordered = true
+				r.mu.Lock()
+				r.counts.Reordered++
+				r.mu.Unlock()
 			}
 			next--
 			continue

@@ -44,7 +44,7 @@ type outgoing struct {
 	msg       *message.Message
 	from      *entry
 	fatal     uint8  // how often it stood at the head of a connection that the peer ended
-	reordered bool   // a later one of its key was accepted before it
+	reordered bool   // counted: a later one of its key was accepted before it
 	done      bool   // leaves the queue
 	reached   uint64 // feed.All: a bit for each sink that has it
 }

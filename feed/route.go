@@ -172,8 +172,10 @@ func (r Route) validate() error {
 		bad("retry.maxDelay must not be below retry.initialDelay")
 	}
 	if r.Sink != nil {
-		if _, batches := r.Sink.(BatchPublisher); !batches {
-			bad("the sink %T is a plain Publisher: declare it with feed.DurablePublisher when its Publish returns nil only for what is durable", r.Sink)
+		for _, s := range sinksOf(r.Sink) {
+			if _, batches := s.(BatchPublisher); !batches {
+				bad("the sink %T is a plain Publisher: declare it with feed.DurablePublisher when its Publish returns nil only for what is durable", s)
+			}
 		}
 		if d, ok := r.Sink.(Durability); ok && !d.Durable() && !r.AllowLoss {
 			bad("the sink %s is not durable: messages that it has taken may be lost; set AllowLoss if that is acceptable", r.SinkName)

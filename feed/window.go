@@ -118,9 +118,6 @@ func (r *runner) condemn(o *outgoing, stage string, err error) {
 func (r *runner) endOutgoing(o *outgoing, outcome Outcome, label string) {
 	r.mu.Lock()
 	r.produced.leave(o.number, outcome, label)
-	if outcome == Delivered && o.reordered {
-		r.counts.Reordered++
-	}
 	r.mu.Unlock()
 	o.from.open--
 	o.from.end(outcome, label)

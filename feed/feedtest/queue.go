@@ -21,6 +21,9 @@ import (
 type Queue struct {
 	// Window bounds the unsettled deliveries; set it before use.
 	Window int
+	// OnSettle, when set, is told of each settlement before it takes effect;
+	// an error counts as misuse. Set it before use.
+	OnSettle func(Settled) error
 
 	mu        sync.Mutex
 	changed   chan struct{}
@@ -309,6 +312,11 @@ func (s *queueSubscription) Settle(_ context.Context, settlements []feed.Settlem
 		found := false
 		for i, u := range s.unsettled {
 			if u.tag == one.Tag {
+				if s.q.OnSettle != nil {
+					if err := s.q.OnSettle(Settled{string(u.msg.Payload), one.Outcome}); err != nil {
+						return s.misused(err)
+					}
+				}
 				s.q.settled = append(s.q.settled, Settled{string(u.msg.Payload), one.Outcome})
 				s.unsettled = append(s.unsettled[:i], s.unsettled[i+1:]...)
 				found = true

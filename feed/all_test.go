@@ -1,0 +1,75 @@
+package feed_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/kraft-edge/datafeed/feed"
+	"github.com/kraft-edge/datafeed/feed/feedtest"
+)
+
+func TestAllRepeatsOnlyToSinksThatLackTheMessage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &feedtest.Queue{}
+		steady := &feedtest.Sink{}
+		shaky := &feedtest.Sink{Take: failing(map[string]int{"a:00001": 3, "a:00004": 1}, func(string) error { return errors.New("busy") })}
+		want := numbered(6, "a")
+		q.Put(want...)
+		q.End()
+		r := start(t, feed.Options{}, feed.Route{Source: q, Sink: feed.All(steady, shaky)})
+		if err := r.wait(); err != nil {
+			t.Fatal(err)
+		}
+		if got := steady.Taken(); !slices.Equal(got, want) {
+			t.Errorf("the steady sink took %v, want each message once", got)
+		}
+		got := shaky.Taken()
+		slices.Sort(got)
+		if !slices.Equal(got, want) {
+			t.Errorf("the shaky sink took %v, want each message once", got)
+		}
+	})
+}
+
+func TestAllQuarantinesOnlyWhatAllOthersHave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, box := &feedtest.Queue{}, &feedtest.Quarantine{}
+		refusing := &feedtest.Sink{Take: failing(map[string]int{"a:00000": 99}, func(string) error { return feed.Permanent(errors.New("not authorized")) })}
+		slow := &feedtest.Sink{Take: failing(map[string]int{"a:00000": 3}, func(string) error { return errors.New("busy") })}
+		q.Put(numbered(2, "a")...)
+		q.End()
+		r := start(t, feed.Options{Quarantine: box}, feed.Route{Source: q, Sink: feed.All(refusing, slow)})
+		if err := r.wait(); err != nil {
+			t.Fatal(err)
+		}
+		if got := slow.Taken(); len(got) != 2 {
+			t.Errorf("the other sink took %v, want both", got)
+		}
+		if items := box.Items(); len(items) != 1 || !strings.Contains(items[0].Reason, "not authorized") {
+			t.Errorf("quarantine %+v", items)
+		}
+	})
+}
+
+func TestAllIsAsDurableAsItsLeastSink(t *testing.T) {
+	durable := func(s message.Publisher) bool { return s.(feed.Durability).Durable() }
+	if !durable(feed.All(&feedtest.Sink{}, &feedtest.Sink{})) {
+		t.Error("two durable sinks are not durable together")
+	}
+	if durable(feed.All(&feedtest.Sink{}, volatileSink{&feedtest.Sink{}})) {
+		t.Error("a volatile sink went unnoticed")
+	}
+	if err := feed.All(&feedtest.Sink{}, &feedtest.Sink{Check: func(context.Context) error { return errors.New("down") }}).(feed.Prober).Probe(t.Context()); err == nil {
+		t.Error("the probe of a sink that is down succeeds")
+	}
+}
+
+type volatileSink struct{ *feedtest.Sink }
+
+func (volatileSink) Durable() bool { return false }
