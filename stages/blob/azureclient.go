@@ -78,7 +78,7 @@ func newContainerClient(cfg Config, transport *http.Transport) (*container.Clien
 	}
 	token, err := newToken(cfg.Azure, opts)
 	if err != nil {
-		return nil, err
+		return nil, &feed.ConfigError{Key: "azure.identity", Problem: firstLine(err.Error()), Remedy: "or give a SAS as the query of url, or connectionString"}
 	}
 	return container.NewClient(withoutQuery(where), token, clientOpts)
 }

@@ -51,7 +51,7 @@ func openSink(t *testing.T, cfg Config) *Sink {
 }
 
 // contents reads all objects below prefix: name → text.
-func contents(t *testing.T, cfg Config, prefix string) map[string]string {
+func contents(t testing.TB, cfg Config, prefix string) map[string]string {
 	t.Helper()
 	r, err := NewReader(cfg)
 	if err != nil {
