@@ -18,6 +18,10 @@ type place string
 
 // placeOf returns the place for a working copy, and creates it.
 func placeOf(root string) (place, error) {
+	root, err := filepath.EvalSymlinks(root)
+	if err != nil {
+		return "", err
+	}
 	hash := fnv.New32a()
 	fmt.Fprint(hash, version, root)
 	dir := filepath.Join(os.TempDir(), fmt.Sprintf("datafeed-testenv-%d-%08x", os.Getuid(), hash.Sum32()))
