@@ -75,15 +75,15 @@ type private interface {
 	Close() error
 }
 
-// start makes a server and starts it, and closes it when the test ends. A port that was free can be taken before the
+// start prepares a server and starts it, and closes it when the test ends. A port that was free can be taken before the
 // server listens: then others are tried.
-func start[S private](t testing.TB, make func(dir string) (S, error)) S {
+func start[S private](t testing.TB, prepare func(dir string) (S, error)) S {
 	t.Helper()
 	for attempt := 1; ; attempt++ {
 		// Unlike t.TempDir, this has a short path, as some servers need, and Close removes it.
-		dir, err := os.MkdirTemp("", "datafeed-test-")
+		dir, err := os.MkdirTemp("", "datafeed-test-") //nolint:usetesting // see above
 		check(t, err)
-		s, err := make(dir)
+		s, err := prepare(dir)
 		if err != nil {
 			check(t, errors.Join(err, os.RemoveAll(dir)))
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -160,7 +161,7 @@ func (a *RabbitMQAPI) Connections(ctx context.Context, vhost string) ([]string, 
 // CloseConnection closes a connection from the broker's side. It is no error when it is gone already.
 func (a *RabbitMQAPI) CloseConnection(ctx context.Context, name string) error {
 	err := a.Do(ctx, http.MethodDelete, Path("connections", name), nil, nil)
-	if failed, ok := err.(*APIError); ok && failed.Status == http.StatusNotFound {
+	if failed, ok := errors.AsType[*APIError](err); ok && failed.Status == http.StatusNotFound {
 		return nil
 	}
 	return err

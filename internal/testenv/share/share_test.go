@@ -146,7 +146,7 @@ func awaitDown(t *testing.T, addr string) {
 func tempRoot(t *testing.T) string {
 	t.Helper()
 	if testing.Short() {
-		t.Skip("starts servers")
+		t.Skip("starts servers, which a -short run does not")
 	}
 	root := t.TempDir()
 	place, err := placeOf(root)
