@@ -33,6 +33,7 @@ func azureConfig(c *testenv.Container, addr string) Config {
 	cfg.ConnectionString = feed.NewSecret(c.ConnectionStringAt(addr))
 	cfg.Container = c.ContainerName
 	cfg.TryTimeout = 10 * time.Second
+	cfg.Compression = Plain // so that sizes are known
 	return cfg
 }
 

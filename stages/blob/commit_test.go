@@ -94,6 +94,7 @@ func (f *fakeStore) text() string {
 func fakeSink(t *testing.T, st store, change func(*Config)) *Sink {
 	t.Helper()
 	cfg := dirConfig("/unused")
+	cfg.Compression = Plain
 	if change != nil {
 		change(&cfg)
 	}

@@ -93,7 +93,7 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		Path:           "{date}/{hour}/{route}-{hash}",
-		Compression:    Plain,
+		Compression:    Gzip,
 		Envelope:       EnvelopeNone,
 		MaxObjectBytes: 64 * feed.MiB,
 		BlockBytes:     8 * feed.MiB,

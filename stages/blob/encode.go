@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
+	"time"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -84,6 +85,9 @@ func (e *encoder) begin(hint int) {
 	e.raw, e.stage, e.out.b = 0, e.stage[:0], e.out.b[:0]
 	if e.comp != nil {
 		e.comp.Reset(&e.out)
+		if z, ok := e.comp.(*gzip.Writer); ok {
+			z.ModTime = time.Unix(0, 0) // stands for none
+		}
 		return
 	}
 	// Plain lines are appended to the object itself.

@@ -35,6 +35,9 @@ type Sink struct {
 	mu       sync.Mutex // held while a batch is written
 	encoders []*encoder // idle ones
 	warned   bool
+
+	// Scratch space of group, used again for each batch.
+	groupOf, index []int
 }
 
 var (
@@ -131,7 +134,8 @@ func (s *Sink) enter(ctx context.Context) (context.Context, context.CancelFunc, 
 // group is the messages of one path.
 type group struct {
 	path  string
-	index []int
+	size  int
+	index []int // of its messages in the batch
 }
 
 func (s *Sink) publish(ctx context.Context, topic string, msgs []*message.Message, received time.Time) error {
@@ -180,6 +184,7 @@ func (s *Sink) group(topic string, msgs []*message.Message, received time.Time) 
 	var groups []group
 	byPath := map[string]int{}
 	last := 0
+	s.groupOf = slices.Grow(s.groupOf[:0], len(msgs))[:len(msgs)]
 	for i, m := range msgs {
 		path := s.render.render(m, topic, received)
 		if len(groups) == 0 || groups[last].path != string(path) {
@@ -191,7 +196,16 @@ func (s *Sink) group(topic string, msgs []*message.Message, received time.Time) 
 			}
 			last = g
 		}
-		groups[last].index = append(groups[last].index, i)
+		s.groupOf[i] = last
+		groups[last].size++
+	}
+	s.index = slices.Grow(s.index[:0], len(msgs))[:len(msgs)]
+	rest := s.index
+	for g := range groups {
+		groups[g].index, rest = rest[:0:groups[g].size], rest[groups[g].size:]
+	}
+	for i, g := range s.groupOf {
+		groups[g].index = append(groups[g].index, i)
 	}
 	if len(groups) > manyPaths && !s.warned {
 		s.warned = true

@@ -72,6 +72,7 @@ type template struct {
 	parts    []part
 	limit    int // longest rendered value
 	usesTime bool
+	variable bool // differs by the message's metadata, besides its time
 }
 
 // templateParts are the names of the parts that take no key.
@@ -164,6 +165,7 @@ func (t *template) arrange() error {
 		case p.kind != partLiteral:
 			seg = append(seg, p)
 			t.usesTime = t.usesTime || p.kind >= partYear && p.kind <= partMinute
+			t.variable = t.variable || p.kind == partTopic || p.kind == partMeta
 		default:
 			for i, text := range strings.Split(p.text, "/") {
 				if i > 0 {
@@ -252,18 +254,28 @@ type renderer struct {
 	*template
 	route, feed string
 	buf         []byte
+
+	minute minute // of the last path
+	fixed  bool   // buf holds a path that depends on minute alone
+
+	lastText   string // the last time that was parsed
+	lastMinute minute
 }
+
+// minute is the time of a message as far as a path can show it.
+type minute struct{ year, month, day, hour, minute int }
 
 // render returns m's path with hashMark in place of the hash, valid until the
 // next call. topic stands in for a missing one.
 func (r *renderer) render(m *message.Message, topic string, received time.Time) []byte {
-	var year, month, day, hour, minute int
 	if r.usesTime {
-		at := messageTime(m, received)
-		var mon time.Month
-		year, mon, day = at.Date()
-		month, hour, minute = int(mon), at.Hour(), at.Minute()
+		at := r.minuteOf(m, received)
+		if r.fixed && at == r.minute {
+			return r.buf
+		}
+		r.minute = at
 	}
+	r.fixed = !r.variable
 	b := r.buf[:0]
 	for i := range r.parts {
 		p := &r.parts[i]
@@ -271,15 +283,15 @@ func (r *renderer) render(m *message.Message, topic string, received time.Time) 
 		case partLiteral:
 			b = append(b, p.text...)
 		case partYear:
-			b = appendDigits(b, year, 4)
+			b = appendDigits(b, r.minute.year, 4)
 		case partMonth:
-			b = appendDigits(b, month, 2)
+			b = appendDigits(b, r.minute.month, 2)
 		case partDay:
-			b = appendDigits(b, day, 2)
+			b = appendDigits(b, r.minute.day, 2)
 		case partHour:
-			b = appendDigits(b, hour, 2)
+			b = appendDigits(b, r.minute.hour, 2)
 		case partMinute:
-			b = appendDigits(b, minute, 2)
+			b = appendDigits(b, r.minute.minute, 2)
 		case partRoute:
 			b = appendEscaped(b, r.route, p.sep, r.limit)
 		case partFeed:
@@ -309,17 +321,53 @@ func (r *renderer) appendMeta(b []byte, p *part, m *message.Message, key, fallba
 	return appendEscaped(b, v, p.sep, r.limit)
 }
 
-// messageTime returns the message's own time, or received when it has none
-// that can be read: never the present, so that a retry makes the same name.
-func messageTime(m *message.Message, received time.Time) time.Time {
-	if text, ok := m.Metadata[feed.MetaTime]; ok {
+// minuteOf returns the minute of the message's own time, or of received when it
+// has none that can be read: never of the present, so that a retry makes the
+// same name.
+func (r *renderer) minuteOf(m *message.Message, received time.Time) minute {
+	text, ok := m.Metadata[feed.MetaTime]
+	if ok && sameMinute(text, r.lastText) {
+		return r.lastMinute
+	}
+	if ok {
 		if at, err := time.Parse(time.RFC3339, text); err == nil {
 			if at = at.UTC(); at.Year() >= 0 && at.Year() <= 9999 {
-				return at
+				r.lastText, r.lastMinute = text, newMinute(at)
+				return r.lastMinute
 			}
 		}
 	}
-	return received.UTC()
+	return newMinute(received.UTC())
+}
+
+func newMinute(at time.Time) minute {
+	year, month, day := at.Date()
+	return minute{year, int(month), day, at.Hour(), at.Minute()}
+}
+
+// upToMinute is the length of "2006-01-02T15:04:".
+const upToMinute = 17
+
+// sameMinute reports whether text is certainly a time in UTC in the same
+// minute as last, a time that was parsed: messages come in the order of their
+// times, mostly, and parsing is what costs.
+func sameMinute(text, last string) bool {
+	if len(text) < upToMinute+3 || len(last) < upToMinute+3 || text[len(text)-1] != 'Z' || last[len(last)-1] != 'Z' ||
+		text[:upToMinute] != last[:upToMinute] || text[upToMinute] > '5' {
+		return false
+	}
+	rest := text[upToMinute : len(text)-1] // 05 or 05.999
+	if len(rest) > 2 {
+		if rest[2] != '.' || len(rest) == 3 {
+			return false
+		}
+	}
+	for i := 0; i < len(rest); i++ {
+		if i != 2 && rest[i]-'0' > 9 {
+			return false
+		}
+	}
+	return true
 }
 
 func appendDigits(b []byte, n, width int) []byte {

@@ -84,22 +84,51 @@ func TestRender(t *testing.T) {
 	}
 }
 
-func TestMessageTime(t *testing.T) {
+func TestMinuteOf(t *testing.T) {
+	const fallback = "2026-11-21T03:40"
 	for text, want := range map[string]string{
-		"2026-01-02T03:04:05Z":                "2026-01-02T03:04:05Z",
-		"2026-01-02T03:04:05.123456789+02:00": "2026-01-02T01:04:05.123456789Z",
-		"0000-01-01T00:30:00+01:00":           "2026-11-21T03:40:39Z", // the year -1 in UTC
-		"9999-12-31T23:30:00-01:00":           "2026-11-21T03:40:39Z",
-		"2026-01-02":                          "2026-11-21T03:40:39Z",
-		"":                                    "2026-11-21T03:40:39Z",
+		"2026-01-02T03:04:05Z":                "2026-01-02T03:04",
+		"2026-01-02T03:04:05.123456789+02:00": "2026-01-02T01:04",
+		"0000-01-01T00:30:00+01:00":           fallback, // the year -1 in UTC
+		"9999-12-31T23:30:00-01:00":           fallback,
+		"2026-01-02":                          fallback,
+		"":                                    fallback,
 	} {
-		if got := messageTime(msg(`1`, "time", text), received).Format(time.RFC3339Nano); got != want {
+		r := rendererOf(t, "{date}T{hour}_{minute}/{hash}")
+		got := strings.Replace(string(r.render(msg(`1`, "time", text), "", received)), "_", ":", 1)
+		if got != want+"/\x00" {
 			t.Errorf("time %q is %s, want %s", text, got, want)
 		}
 	}
-	if got := messageTime(msg(`1`), received.In(time.FixedZone("", 7200))); got.Hour() != 3 {
+	r := rendererOf(t, "{hour}/{hash}")
+	if got := r.render(msg(`1`), "", received.In(time.FixedZone("", 7200))); string(got) != "03/\x00" {
 		t.Errorf("time of receipt is %s, want it in UTC", got)
 	}
+}
+
+// What is remembered of the last message never changes the path of the next.
+func TestRenderRemembersNothing(t *testing.T) {
+	times := []string{
+		"2026-01-02T03:04:05Z", "2026-01-02T03:04:06Z", "2026-01-02T03:04:06.5Z", "2026-01-02T03:04:06.Z", "2026-01-02T03:04:66Z",
+		"2026-01-02T03:04:0Z", "2026-01-02T03:04:5aZ", "2026-01-02T03:04:59,5Z", "2026-01-02T03:04:59.5+01:00", "2026-01-02T03:04:59.5aZ",
+		"2026-01-02T03:04:060Z", "2026-02-30T03:04:05Z", "2026-02-30T03:04:06Z", "2026-01-02T03:05:05Z", "x", "", "-",
+		"2026-01-02T03:04:05+01:00", "2026-01-02T03:04:06+01:00", "2026-01-02T03:04:05z",
+	}
+	rapid.Check(t, func(rt *rapid.T) {
+		text := rapid.SampledFrom([]string{"{date}/{hour}{minute}/{route}", "{date}/{hour}/{meta.a}", "{meta.a}/{minute}", "{route}"}).Draw(rt, "template")
+		kept := rendererOf(t, text)
+		for range rapid.IntRange(1, 8).Draw(rt, "messages") {
+			m := msg(`1`, "a", rapid.SampledFrom([]string{"x", "y"}).Draw(rt, "a"))
+			if at := rapid.SampledFrom(times).Draw(rt, "time"); at != "-" {
+				m.Metadata.Set("time", at)
+			}
+			at := received.Add(time.Duration(rapid.IntRange(0, 3).Draw(rt, "received")) * time.Minute)
+			want := string(rendererOf(t, text).render(m, "", at))
+			if got := string(kept.render(m, "", at)); got != want {
+				t.Fatalf("%v renders %q after others, %q alone", m.Metadata, got, want)
+			}
+		}
+	})
 }
 
 // awkward draws values that try to break paths.
