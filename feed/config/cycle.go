@@ -33,17 +33,23 @@ func (d *decoder) checkCycles(routes Routes) {
 	}
 }
 
-// checkShared points out routes that compete for the messages of one place.
+// checkShared points out routes that compete for the messages of one place:
+// those that read the very same endpoints. To have some in common is no sign of
+// it, for two queues may be bound to one exchange.
 func (d *decoder) checkShared(routes Routes) {
-	reader := map[string]*Route{}
+	readers := map[string]*Route{}
 	for _, r := range routes {
-		for _, e := range r.reads() {
-			if other := reader[e]; other != nil && other != r {
-				d.warn(r.key, joinKey("routes", r.Name), fmt.Sprintf("reads %s as route %s does: each of them gets a part of the messages", shorten(presentable(e)), other.Name), "give each route a queue of its own, or list the sinks of one route under all:")
-				continue
-			}
-			reader[e] = r
+		reads := r.reads()
+		if len(reads) == 0 {
+			continue
 		}
+		all := strings.Join(slices.Sorted(slices.Values(reads)), "\n")
+		if other := readers[all]; other != nil {
+			d.warn(r.key, joinKey("routes", r.Name), fmt.Sprintf("reads %s as route %s does: each of them gets a part of the messages", shorten(presentable(reads[0])), other.Name),
+				"give each route a queue of its own, or list the sinks of one route under all:")
+			continue
+		}
+		readers[all] = r
 	}
 }
 

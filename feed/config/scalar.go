@@ -248,7 +248,7 @@ func (d *decoder) secret(n *yaml.Node, v reflect.Value, key string) {
 	}
 	names, _ := references(n.Value)
 	if v.Type() == secretType && len(names) == 0 && n.Value != "" {
-		d.problem(n, key, "a secret does not belong into this file", "write ${NAME} for an environment variable or ${file:/path} for a file that holds it")
+		d.problem(n, key, "a secret does not belong in this file", "write ${NAME} for an environment variable or ${file:/path} for a file that holds it")
 		return
 	}
 	if v.Type() == secretType {
