@@ -28,6 +28,7 @@ type decoder struct {
 
 	problems []Problem
 	warnings []Problem
+	secrets  []string // never to be shown, whoever writes the text
 	nodes    int
 	tooMuch  bool // a bound was passed: what follows is not looked at
 }
@@ -54,6 +55,24 @@ func (d *decoder) problem(n *yaml.Node, key, reason, remedy string) {
 // warn records what is doubtful at n.
 func (d *decoder) warn(n *yaml.Node, key, reason, remedy string) {
 	d.warnings = append(d.warnings, Problem{d.file, n.Line, n.Column, key, reason, remedy})
+}
+
+// hide keeps a secret out of all texts, also out of those that stages write.
+func (d *decoder) hide(secret string) {
+	if len(secret) >= 4 { // a shorter one would take common words apart
+		d.secrets = append(d.secrets, secret)
+	}
+}
+
+// redact takes the secrets out of the texts of problems.
+func (d *decoder) redact(ps []Problem) {
+	for _, secret := range d.secrets {
+		for i := range ps {
+			ps[i].Key = strings.ReplaceAll(ps[i].Key, secret, "[redacted]")
+			ps[i].Reason = strings.ReplaceAll(ps[i].Reason, secret, "[redacted]")
+			ps[i].Remedy = strings.ReplaceAll(ps[i].Remedy, secret, "[redacted]")
+		}
+	}
 }
 
 // affordable counts n and reports whether the bounds hold.

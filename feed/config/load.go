@@ -50,9 +50,11 @@ func Parse(filename string, data []byte, registry *feed.Registry, lookupEnv func
 	}
 	if len(d.problems) > 0 {
 		ps, more := byPosition(d.problems)
+		d.redact(ps)
 		return nil, &Error{Problems: ps, More: more}
 	}
 	c.Warnings, _ = byPosition(d.warnings)
+	d.redact(c.Warnings)
 	return &c, nil
 }
 

@@ -257,6 +257,9 @@ func (d *decoder) secret(n *yaml.Node, v reflect.Value, key string) {
 			d.problem(n, key, "cannot be read", "")
 			return
 		}
+		if text, err := s.Reveal(); err == nil {
+			d.hide(text)
+		}
 		v.Set(reflect.ValueOf(s))
 		return
 	}
@@ -268,9 +271,13 @@ func (d *decoder) secret(n *yaml.Node, v reflect.Value, key string) {
 	if holdsPassword(n.Value) {
 		d.warn(n, key, "the URL holds a password", "write the whole URL as ${NAME}, or the password as ${file:/path}")
 	}
-	if _, err := u.Parse(); err != nil {
+	parsed, err := u.Parse()
+	if err != nil {
 		d.problem(n, key, "is no valid URL", "write scheme://user:password@host:port/path, with special characters of the password as %XX")
 		return
+	}
+	if password, ok := parsed.User.Password(); ok {
+		d.hide(password)
 	}
 	v.Set(reflect.ValueOf(u))
 }
