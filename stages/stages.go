@@ -1,0 +1,27 @@
+// Package stages lists the stages that the binary contains. A new stage is a
+// folder of its own and two lines in this file: its import and its factories.
+package stages
+
+import (
+	"slices"
+
+	"github.com/kraft-edge/datafeed/feed"
+	"github.com/kraft-edge/datafeed/stages/amqp"
+	"github.com/kraft-edge/datafeed/stages/blob"
+	"github.com/kraft-edge/datafeed/stages/bridge"
+	"github.com/kraft-edge/datafeed/stages/generate"
+	"github.com/kraft-edge/datafeed/stages/log"
+	"github.com/kraft-edge/datafeed/stages/mqtt"
+)
+
+// All returns the factories of all stages, for [feed.NewRegistry].
+func All() []feed.Factory {
+	return slices.Concat(
+		amqp.Factories(),
+		blob.Factories(),
+		bridge.Factories(),
+		generate.Factories(),
+		log.Factories(),
+		mqtt.Factories(),
+	)
+}
