@@ -19,7 +19,7 @@ import (
 var inequivalent = regexp.MustCompile(`(?s)inequivalent arg '(.*?)' for (?:queue|exchange) '.*' in vhost '.*': received (.*) but current is (.*)$`)
 
 // typed is a value in such a text.
-var typed = regexp.MustCompile(`(?s)^(?:the value )?'(.*)'(?: of type '(\w+)')?$`)
+var typed = regexp.MustCompile(`(?s)^(?:the value )?'(.*?)'(?: of type '(\w+)')?$`)
 
 // configKeys are the keys that stand for a broker's argument.
 var configKeys = map[string]string{

@@ -45,10 +45,11 @@ type session struct {
 	returns <-chan amqp091.Return
 	closes  <-chan *amqp091.Error
 
-	mu     sync.Mutex  // one writer at a time; guards the rest
-	sent   []*outgoing // in the order of publishing, until their run is done
-	failed error
-	server bool // failed because the broker closed the channel
+	mu        sync.Mutex       // one writer at a time; guards the rest
+	sent      []*outgoing      // in the order of publishing, until their run is done
+	unmatched []amqp091.Return // whose message is not confirmed yet
+	failed    error
+	server    bool // failed because the broker closed the channel
 	// confused: a return fits no message, so that a confirm proves nothing.
 	confused bool
 }
@@ -254,52 +255,70 @@ func done(c confirmation) bool {
 	}
 }
 
-// match assigns the returns that have arrived. They come in the order of
-// publishing. The caller holds mu.
+// match assigns the returns that have arrived to messages. A returned message
+// is confirmed positively, so only one with such a confirm qualifies: its equal
+// that was refused, or may yet be, is not the one. Two messages that are equal
+// and confirmed are interchangeable: whichever is sent again, the outcome is
+// the same. The caller holds mu.
 func (s *session) match() {
-	from := 0
-	for {
+	for more := true; more; {
 		select {
 		case r, ok := <-s.returns:
-			if !ok {
-				return
-			}
-			i := s.find(&r, from)
-			if i < 0 {
-				s.confused = true
-				if s.failed == nil {
-					s.failed = fmt.Errorf("the broker returned a message that was not sent: %d %s", r.ReplyCode, r.ReplyText)
-				}
-				continue
-			}
-			from = i + 1
-			o := s.sent[i]
-			o.returned = true
-			o.err = fmt.Errorf("exchange %q has no queue for routing key %q: %d %s", s.config.Exchange, o.key, r.ReplyCode, r.ReplyText)
-			if s.config.Unroutable == UnroutableQuarantine {
-				o.err = feed.Permanent(o.err)
+			if more = ok; ok {
+				s.unmatched = append(s.unmatched, r)
 			}
 		default:
-			return
+			more = false
 		}
+	}
+	waiting := s.unmatched[:0]
+	from := 0 // returns come in the order of publishing
+	for _, r := range s.unmatched {
+		i, pending := s.find(&r, from)
+		switch {
+		case i >= 0:
+			from = i + 1
+			s.giveUp(s.sent[i], &r)
+		case pending: // its confirm is on its way
+			waiting = append(waiting, r)
+		default:
+			s.confused = true
+			if s.failed == nil {
+				s.failed = fmt.Errorf("the broker returned a message that was not sent: %d %s", r.ReplyCode, r.ReplyText)
+			}
+		}
+	}
+	clear(s.unmatched[len(waiting):])
+	s.unmatched = waiting
+}
+
+// giveUp records that a message was returned.
+func (s *session) giveUp(o *outgoing, r *amqp091.Return) {
+	o.returned = true
+	o.err = fmt.Errorf("exchange %q has no queue for routing key %q: %d %s", s.config.Exchange, o.key, r.ReplyCode, r.ReplyText)
+	if s.config.Unroutable == UnroutableQuarantine {
+		o.err = feed.Permanent(o.err)
 	}
 }
 
-// find returns the place in sent of the message that was returned, looking
-// first behind the last one found. Two messages that are equal in every way
-// are interchangeable: whichever is sent again, the outcome is the same.
-func (s *session) find(r *amqp091.Return, from int) int {
-	for i := from; i < len(s.sent); i++ {
-		if s.sent[i].is(r) {
-			return i
+// find returns the place in sent of a confirmed message that r fits, looking
+// first behind the last one found, or -1 and whether r fits one that is not
+// confirmed yet.
+func (s *session) find(r *amqp091.Return, from int) (i int, pending bool) {
+	from = min(from, len(s.sent))
+	for n := range s.sent {
+		i := (from + n) % len(s.sent)
+		o := s.sent[i]
+		if !o.is(r) {
+			continue
+		}
+		if !done(o.confirm) {
+			pending = true
+		} else if o.confirm.Acked() {
+			return i, false
 		}
 	}
-	for i := range min(from, len(s.sent)) {
-		if s.sent[i].is(r) {
-			return i
-		}
-	}
-	return -1
+	return -1, pending
 }
 
 // is reports whether r is this message.
