@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kraft-edge/datafeed/feed"
+	"github.com/kraft-edge/datafeed/feed/config"
+)
+
+// cli is what the commands share.
+type cli struct {
+	registry *feed.Registry
+	stdin    io.Reader
+	stdout   io.Writer
+	stderr   io.Writer
+}
+
+// streams are the standard streams of a process.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+func newCLI(r *feed.Registry, s streams) *cli {
+	return &cli{registry: r, stdin: s.in, stdout: s.out, stderr: s.err}
+}
+
+// newRegistry adapts feed.NewRegistry to what Wire can call.
+func newRegistry(factories []feed.Factory) (*feed.Registry, error) {
+	return feed.NewRegistry(factories...)
+}
+
+// run executes the command line and returns the exit code.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	c, err := initializeCLI(streams{stdin, stdout, stderr})
+	if err == nil {
+		root := c.rootCommand()
+		root.SetArgs(args)
+		err = root.ExecuteContext(ctx)
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, message(err))
+	}
+	return exitCode(err)
+}
+
+// message is what the user reads of an error. The problems of a file stand
+// each on a line that begins with file:line:column, so that editors find them.
+func message(err error) string {
+	if ce := (*config.Error)(nil); errors.As(err, &ce) {
+		return err.Error()
+	}
+	return "feed: " + err.Error()
+}
+
+func (c *cli) rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "feed",
+		Short:         "Moves telemetry from a source through transforms to a sink, and accounts for every message",
+		Long:          rootHelp,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          knownCommand,
+		RunE:          showHelp,
+	}
+	root.SetIn(c.stdin)
+	root.SetOut(c.stdout)
+	root.SetErr(c.stderr)
+	root.SetHelpCommandGroupID("about")
+	root.SetCompletionCommandGroupID("about")
+	root.AddGroup(&cobra.Group{ID: "run", Title: "Running:"}, &cobra.Group{ID: "look", Title: "Looking:"}, &cobra.Group{ID: "about", Title: "About:"})
+	add := func(group string, commands ...*cobra.Command) {
+		for _, cmd := range commands {
+			cmd.GroupID = group
+			root.AddCommand(cmd)
+		}
+	}
+	add("run", c.runCommand(), c.lintCommand())
+	add("look", c.statusCommand(), c.quarantineCommand())
+	add("about", c.stagesCommand(), c.schemaCommand(), c.versionCommand())
+	root.AddCommand(&cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: exitCodesHelp})
+	return root
+}
+
+// showHelp is what a command does that only holds others.
+func showHelp(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+
+// knownCommand refuses the name of a command that does not exist.
+func knownCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	var names []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
+	}
+	return fmt.Errorf("%s has no command %q: %s", cmd.CommandPath(), oneLine(args[0], 60), config.DidYouMean(args[0], names))
+}
+
+// arguments demands a number of arguments, at most most when that is not 0.
+func arguments(least, most int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) < least || most > 0 && len(args) > most {
+			return fmt.Errorf("usage: %s", cmd.UseLine())
+		}
+		return nil
+	}
+}
+
+const rootHelp = `feed moves telemetry from a source through transforms to a sink, at least once,
+and accounts for every message.
+
+A feed is described by a YAML file:
+
+  name: line-1
+  quarantine: {path: /var/lib/feed/quarantine.db}
+  routes:
+    telemetry:
+      source: {amqp: {url: "${AMQP_URL}", queue: telemetry}}
+      transforms:
+        - bridge: {rules: [{match: "telemetry.{device}.{tag}", topic: "kraft/{device}/{tag}"}]}
+      sink: {mqtt: {url: "${MQTT_URL}"}}`

@@ -1,0 +1,18 @@
+// Command feed runs feeds from a YAML file and looks at those that run.
+//
+//	feed run FILE              run a feed until SIGTERM or SIGINT
+//	feed lint FILE...          check files without running them
+//	feed status                show what a running feed does
+//	feed stages [NAME]         list the stages, or the settings of one
+//	feed schema                print a JSON Schema of the file for editors
+//	feed quarantine ls|show    look at messages that could not be delivered
+//	feed version               print version and build
+//
+// # Exit codes
+//
+//	0  success; for run: stopped, and all that was in flight was settled
+//	1  failure at run time
+//	2  wrong usage or configuration
+//	3  run: the drain deadline passed; what was in flight went back to its source
+//	4  run: a second signal stopped it at once; what was in flight comes again
+package main

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/kraft-edge/datafeed/feed/config"
+)
+
+// TestExamples lints every example, and validates it with the schema as an
+// editor does.
+func TestExamples(t *testing.T) {
+	t.Setenv("AMQP_URL", "amqp://feed:canary@rabbitmq:5672/")
+	t.Setenv("MQTT_URL", "mqtt://mosquitto:1883")
+	t.Setenv("AZURE_STORAGE_CONNECTION_STRING", "DefaultEndpointsProtocol=https;AccountName=example;AccountKey=Y2FuYXJ5;EndpointSuffix=core.windows.net")
+	c, err := initializeCLI(streams{strings.NewReader(""), &bytes.Buffer{}, &bytes.Buffer{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema := compileSchema(t, c)
+	files, err := filepath.Glob("../../examples/feeds/*.yaml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no examples: %v", err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			cfg, err := config.Load(file, c.registry)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, w := range cfg.Warnings {
+				if w.Key != "quarantine" { // trying something needs none
+					t.Error(w)
+				}
+			}
+			if err := schema.Validate(readYAML(t, file)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// compileSchema returns what "feed schema" prints, compiled.
+func compileSchema(t *testing.T, c *cli) *jsonschema.Schema {
+	t.Helper()
+	text, err := config.Schema(c.registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	compiler := jsonschema.NewCompiler()
+	if err := compiler.AddResource("feed.schema.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	schema, err := compiler.Compile("feed.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return schema
+}
+
+func readYAML(t *testing.T, file string) any {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v any
+	if err := yaml.Unmarshal(text, &v); err != nil {
+		t.Fatal(err)
+	}
+	encoded, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(encoded))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+// TestStagesAreDocumented checks that every key of every stage has a sentence,
+// and a type that a file can set.
+func TestStagesAreDocumented(t *testing.T) {
+	c, err := initializeCLI(streams{strings.NewReader(""), &bytes.Buffer{}, &bytes.Buffer{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range c.stageInfos() {
+		if s.Summary == "" {
+			t.Errorf("%s %s has no summary", s.Kind, s.Name)
+		}
+		for _, k := range s.Keys {
+			if k.Doc == "" || k.Type == "" {
+				t.Errorf("%s %s: key %s has the type %q and the documentation %q", s.Kind, s.Name, k.Name, k.Type, k.Doc)
+			}
+		}
+	}
+}

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kraft-edge/datafeed/feed/config"
+)
+
+func (c *cli) lintCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "lint FILE...",
+		Short: "Check files without running them",
+		Long: `Checks files as run does, without connecting to anything: keys, types, settings
+of the stages, secrets that must be there, and whether the routes can work.
+It prints all problems at once. FILE may be - for standard input.`,
+		Args: arguments(1, 0),
+		RunE: func(_ *cobra.Command, files []string) error {
+			var errs []error
+			for _, file := range files {
+				errs = append(errs, c.lint(file))
+			}
+			return errors.Join(errs...)
+		},
+	}
+}
+
+func (c *cli) lint(file string) error {
+	cfg, err := c.load(file)
+	if err != nil {
+		return err
+	}
+	for _, w := range cfg.Warnings {
+		fmt.Fprintln(c.stderr, "warning:", w)
+	}
+	routes := fmt.Sprintf("%d routes", len(cfg.Routes))
+	if len(cfg.Routes) == 1 {
+		routes = "1 route"
+	}
+	fmt.Fprintf(c.stdout, "%s: ok, %s\n", file, routes)
+	return nil
+}
+
+// load reads a file, or standard input for "-".
+func (c *cli) load(file string) (*config.Config, error) {
+	if file != "-" {
+		return config.Load(file, c.registry)
+	}
+	data, err := io.ReadAll(io.LimitReader(c.stdin, 2<<20))
+	if err != nil {
+		return nil, failed(fmt.Errorf("read standard input: %w", err))
+	}
+	return config.Parse("-", data, c.registry, os.LookupEnv)
+}

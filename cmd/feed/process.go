@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"slices"
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/kraft-edge/datafeed/feed"
+	"github.com/kraft-edge/datafeed/feed/config"
+	"github.com/kraft-edge/datafeed/feed/metrics"
+	"github.com/kraft-edge/datafeed/internal/admin"
+	"github.com/kraft-edge/datafeed/stages/quarantine"
+)
+
+// process is a feed with its admin server.
+type process struct {
+	feed     *feed.Feed
+	listener net.Listener // nil: no admin server
+	options  admin.Options
+	logger   *slog.Logger
+}
+
+// newProcess puts a process together. The listener comes first so that an
+// address in use is found before any stage is made.
+func newProcess(l net.Listener, f *feed.Feed, metrics prometheus.Gatherer, cfg *config.Config, logger *slog.Logger) *process {
+	return &process{feed: f, listener: l, logger: logger, options: admin.Options{
+		Status: f.Status, Metrics: metrics, Logger: logger,
+		ExposeMetrics: slices.Contains(cfg.Admin.Expose, config.ExposeMetrics),
+		ExposeStatus:  slices.Contains(cfg.Admin.Expose, config.ExposeStatus),
+	}}
+}
+
+// run runs the feed. The admin server answers until the feed has drained.
+func (p *process) run(ctx context.Context) error {
+	if p.listener == nil {
+		return p.feed.Run(ctx)
+	}
+	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var server sync.WaitGroup
+	server.Go(func() {
+		if err := admin.Serve(serving, p.listener, p.options); err != nil {
+			p.logger.Error("the feed goes on without its admin server", "error", err)
+		}
+	})
+	err := p.feed.Run(ctx)
+	stop()
+	server.Wait()
+	return err
+}
+
+// adminAddress returns where the admin server listens.
+func (p *process) adminAddress() string {
+	if p.listener == nil {
+		return "off"
+	}
+	return p.listener.Addr().String()
+}
+
+// listenAdmin opens the address of the admin server, if one is wanted.
+func listenAdmin(ctx context.Context, cfg *config.Config) (net.Listener, func(), error) {
+	if cfg.Admin.Off() {
+		return nil, func() {}, nil
+	}
+	l, err := admin.Listen(ctx, cfg.Admin.Address)
+	if err != nil {
+		return nil, nil, err
+	}
+	return l, func() { _ = l.Close() }, nil // the server has closed it already, unless it never ran
+}
+
+// openQuarantine opens the quarantine, if there is one.
+func openQuarantine(ctx context.Context, cfg *config.Config, logger *slog.Logger) (feed.Quarantine, func(), error) {
+	if cfg.Quarantine.Path == "" {
+		return nil, func() {}, nil
+	}
+	q, err := quarantine.Open(ctx, quarantine.Config{
+		Path: cfg.Quarantine.Path, MaxBytes: cfg.Quarantine.MaxBytes, MaxMessages: int64(cfg.Quarantine.MaxMessages),
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return q, func() {
+		if err := q.Close(); err != nil {
+			logger.Error("the quarantine was not closed well", "error", err)
+		}
+	}, nil
+}
+
+// newFeed makes the stages and the feed of them.
+func newFeed(cfg *config.Config, q feed.Quarantine, logger *slog.Logger) (*feed.Feed, error) {
+	opts, routes, err := cfg.Build(logger)
+	if err != nil {
+		return nil, err
+	}
+	opts.Quarantine = q
+	f, err := feed.New(opts, routes...)
+	if err != nil {
+		errs := []error{err}
+		for _, r := range routes {
+			errs = append(errs, r.Source.Close(), r.Sink.Close())
+		}
+		return nil, errors.Join(errs...)
+	}
+	return f, nil
+}
+
+// newGatherer returns what /metrics shows: the feed, and the process it is.
+func newGatherer(f *feed.Feed) (prometheus.Gatherer, error) {
+	r := prometheus.NewRegistry()
+	for _, c := range []prometheus.Collector{
+		metrics.Collector(f.Status), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	} {
+		if err := r.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}

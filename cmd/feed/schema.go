@@ -1,0 +1,26 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/kraft-edge/datafeed/feed/config"
+)
+
+func (c *cli) schemaCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "schema",
+		Short: "Print a JSON Schema of the file, for editors",
+		Long: `Prints a JSON Schema of the file, so that an editor completes keys and shows
+mistakes. With the YAML language server, save it and write in the first line:
+
+  # yaml-language-server: $schema=feed.schema.json`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			text, err := config.Schema(c.registry)
+			if err == nil {
+				_, err = c.stdout.Write(text)
+			}
+			return failed(err)
+		},
+	}
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kraft-edge/datafeed/feed"
+	"github.com/kraft-edge/datafeed/feed/config"
+)
+
+// kinds are the kinds of stages in the order of a route.
+var kinds = []feed.Kind{feed.KindSource, feed.KindTransform, feed.KindSink}
+
+// stageInfo is what --json prints of a stage.
+type stageInfo struct {
+	Kind    feed.Kind    `json:"kind"`
+	Name    string       `json:"name"`
+	Summary string       `json:"summary"`
+	Keys    []config.Key `json:"keys"`
+}
+
+func (c *cli) stagesCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "stages [NAME]",
+		Short: "List the stages, or the settings of one",
+		Args:  arguments(0, 1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			all := c.stageInfos()
+			if len(args) == 1 {
+				var err error
+				if all, err = only(all, args[0]); err != nil {
+					return err
+				}
+			}
+			switch {
+			case asJSON:
+				return failed(writeJSON(c.stdout, all))
+			case len(args) == 0:
+				rows := [][]string{{"KIND", "NAME", "WHAT IT DOES"}}
+				for _, s := range all {
+					rows = append(rows, []string{string(s.Kind), s.Name, s.Summary})
+				}
+				return failed(writeTable(c.stdout, rows))
+			}
+			for i, s := range all {
+				if i > 0 {
+					fmt.Fprintln(c.stdout)
+				}
+				fmt.Fprint(c.stdout, s)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+func (c *cli) stageInfos() []stageInfo {
+	var all []stageInfo
+	for _, k := range kinds {
+		for _, f := range c.registry.Factories(k) {
+			all = append(all, stageInfo{k, f.Name, f.Summary, config.Keys(f)})
+		}
+	}
+	return all
+}
+
+// only returns the stages of one name; a source and a sink may share it.
+func only(all []stageInfo, name string) ([]stageInfo, error) {
+	var some []stageInfo
+	var names []string
+	for _, s := range all {
+		if !slices.Contains(names, s.Name) {
+			names = append(names, s.Name)
+		}
+		if s.Name == name {
+			some = append(some, s)
+		}
+	}
+	if len(some) == 0 {
+		return nil, fmt.Errorf("there is no stage named %q: %s", oneLine(name, 60), config.DidYouMean(name, names))
+	}
+	return some, nil
+}
+
+// String prints a stage and its settings for people.
+func (s stageInfo) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s: %s\n", s.Kind, s.Name, s.Summary)
+	for _, k := range s.Keys {
+		fmt.Fprintf(&b, "\n  %s  (%s", k.Name, k.Type)
+		switch {
+		case k.Required:
+			b.WriteString(", required")
+		case k.Default != "":
+			b.WriteString(", default " + k.Default)
+		}
+		b.WriteString(")\n")
+		if k.Doc != "" {
+			b.WriteString(wrapText(k.Doc, "      ", 92) + "\n")
+		}
+	}
+	return b.String()
+}
