@@ -237,3 +237,22 @@ func TestCannotCreate(t *testing.T) {
 		t.Error("a store was opened below a file")
 	}
 }
+
+// A probe that only reads would let a route resume on a disk that is full.
+func TestProbeWrites(t *testing.T) {
+	s := open(t, nil)
+	size := func() int64 {
+		info, err := os.Stat(s.path + "-wal")
+		if err != nil {
+			return 0
+		}
+		return info.Size()
+	}
+	before := size()
+	if err := s.Probe(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if size() <= before {
+		t.Errorf("the write-ahead log has %d bytes before and %d after a probe", before, size())
+	}
+}

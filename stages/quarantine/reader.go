@@ -5,9 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/kraft-edge/datafeed/feed"
 )
@@ -69,6 +69,17 @@ func newReader(path string) (*Reader, error) {
 	return &Reader{path: path, db: db}, nil
 }
 
+const (
+	listed = `SELECT length(payload), id, uuid, created_at, route, stage, reason, origin, format, '', x''
+		FROM "` + table + `"
+		WHERE (?1 = '' OR route = ?1) AND (?2 = '' OR stage = ?2) AND id < ?3 AND id > ?4
+		ORDER BY id `
+	listNewest = listed + `DESC LIMIT ?5`
+	listOldest = listed + `ASC LIMIT ?5`
+	getItem    = `SELECT ` + rowColumns + ` FROM "` + table + `" WHERE id = ?`
+	getTotals  = `SELECT messages, bytes FROM "` + table + `_totals"`
+)
+
 // List returns items without their payloads and properties: the newest first,
 // or, when After is given, the oldest first. Pass the last id as Before, or as
 // After, to go on.
@@ -77,33 +88,19 @@ func (r *Reader) List(ctx context.Context, q Query) ([]Item, error) {
 	if limit <= 0 {
 		limit = DefaultLimit
 	}
-	where := []string{"1"}
-	var args []any
-	filter := func(condition string, arg any) {
-		where = append(where, condition)
-		args = append(args, arg)
+	before := q.Before
+	if before == 0 {
+		before = math.MaxInt64
 	}
-	if q.Route != "" {
-		filter("route = ?", q.Route)
-	}
-	if q.Stage != "" {
-		filter("stage = ?", q.Stage)
-	}
-	if q.Before != 0 {
-		filter("id < ?", q.Before)
-	}
-	order := "DESC"
+	query := listNewest
 	if q.After != 0 {
-		filter("id > ?", q.After)
-		order = "ASC"
+		query = listOldest
 	}
-	args = append(args, min(limit, MaxLimit))
-	rows, err := r.db.QueryContext(ctx, `SELECT length(payload), id, uuid, created_at, route, stage, reason, origin, format, '', x''
-		FROM `+quoted(table)+` WHERE `+strings.Join(where, " AND ")+` ORDER BY id `+order+` LIMIT ?`, args...)
+	rows, err := r.db.QueryContext(ctx, query, q.Route, q.Stage, before, q.After, min(limit, MaxLimit))
 	if err != nil {
 		return nil, wrap("list", r.path, err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // what was read is judged by rows.Err
 	var items []Item
 	for rows.Next() {
 		var payloadBytes int64
@@ -133,7 +130,7 @@ func (s scanAfter) Scan(dest ...any) error {
 // Get returns one item with its payload and properties, or an error that wraps
 // [ErrNotFound].
 func (r *Reader) Get(ctx context.Context, id int64) (Item, error) {
-	item, err := scanItem(r.db.QueryRowContext(ctx, `SELECT `+rowColumns+` FROM `+quoted(table)+` WHERE id = ?`, id))
+	item, err := scanItem(r.db.QueryRowContext(ctx, getItem, id))
 	if errors.Is(err, sql.ErrNoRows) {
 		return Item{}, fmt.Errorf("get item %d of %s: %w", id, r.path, ErrNotFound)
 	}
@@ -177,6 +174,6 @@ type rowQuerier interface {
 }
 
 func totals(ctx context.Context, db rowQuerier) (messages int64, bytes feed.Size, err error) {
-	err = db.QueryRowContext(ctx, `SELECT messages, bytes FROM `+quoted(table+"_totals")).Scan(&messages, &bytes)
+	err = db.QueryRowContext(ctx, getTotals).Scan(&messages, &bytes)
 	return messages, bytes, err
 }
