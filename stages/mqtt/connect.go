@@ -90,16 +90,12 @@ func greet(ctx context.Context, nc net.Conn, tlsConfig *tls.Config, hello *packe
 		return nil, fmt.Errorf("write CONNECT: %w", err)
 	}
 	in := bufio.NewReaderSize(nc, 2*maxIncoming)
-	first, body, err := readPacket(in)
+	first, body, err := readAnswer(in)
 	if err != nil {
 		return nil, fmt.Errorf("read CONNACK: %w", err)
 	}
-	switch first {
-	case packets.CONNACK << 4:
-	case packets.DISCONNECT << 4:
+	if first == packets.DISCONNECT<<4 {
 		return nil, disconnect(body)
-	default:
-		return nil, fmt.Errorf("%w: a packet of type %d instead of CONNACK", errProtocol, first>>4)
 	}
 	l, err := granted(body, c)
 	if err != nil {
@@ -108,20 +104,23 @@ func greet(ctx context.Context, nc net.Conn, tlsConfig *tls.Config, hello *packe
 	return newConn(nc, in, c, l), nil
 }
 
-// readPacket reads one packet and returns a copy of its body.
-func readPacket(in *bufio.Reader) (first byte, body []byte, err error) {
-	need := 2
-	for {
+// readAnswer reads the CONNACK, or a DISCONNECT, and returns its first byte and
+// a copy of its body.
+func readAnswer(in *bufio.Reader) (first byte, body []byte, err error) {
+	for need := 1; ; {
 		p, err := in.Peek(need)
 		if err != nil {
 			return 0, nil, err
+		}
+		if first = p[0]; first != packets.CONNACK<<4 && first != packets.DISCONNECT<<4 {
+			return 0, nil, fmt.Errorf("%w: it answers with a packet of type %d: does it speak MQTT 5?", errProtocol, first>>4)
 		}
 		body, n, more, err := frame(p)
 		if err != nil {
 			return 0, nil, fmt.Errorf("%w: %w", errProtocol, err)
 		}
 		if n > 0 {
-			first, body = p[0], bytes.Clone(body)
+			body = bytes.Clone(body)
 			_, err = in.Discard(n)
 			return first, body, err
 		}

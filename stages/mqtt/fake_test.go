@@ -53,6 +53,11 @@ func (b *fakeBroker) start() *fakeBroker {
 	if err != nil {
 		b.t.Fatal(err)
 	}
+	b.serveOn(ln)
+	return b
+}
+
+func (b *fakeBroker) serveOn(ln net.Listener) {
 	b.ln = ln
 	b.tasks.Go(func() {
 		for {
@@ -64,7 +69,6 @@ func (b *fakeBroker) start() *fakeBroker {
 		}
 	})
 	b.t.Cleanup(b.stop)
-	return b
 }
 
 func (b *fakeBroker) stop() {
@@ -156,7 +160,7 @@ func (b *fakeBroker) published() []*packets.Publish {
 	return append([]*packets.Publish(nil), b.got...)
 }
 
-// conn returns connection n once it has ended.
+// ended returns connection n once it has ended.
 func (b *fakeBroker) ended(n int) *fakeConn {
 	b.t.Helper()
 	b.mu.Lock()

@@ -24,6 +24,11 @@ type subscriber struct {
 // subscribe subscribes to everything at addr, until the test ends.
 func subscribe(t testing.TB, addr string, secure *tls.Config) *subscriber {
 	t.Helper()
+	return subscribeQoS(t, addr, secure, 1)
+}
+
+func subscribeQoS(t testing.TB, addr string, secure *tls.Config, qos byte) *subscriber {
+	t.Helper()
 	nc, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
@@ -62,7 +67,7 @@ func subscribe(t testing.TB, addr string, secure *tls.Config) *subscriber {
 		<-s.client.Done()
 	})
 	if _, err := s.client.Subscribe(testContext(t), &paho.Subscribe{
-		Subscriptions: []paho.SubscribeOptions{{Topic: "#", QoS: 1, RetainAsPublished: true}},
+		Subscriptions: []paho.SubscribeOptions{{Topic: "#", QoS: qos, RetainAsPublished: true}},
 	}); err != nil {
 		t.Fatal(err)
 	}
