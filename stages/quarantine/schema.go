@@ -67,8 +67,8 @@ func (schema) SchemaInitializingQueries(topic string) []wsql.Query {
 			payload    BLOB NOT NULL,
 			bytes      INTEGER NOT NULL
 		)`,
-		`CREATE TABLE ` + totals + ` (messages INTEGER NOT NULL, bytes INTEGER NOT NULL)`,
-		`INSERT INTO ` + totals + ` VALUES (0, 0)`,
+		`CREATE TABLE ` + totals + ` (messages INTEGER NOT NULL, bytes INTEGER NOT NULL, probes INTEGER NOT NULL)`,
+		`INSERT INTO ` + totals + ` VALUES (0, 0, 0)`,
 		`CREATE TRIGGER ` + quoted(topic+"_inserted") + ` AFTER INSERT ON ` + items + ` BEGIN
 			UPDATE ` + totals + ` SET messages = messages + 1, bytes = bytes + new.bytes;
 		END`,

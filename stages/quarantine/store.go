@@ -163,8 +163,9 @@ func (s *Store) room(ctx context.Context, db rowQuerier, messages int64, bytes f
 	}
 }
 
-// touchTotals changes nothing, and must reach the disk all the same.
-const touchTotals = `UPDATE "` + table + `_totals" SET messages = messages`
+// countProbe writes something new: SQLite leaves out a write that changes
+// nothing.
+const countProbe = `UPDATE "` + table + `_totals" SET probes = probes + 1`
 
 // Probe returns nil when the store can be written and has room for what it
 // refused last, or for one message. It writes to the disk to find out.
@@ -179,7 +180,7 @@ func (s *Store) Probe(ctx context.Context) error {
 		}
 		return wrap("probe quarantine", s.path, err)
 	}
-	if _, err := s.db.ExecContext(ctx, touchTotals); err != nil {
+	if _, err := s.db.ExecContext(ctx, countProbe); err != nil {
 		return wrap("probe quarantine", s.path, err)
 	}
 	return nil
