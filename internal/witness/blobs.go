@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob"
 	"github.com/klauspost/compress/zstd"
 )
@@ -40,7 +42,11 @@ func ReadDirectory(dir string, t *Tally) (objects int, err error) {
 // ReadContainer tallies the lines of all NDJSON blobs of a container, and
 // returns how many blobs there are.
 func ReadContainer(ctx context.Context, connectionString, container string, t *Tally) (objects int, err error) {
-	client, err := azblob.NewClientFromConnectionString(connectionString, nil)
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	client, err := azblob.NewClientFromConnectionString(connectionString, &azblob.ClientOptions{
+		ClientOptions: policy.ClientOptions{Transport: &http.Client{Transport: transport}},
+	})
 	if err != nil {
 		return 0, fmt.Errorf("read blobs: %w", err)
 	}
