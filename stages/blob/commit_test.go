@@ -172,43 +172,42 @@ func TestCommitStopsAtOtherContent(t *testing.T) {
 	}
 }
 
-// One path's failure leaves the other paths' messages durable and is reported
-// for its own messages alone.
+// The failure of some paths leaves the messages of the others durable, and is
+// reported for their own messages alone.
 func TestBatchErrorListsFailedGroups(t *testing.T) {
-	for name, c := range map[string]struct {
-		failure   failure
-		permanent bool
-	}{
-		"rejected": {failRejected, true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			st := newFakeStore()
-			st.before = func(name string) error {
-				if strings.HasPrefix(name, "bad") {
-					return fault(c.failure)
-				}
-				return nil
-			}
-			s := fakeSink(t, st, func(c *Config) { c.Path = "{meta.p}/{hash}" })
-			var msgs []*message.Message
-			for i := range 30 {
-				p := []string{"good", "bad", "fair"}[i%3]
-				msgs = append(msgs, msg(fmt.Sprint(i), "p", p))
-			}
-			err := s.PublishBatch(t.Context(), batch(msgs...))
-			var be *feed.BatchError
-			if !errors.As(err, &be) || len(be.Failures) != 10 {
-				t.Fatalf("err = %v, want 10 failures", err)
-			}
-			for i, f := range be.Failures {
-				if f.Index != 3*i+1 || feed.IsPermanent(f.Err) != c.permanent {
-					t.Errorf("failure %d is of %d: %v", i, f.Index, f.Err)
-				}
-			}
-			if n := strings.Count(st.text(), "\n"); n != 20 {
-				t.Errorf("%d messages stored, want 20", n)
-			}
-		})
+	st := newFakeStore()
+	st.before = func(name string) error {
+		switch name[0] {
+		case '1', '3':
+			return fault(failRejected)
+		}
+		return nil
+	}
+	s := fakeSink(t, st, func(c *Config) { c.Path = "{meta.p}/{hash}" })
+	var msgs []*message.Message
+	want := map[int]bool{}
+	for i := range 50 {
+		p := i % 5
+		payload := fmt.Sprint(i)
+		if want[i] = p == 1 || p == 3; i == 20 {
+			payload, want[i] = "{", true
+		}
+		msgs = append(msgs, msg(payload, "p", fmt.Sprint(p)))
+	}
+	err := s.PublishBatch(t.Context(), batch(msgs...))
+	var be *feed.BatchError
+	if !errors.As(err, &be) || len(be.Failures) != 21 {
+		t.Fatalf("err = %v, want 21 failures", err)
+	}
+	last := -1
+	for _, f := range be.Failures {
+		if !want[f.Index] || f.Index <= last || !feed.IsPermanent(f.Err) {
+			t.Errorf("failure of %d after %d: %v", f.Index, last, f.Err)
+		}
+		last = f.Index
+	}
+	if n := strings.Count(st.text(), "\n"); n != 29 {
+		t.Errorf("%d messages stored, want 29", n)
 	}
 }
 

@@ -120,6 +120,12 @@ func (c *Config) Validate() error {
 	case !c.ConnectionString.IsZero() && c.Container == "":
 		bad("container", "is missing", "name the container to write to")
 	}
+	if u, err := url.Parse(c.URL.String()); err == nil && u.Scheme != "" {
+		// The URL comes from no file: to look into it is no I/O.
+		if _, err := c.place(); err != nil {
+			errs = append(errs, err)
+		}
+	}
 	if c.Container != "" && !validContainer(c.Container) {
 		bad("container", fmt.Sprintf("%q is no name of a container", c.Container), "3 to 63 lower-case letters, digits and single dashes, such as telemetry")
 	}
@@ -160,6 +166,14 @@ func oneOf[E interface {
 
 // Durable is true: an object that was written survives a crash.
 func (c *Config) Durable() bool { return true }
+
+// Reads is empty: a sink reads nothing.
+func (c *Config) Reads() []string { return nil }
+
+var (
+	_ feed.DurableConfig  = (*Config)(nil)
+	_ feed.EndpointConfig = (*Config)(nil)
+)
 
 // Writes names the container or the directory, without any credential.
 func (c *Config) Writes() []string {

@@ -116,9 +116,14 @@ func newConnectProxy(t *testing.T, target string) *connectProxy {
 			http.Error(w, err.Error(), http.StatusBadGateway)
 			return
 		}
-		w.WriteHeader(http.StatusOK)
+		// Answered by hand: the client sends nothing before, so that nothing is
+		// lost in the server's buffer.
 		down, _, err := w.(http.Hijacker).Hijack()
 		if err != nil {
+			t.Error(err)
+			return
+		}
+		if _, err := io.WriteString(down, "HTTP/1.1 200 OK\r\n\r\n"); err != nil {
 			t.Error(err)
 			return
 		}

@@ -208,6 +208,23 @@ func checkName(t *testing.T, tmpl *template, name string) {
 	}
 }
 
+// Values that differ only beyond the cut keep apart.
+func TestEscapeCutsKeepApart(t *testing.T) {
+	seen := map[string]string{}
+	for _, long := range []string{strings.Repeat("a", 200), strings.Repeat("/", 200), strings.Repeat("é", 100)} {
+		for _, end := range []string{"", "a", "b", "/", ".", "\x00"} {
+			got := string(appendEscaped(nil, long+end, '-', 64))
+			if other, ok := seen[got]; ok {
+				t.Errorf("%q and %q both become %q", long+end, other, got)
+			}
+			if len(got) > 64 || !strings.HasPrefix(got, string(appendEscaped(nil, long[:2], '-', 64))) {
+				t.Errorf("%q becomes %q", long+end, got)
+			}
+			seen[got] = long + end
+		}
+	}
+}
+
 func TestEscapeIsReversible(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		v := awkward().Draw(rt, "value")
@@ -297,8 +314,7 @@ func TestConfigPlace(t *testing.T) {
 			t.Errorf("%s writes to %q, want %q", text, got, want)
 		}
 		if want == "" {
-			_, err := NewSink(cfg, testEnv)
-			if err == nil || strings.Contains(err.Error(), "SECRET") {
+			if err := cfg.Validate(); err == nil || strings.Contains(err.Error(), "SECRET") {
 				t.Errorf("%s: err = %v", text, err)
 			}
 		}

@@ -27,6 +27,10 @@ func (w *writer) write(ctx context.Context, g group) {
 		hint += len(w.msgs[i].Payload) + 1
 	}
 	for start := 0; start < len(g.index); {
+		if err := w.stopped(ctx); err != nil {
+			w.fail(g.index[start:], err)
+			return
+		}
 		w.enc.begin(min(hint, limit))
 		end, lines, err := start, 0, error(nil)
 		for end < len(g.index) && err == nil && w.enc.raw < limit {
@@ -45,6 +49,14 @@ func (w *writer) write(ctx context.Context, g group) {
 		}
 		start = end
 	}
+}
+
+// stopped says why nothing more is to be written.
+func (w *writer) stopped(ctx context.Context) error {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	return w.down.get()
 }
 
 // encode appends a message's line. A message that has none fails by itself; an
@@ -68,10 +80,7 @@ func (w *writer) store(ctx context.Context, path string, lines int) error {
 	if err != nil {
 		return err
 	}
-	if err := context.Cause(ctx); err != nil {
-		return err
-	}
-	if err := w.down.get(); err != nil {
+	if err := w.stopped(ctx); err != nil {
 		return err
 	}
 	hash := contentHash(data)
