@@ -218,7 +218,7 @@ func TestBounds(t *testing.T) {
 			} else if n := len(err.Error()); n > 50_000 {
 				t.Errorf("an error text of %d bytes", n)
 			}
-			if d := time.Since(started); d > 5*time.Second {
+			if d := time.Since(started); d > 30*time.Second {
 				t.Errorf("took %v", d)
 			}
 		})
