@@ -80,10 +80,22 @@ if ((${#packages[@]})); then
 fi
 if [[ $azurite == yes ]]; then
 	echo "setup: installing from npm, into $azurite_dir of this working copy:"
-	echo "         azurite $azurite_version     stands in for Azure Blob Storage"
+	printf '         %-18s %s\n' "azurite $azurite_version" 'stands in for Azure Blob Storage'
 fi
+echo "       This takes a minute or a few."
+mkdir -p .cache
+log=.cache/setup.log
 
 as_root() { "${root[@]}" "$@"; }
+
+# logged runs a command that has much to say, and shows what it said when it fails.
+logged() {
+	if ! "$@" >"$log" 2>&1; then
+		echo "setup: failed: $*" >&2
+		tail -n 40 "$log" >&2
+		exit 1
+	fi
+}
 
 # Debian's packages start their services unless a policy forbids it. One that exists already is the owner's decision.
 policy=/usr/sbin/policy-rc.d
@@ -103,8 +115,8 @@ install_packages() {
 		as_root chmod 755 $policy
 	fi
 	local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0)
-	as_root "${apt[@]}" update
-	as_root "${apt[@]}" install -y --no-install-recommends "${packages[@]}"
+	logged as_root "${apt[@]}" update
+	logged as_root "${apt[@]}" install -y --no-install-recommends "${packages[@]}"
 	remove_policy
 	trap - EXIT
 	# Nor shall they start with the next boot.
@@ -121,7 +133,7 @@ install_packages() {
 install_azurite() {
 	rm -rf $azurite_dir
 	mkdir -p $azurite_dir
-	npm install --prefix $azurite_dir --no-audit --no-fund --ignore-scripts --loglevel=error "azurite@$azurite_version"
+	logged npm install --prefix $azurite_dir --no-audit --no-fund --ignore-scripts --loglevel=error "azurite@$azurite_version"
 	echo "$azurite_version" >$azurite_dir/version
 }
 

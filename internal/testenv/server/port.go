@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"syscall"
 )
 
 // lowestPort is where the search for free ports begins. It ends below the ephemeral range, out of which the kernel
@@ -28,27 +29,32 @@ func (p *Ports) Reserve() (int, error) {
 	ceiling := ephemeralFloor()
 	for range 200 {
 		port := lowestPort + rand.IntN(ceiling-lowestPort)
-		hold, err := net.Listen("unix", "@datafeed-port-"+strconv.Itoa(port))
-		if err != nil {
-			continue
+		if ok, err := p.tryReserve(port); err != nil || ok {
+			return port, err
 		}
-		probe, err := net.Listen("tcp", Address(port))
-		if err != nil {
-			err = hold.Close()
-			if err != nil {
-				return 0, fmt.Errorf("reserve port: %w", err)
-			}
-			continue
-		}
-		if err := probe.Close(); err != nil {
-			return 0, fmt.Errorf("reserve port: %w", errors.Join(err, hold.Close()))
-		}
-		p.mu.Lock()
-		p.holds = append(p.holds, hold)
-		p.mu.Unlock()
-		return port, nil
 	}
 	return 0, fmt.Errorf("reserve port: no free one found between %d and %d", lowestPort, ceiling)
+}
+
+// tryReserve reports whether a port was free and is reserved now.
+func (p *Ports) tryReserve(port int) (bool, error) {
+	hold, err := net.Listen("unix", "@datafeed-port-"+strconv.Itoa(port))
+	if err != nil {
+		return false, nil //nolint:nilerr // another process has reserved it
+	}
+	probe, err := net.Listen("tcp", Address(port))
+	if err == nil {
+		err = probe.Close()
+	} else if errors.Is(err, syscall.EADDRINUSE) {
+		return false, hold.Close()
+	}
+	if err != nil {
+		return false, fmt.Errorf("reserve port %d: %w", port, errors.Join(err, hold.Close()))
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.holds = append(p.holds, hold)
+	return true, nil
 }
 
 // Release gives up all reserved ports. It may be called more than once.

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Plants one bug at a time and checks that a test fails because of it. Nothing
+# in the work tree changes: the bugged file reaches the compiler as an overlay.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+missed=0
+
+# plant NAME FILE PERL-SUBSTITUTION TEST-ARGUMENTS...
+plant() {
+  local name=$1 file=$2 change=$3
+  shift 3
+  perl -0pe "$change" "$file" >"$work/bugged.go"
+  if cmp -s "$file" "$work/bugged.go"; then
+    echo "PLANT $name: the code in $file has changed and the bug no longer applies: renew it here" >&2
+    missed=1
+    return
+  fi
+  printf '{"Replace":{"%s":"%s"}}' "$PWD/$file" "$work/bugged.go" >"$work/overlay.json"
+  if ! go vet -overlay "$work/overlay.json" "./$(dirname "$file")" >"$work/out" 2>&1; then
+    echo "PLANT $name: does not compile" >&2
+    cat "$work/out" >&2
+    missed=1
+  elif go test -overlay "$work/overlay.json" -timeout 120s "$@" >"$work/out" 2>&1; then
+    echo "MISSED $name: $* passes with the bug" >&2
+    missed=1
+  else
+    printf 'caught  %-45s by %s\n' "$name" "$(grep -oE -- '--- FAIL: [^ ]+' "$work/out" | head -1 | cut -d' ' -f3)"
+  fi
+}
+
+plant 'acknowledged before it is durable' feed/entry.go \
+  's/return e\.transformed && e\.open == 0/return e.transformed/' -run TestModel ./feed
+plant 'suffix lost on retry' feed/delivery.go \
+  's/(\t\tretries\+\+\n)/\t\to.done = retries > 0\n$1/' -run 'TestModel' ./feed
+plant 'in flight derived instead of counted' feed/ledger.go \
+  's/for _, w := range l\.open \{\n\t\ta\.InFlight.*?\n\t\}/a.InFlight = a.Received - a.Delivered - Total(a.Filtered) - Total(a.Quarantined) - Total(a.Returned)\n\t_ = bits.OnesCount64/s' ./feed
+plant 'refusal 0x87 ignored' stages/mqtt/conn.go \
+  's/if refused\(code\) \{/if refused(code) \&\& code != 0x87 {/' -short ./stages/mqtt
+plant 'multiple-ack past an unsettled delivery' stages/amqp/subscription.go \
+  's/for run < len\(list\) && list\[run\]\.Tag < below \{/for run < len(list) {/' -short ./stages/amqp
+exit $missed
