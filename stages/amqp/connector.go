@@ -46,12 +46,10 @@ func (c *connector) get(ctx context.Context) (link, error) {
 	}
 	old := c.current()
 	if old != nil {
-		select {
-		case <-old.Done():
-			_ = old.Close() // frees what is left of it
-		default:
+		if old.Alive() {
 			return old, nil
 		}
+		_ = old.Close() // waits for what is left of it; nobody needs it any more
 	}
 	l, err := c.dial(ctx)
 	if err != nil {

@@ -164,6 +164,11 @@ func (l *fakeLink) Cork()                 {}
 func (l *fakeLink) Uncork() error         { return nil }
 func (l *fakeLink) Done() <-chan struct{} { return l.done }
 func (l *fakeLink) Err() error            { return l.err }
+func (l *fakeLink) Alive() bool {
+	l.b.mu.Lock()
+	defer l.b.mu.Unlock()
+	return !l.ended
+}
 func (l *fakeLink) Abort() {
 	l.b.mu.Lock()
 	defer l.b.mu.Unlock()

@@ -27,6 +27,8 @@ type link interface {
 	// Cork gathers what is written until Uncork sends it in one piece.
 	Cork()
 	Uncork() error
+	// Alive reports whether the link has neither ended nor been aborted.
+	Alive() bool
 	// Done is closed when the link has ended; Err then says why.
 	Done() <-chan struct{}
 	Err() error
@@ -138,6 +140,9 @@ func (l *clientLink) Cork()                 { l.sock.Cork() }
 func (l *clientLink) Uncork() error         { return l.sock.Uncork() }
 func (l *clientLink) Done() <-chan struct{} { return l.done }
 func (l *clientLink) Abort()                { l.sock.Abort() }
+
+// Alive knows of a lost connection before Done does.
+func (l *clientLink) Alive() bool { return !l.conn.IsClosed() && !l.sock.aborted.Load() }
 
 func (l *clientLink) Err() error {
 	l.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -34,7 +35,7 @@ type socket struct {
 	out    []byte
 	corked int
 
-	abort sync.Once
+	aborted atomic.Bool
 }
 
 func newSocket(conn, raw net.Conn, write time.Duration) *socket {
@@ -147,11 +148,11 @@ func (s *socket) Close() error {
 
 // Abort closes the socket under whatever uses it, without waiting for anyone.
 func (s *socket) Abort() {
-	s.abort.Do(func() {
+	if s.aborted.CompareAndSwap(false, true) {
 		// The TCP connection itself: closing TLS may wait for a writer. The
 		// peer learns of it either way and nothing can be done on failure.
 		_ = s.raw.Close()
-	})
+	}
 }
 
 func deadlineAfter(d time.Duration) time.Time {

@@ -1,0 +1,112 @@
+package amqp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/ThreeDotsLabs/watermill/pubsub/tests"
+
+	"github.com/kraft-edge/datafeed/feed"
+	"github.com/kraft-edge/datafeed/internal/testenv"
+)
+
+// pubSubFeatures declares what Watermill's suite may expect. False are
+//
+//   - ExactlyOnceDelivery: AMQP has no such thing; the promise is at-least-once.
+//   - GuaranteedOrder with several subscribers: RabbitMQ deals the messages of
+//     a queue out to its consumers, each of which is in order by itself.
+//   - RequireSingleInstance: any number of instances may share a queue.
+//   - NewSubscriberReceivesOldMessages: a queue forgets what was acknowledged
+//     (that is what streams are for).
+//   - ContextPreserved: a context does not cross a broker.
+//
+// Consumer groups are queues: each group has its own, bound to the exchange.
+func pubSubFeatures() tests.Features {
+	return tests.Features{
+		ConsumerGroups:                      true,
+		GuaranteedOrder:                     true,
+		GuaranteedOrderWithSingleSubscriber: true,
+		Persistent:                          true,
+	}
+}
+
+func TestWatermillPubSub(t *testing.T) {
+	node := testenv.PrivateRabbitMQ(t)
+	features := pubSubFeatures()
+	features.RestartServiceCommand = restartCommand(t, node)
+	pair := func(t *testing.T) (message.Publisher, message.Subscriber) {
+		return realSink(t, node.URL(), func(*SinkConfig) {}),
+			realSource(t, node.URL(), func(c *SourceConfig) { c.Queue, c.Declare = "", &Declare{} })
+	}
+	group := func(t *testing.T, name string) (message.Publisher, message.Subscriber) {
+		return realSink(t, node.URL(), func(c *SinkConfig) { c.Exchange, c.Declare = "groups", &Exchange{} }),
+			&groupSubscriber{t: t, url: node.URL(), group: name}
+	}
+	tests.TestPubSub(t, features, pair, group)
+}
+
+// groupSubscriber is a consumer group: a queue of its own for each topic.
+type groupSubscriber struct {
+	t          *testing.T
+	url, group string
+
+	mu      sync.Mutex
+	sources []*Source
+}
+
+func (g *groupSubscriber) source(topic string) *Source {
+	s := realSource(g.t, g.url, func(c *SourceConfig) {
+		c.Queue = g.group + "." + topic
+		c.Declare = &Declare{Exchange: Exchange{Name: "groups"}, RoutingKeys: []string{topic}}
+	})
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.sources = append(g.sources, s)
+	return s
+}
+
+func (g *groupSubscriber) SubscribeInitialize(topic string) error {
+	return g.source(topic).SubscribeInitialize("")
+}
+
+func (g *groupSubscriber) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
+	return g.source(topic).Subscribe(ctx, "")
+}
+
+func (g *groupSubscriber) Close() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var errs []error
+	for _, s := range g.sources {
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(errs...)
+}
+
+var _ feed.BatchSubscriber = (*Source)(nil)
+
+// restartCommand returns a command that restarts the node: the suite wants
+// one, and the node belongs to this process.
+func restartCommand(t *testing.T, node *testenv.Node) []string {
+	t.Helper()
+	var mu sync.Mutex
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	noError(t, err)
+	server := &httptest.Server{Listener: listener, Config: &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		node.Stop()
+		node.Start()
+		w.WriteHeader(http.StatusNoContent)
+	})}}
+	server.Start()
+	t.Cleanup(server.Close)
+	return []string{"bash", "-c", fmt.Sprintf("exec 3<>/dev/tcp/127.0.0.1/%d; printf 'GET / HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3 >/dev/null", listener.Addr().(*net.TCPAddr).Port)}
+}
