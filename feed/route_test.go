@@ -716,3 +716,20 @@ func TestDeliveriesAreNotHeldNearTheAckTimeout(t *testing.T) {
 		}
 	})
 }
+
+// A broker that takes the subscription and then ends it at once must not be
+// asked again without a pause.
+func TestAFailingSubscriptionIsNotRenewedInAHotLoop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &feedtest.Queue{OnSettle: func(feedtest.Settled) error { return errors.New("channel closed") }}
+		q.Put("a")
+		r := start(t, feed.Options{}, feed.Route{Source: q, Sink: &feedtest.Sink{}})
+		time.Sleep(time.Hour)
+		if n := q.Subscriptions(); n > 3600/5+20 {
+			t.Errorf("subscribed %d times within an hour, with a longest pause of 10s", n)
+		}
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,6 +36,7 @@ type runner struct {
 	steps     steps
 
 	retry        backoff
+	reconnect    backoff   // between subscriptions that settle nothing
 	failingSince time.Time // zero while work gets done
 
 	// Reused between turns.
@@ -61,6 +63,7 @@ func newRunner(r Route, opts Options) *runner {
 		carrier:    newCarrier(),
 		park:       newParkingLot(r),
 		retry:      backoff{first: r.Retry.InitialDelay, longest: r.Retry.MaxDelay},
+		reconnect:  backoff{first: r.Retry.InitialDelay, longest: r.Retry.MaxDelay},
 		received:   newLedger(),
 		produced:   newLedger(),
 		counts: RouteStatus{
@@ -98,7 +101,9 @@ func (r *runner) loop() error {
 			r.log.Info("deliveries given back before the broker's acknowledgement timeout", "held", r.MaxHold)
 		default:
 			r.setState(StateStarting, fmt.Sprintf("source %s: %v", r.SourceName, err))
-			r.log.Warn("subscription ended", "source", r.SourceName, "error", err)
+			if !r.sleep(r.reconnect.next()) {
+				return nil
+			}
 		}
 	}
 }
@@ -112,7 +117,6 @@ var (
 
 // subscribe reaches the source, again and again until it succeeds.
 func (r *runner) subscribe() error {
-	wait := backoff{first: r.Retry.InitialDelay, longest: r.Retry.MaxDelay}
 	for {
 		if err := r.soft.Err(); err != nil {
 			return err
@@ -131,10 +135,8 @@ func (r *runner) subscribe() error {
 		if !r.subscribed && (IsPermanent(err) || errors.As(err, &config)) {
 			return fmt.Errorf("route %s: %w", r.Name, err)
 		}
-		if r.setState(StateStarting, err.Error()) {
-			r.log.Warn("source not reached, trying again", "error", err)
-		}
-		if !r.sleep(wait.next()) {
+		r.setState(StateStarting, err.Error())
+		if !r.sleep(r.reconnect.next()) {
 			return r.soft.Err()
 		}
 	}
@@ -219,7 +221,6 @@ func (r *runner) afterTurn(progress bool, err error) error {
 	case err == nil:
 		if !r.failingSince.IsZero() {
 			r.failingSince = time.Time{}
-			r.log.Info("route works again")
 		}
 		r.retry.reset()
 		if r.soft.Err() == nil {
@@ -237,8 +238,8 @@ func (r *runner) afterTurn(progress bool, err error) error {
 	if err == nil {
 		return r.checkHold(now)
 	}
-	if r.soft.Err() == nil && r.setState(StateRetrying, err.Error()) {
-		r.log.Warn("not delivered, trying again", "error", firstLine(err))
+	if r.soft.Err() == nil {
+		r.setState(StateRetrying, err.Error())
 	}
 	if !r.failingSince.IsZero() && now.Sub(r.failingSince) >= r.Retry.GiveBackAfter && r.soft.Err() == nil {
 		return errPause
@@ -269,7 +270,6 @@ func (r *runner) checkHold(now time.Time) error {
 func (r *runner) pause() bool {
 	_, reason := r.state()
 	r.setState(StatePaused, reason)
-	r.log.Warn("paused: deliveries given back, waiting for the sink", "reason", reason)
 	wait := backoff{first: r.Retry.InitialDelay, longest: r.Retry.MaxDelay}
 	if _, ok := r.Sink.(Prober); !ok {
 		wait.first = wait.longest // nothing to ask: a try is the probe
@@ -280,7 +280,6 @@ func (r *runner) pause() bool {
 		}
 		err := r.probe()
 		if err == nil {
-			r.log.Info("resumed: the sink answers")
 			r.failingSince = time.Time{}
 			r.retry.reset()
 			return true
@@ -335,19 +334,25 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// setState notes the state and reports whether state or reason changed.
-func (r *runner) setState(s State, reason string) bool {
+// setState notes the state, and logs it when it changes; not each reason, which
+// may be another with every try.
+func (r *runner) setState(s State, reason string) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.counts.State == s && r.counts.Reason == reason {
-		return false
-	}
-	if r.counts.State != s {
+	before := r.counts.State
+	if before != s {
 		r.counts.Since = time.Now()
-		r.log.Debug("state", "state", s, "reason", reason)
 	}
 	r.counts.State, r.counts.Reason = s, reason
-	return true
+	r.mu.Unlock()
+	if before == s {
+		return
+	}
+	level := slog.LevelInfo
+	if reason != "" {
+		level = slog.LevelWarn
+		reason, _, _ = strings.Cut(reason, "\n") // no stack of a panic
+	}
+	r.log.Log(context.Background(), level, "route is "+string(s), "before", before, "reason", reason)
 }
 
 func (r *runner) state() (State, string) {

@@ -40,6 +40,9 @@ func (r *runner) gather() error {
 // not beyond deadline unless that is zero.
 func (r *runner) receive(deadline time.Time, limit int) (int, Size, error) {
 	ctx := r.soft
+	if err := ctx.Err(); err != nil {
+		return 0, 0, err // also when the source would still hand something out
+	}
 	if !deadline.IsZero() {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(r.soft, deadline)
@@ -163,6 +166,7 @@ func (r *runner) settle() error {
 		r.counts.SettleLost += uint64(len(r.settlements))
 		return fmt.Errorf("settle: %w", err)
 	}
+	r.reconnect.reset()
 	return nil
 }
 

@@ -11,6 +11,6 @@ var Set = wire.NewSet(NewSink, DefaultConfig)
 // Factories returns the factories of this package's stages.
 func Factories() []feed.Factory {
 	return []feed.Factory{
-		feed.SinkFactory("mqtt", "publishes to an MQTT 5 broker, many messages in flight, in order", DefaultConfig, NewSink),
+		feed.SinkFactory("mqtt", "Publishes to an MQTT 5 broker, many messages in flight, in order.", DefaultConfig, NewSink),
 	}
 }
