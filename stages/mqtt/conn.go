@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"bufio"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -22,7 +23,8 @@ const (
 	keepBuffer = 1 << 20
 	// The reader rests for a moment while so many publishes are outstanding:
 	// a broker answers each with four bytes of their own, and a hundred
-	// answers read at once cost as much as one.
+	// answers read at once cost as much as one. Not so with TLS, where each
+	// answer is a record of its own and a read returns no more than one.
 	restFrom = 128
 	rest     = time.Millisecond
 	// farewell is how long a last word to the broker, or from it, may take.
@@ -44,6 +46,7 @@ type conn struct {
 	broker     limits
 	ackTimeout time.Duration
 	quickAck   func() // may be nil
+	rests      bool
 
 	// The publishing caller's own.
 	enc encoder
@@ -80,9 +83,10 @@ type refusedPublish struct {
 // newConn starts the goroutines of a connection whose CONNACK has been read.
 func newConn(nc net.Conn, in *bufio.Reader, c Config, broker limits) *conn {
 	now := time.Now()
+	_, secure := nc.(*tls.Conn)
 	k := &conn{
 		nc: nc, in: in, broker: broker, ackTimeout: c.AckTimeout,
-		quickAck: quickAcker(nc),
+		quickAck: quickAcker(nc), rests: !secure,
 		enc:      newEncoder(c),
 		out:      make([]byte, 0, flushAt+direct),
 		win:      newWindow(min(c.MaxInflight, broker.receiveMaximum)),
@@ -160,7 +164,7 @@ func (c *conn) read() {
 		}
 		_, _ = c.in.Discard(used) // cannot fail either
 		need = more
-		if outstanding >= restFrom {
+		if c.rests && outstanding >= restFrom {
 			time.Sleep(rest)
 		}
 		if outstanding > 0 && c.quickAck != nil {

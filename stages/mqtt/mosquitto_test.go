@@ -277,8 +277,13 @@ func TestMosquittoTLS(t *testing.T) {
 	mutual := TLSConfig{CAFile: files.CAFile, CertFile: files.ClientCertFile, KeyFile: files.ClientKeyFile}
 	s := newTestSink(t, broker.URL(), func(c *Config) { c.TLS = mutual })
 	msgs := numbered(5000)
+	start := time.Now()
 	if err := publish(t, s, msgs...); err != nil {
 		t.Fatal(err)
+	}
+	// Milliseconds, unless each acknowledgement costs a rest of the reader.
+	if d := time.Since(start); d > 3*time.Second {
+		t.Errorf("5000 publishes took %v", d)
 	}
 	sub.expect(t, 0, 5000)
 

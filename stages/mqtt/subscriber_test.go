@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/eclipse/paho.golang/packets"
 	"github.com/eclipse/paho.golang/paho"
 )
 
@@ -35,7 +36,7 @@ func subscribeQoS(t testing.TB, addr string, secure *tls.Config, qos byte) *subs
 	}
 	if secure != nil {
 		secure.ServerName = "localhost"
-		nc = tls.Client(nc, secure)
+		nc = packets.NewThreadSafeConn(tls.Client(nc, secure))
 	}
 	s := &subscriber{changed: make(chan struct{}), lost: make(chan struct{})}
 	var once sync.Once
