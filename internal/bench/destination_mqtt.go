@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/kraft-edge/datafeed/internal/witness"
+)
+
+// mqttDestination is Mosquitto. A subscriber takes CPU time that contenders
+// need, so that in most runs its own count of publishes must do.
+type mqttDestination struct {
+	address    string
+	received   *received
+	expected   int                 // of received, since the start
+	subscriber *witness.Subscriber // of this run; nil: none
+	arrived    *witness.Tally
+}
+
+func newMQTTDestination(ctx context.Context, address string) (*mqttDestination, error) {
+	r, err := followReceived(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	return &mqttDestination{address: address, received: r}, nil
+}
+
+func (d *mqttDestination) env() []string { return []string{"MQTT_ADDRESS=" + d.address} }
+
+func (d *mqttDestination) prepare(ctx context.Context, witnessed bool) error {
+	if !witnessed {
+		return nil
+	}
+	d.arrived = witness.NewTally()
+	var err error
+	d.subscriber, err = witness.Subscribe(ctx, "mqtt://"+d.address, "kraft/#", d.arrived)
+	return err
+}
+
+func (d *mqttDestination) check(ctx context.Context, p *published) error {
+	d.expected += p.messages
+	if err := d.received.await(ctx, d.expected); err != nil {
+		return err
+	}
+	if d.subscriber == nil {
+		return nil
+	}
+	d.await(ctx, p.messages)
+	if err := d.unsubscribe(); err != nil {
+		return fmt.Errorf("subscriber: %w", err)
+	}
+	return p.compare(d.arrived)
+}
+
+// await waits until n messages have reached the subscriber, or for long enough:
+// what is missing then shows in the comparison.
+func (d *mqttDestination) await(ctx context.Context, n int) {
+	patience := time.NewTimer(countPatience)
+	defer patience.Stop()
+	for {
+		changed := d.arrived.Changed()
+		if d.arrived.Distinct() >= uint64(n) {
+			return
+		}
+		select {
+		case <-changed:
+		case <-patience.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (d *mqttDestination) unsubscribe() error {
+	s := d.subscriber
+	d.subscriber = nil
+	if s == nil {
+		return nil
+	}
+	return s.Close()
+}
+
+func (d *mqttDestination) close() error {
+	d.received.close()
+	return d.unsubscribe()
+}
