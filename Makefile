@@ -14,7 +14,7 @@ TEST_TIMEOUT  ?= 9m
 FUZZTIME      ?= 10s
 DEMO_FOR      ?= 20s
 
-.PHONY: help setup build test test-short lint demo bench fuzz generate clean
+.PHONY: help setup build test test-short lint demo bench fuzz planted-bugs generate clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ test: setup ## run all tests, with the race detector, on real servers
 
 test-short: ## run the tests that need no servers
 	go test -short ./...
+
+planted-bugs: ## plant known bugs, one at a time, and see a test fail because of each
+	tools/planted-bugs.sh
 
 lint: $(GOLANGCI_LINT) ## check format, dependency direction, common mistakes, generated code
 	go mod verify

@@ -1,7 +1,11 @@
 // Command watermill shows that Watermill's own Pub/Subs, handlers and
-// middleware serve as stages of a feed: a GoChannel is the source, a
-// HandlerFunc with Watermill's Retry middleware the transform, and a SQL
-// publisher, which returns when the database has committed, the sink.
+// middleware serve as stages of a feed: watermill-amqp's Subscriber is the
+// source, a HandlerFunc with Watermill's Retry middleware the transform, and
+// watermill-sql's Publisher, which returns when the database has committed,
+// the sink.
+//
+// For much traffic take the project's own amqp source instead: Watermill's
+// hands out one message at a time.
 package main
 
 import (
@@ -9,35 +13,37 @@ import (
 	"database/sql"
 	"fmt"
 	"log"
+	"os"
+	"os/signal"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
+	"github.com/ThreeDotsLabs/watermill-amqp/v2/pkg/amqp"
 	wsql "github.com/ThreeDotsLabs/watermill-sql/v3/pkg/sql"
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/ThreeDotsLabs/watermill/message/router/middleware"
-	"github.com/ThreeDotsLabs/watermill/pubsub/gochannel"
 	_ "github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/kraft-edge/datafeed/feed"
 )
 
 func main() {
-	db, err := sql.Open("pgx", "postgres://localhost:5432/telemetry")
+	db, err := sql.Open("pgx", os.Getenv("DATABASE_URL"))
 	if err != nil {
 		log.Fatal(err)
 	}
-	channel := gochannel.NewGoChannel(gochannel.Config{Persistent: true}, watermill.NopLogger{})
-	if err := channel.Publish("readings", message.NewMessage(watermill.NewUUID(), []byte(`{"celsius":21.5}`))); err != nil {
+	source, err := amqp.NewSubscriber(amqp.NewDurableQueueConfig(os.Getenv("AMQP_URL")), watermill.NopLogger{})
+	if err != nil {
 		log.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	if err := run(ctx, channel, db); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, source, db); err != nil {
 		log.Fatal(err)
 	}
 }
 
-// run moves messages from the channel's topic "readings" into the database
+// run moves messages from the source's topic "readings" into the database
 // until ctx ends.
 func run(ctx context.Context, source message.Subscriber, db *sql.DB) error {
 	publisher, err := wsql.NewPublisher(db, wsql.PublisherConfig{
