@@ -39,6 +39,10 @@ func TestMetadata(t *testing.T) {
 	if !maps.Equal(m.Metadata, want) {
 		t.Errorf("got  %v\nwant %v", m.Metadata, want)
 	}
+	stolen := metadata(&amqp091.Delivery{Headers: amqp091.Table{"content_type": "a", "time": "b", "correlation_id": "c", "reply_to": "d"}})
+	if !maps.Equal(stolen, message.Metadata{"topic": ""}) {
+		t.Errorf("headers took reserved names: %v", stolen)
+	}
 	if m.UUID != "id" || &m.Payload[0] != &d.Body[0] {
 		t.Error("the message has another id, or a copy of the body")
 	}

@@ -132,7 +132,8 @@ func TestRabbitMQSource(t *testing.T) {
 			queue := "declared"
 			if c.key == "declare.type" {
 				queue = "plain" // of the declared one other arguments would differ first
-				declareQueue(t, p.ch, queue, QueueQuorum)
+				plain := realSource(t, v.URL(), func(s *SourceConfig) { s.Queue, s.Declare = queue, &Declare{} })
+				noError(t, plain.Probe(t.Context()))
 			}
 			other := realSource(t, v.URL(), func(s *SourceConfig) { s.Queue, s.Declare = queue, &changed })
 			_, err := other.SubscribeBatch(t.Context(), "")

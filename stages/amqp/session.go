@@ -224,20 +224,23 @@ func (s *session) finish(run []*outgoing, written int) {
 	s.match()
 	s.see()
 	var open []*outgoing
-	for i, o := range run {
+	for _, o := range run[:written] {
 		switch {
 		case s.confused:
 			open = append(open, o)
-		case i < written && o.returned: // keeps the error of match
-		case i < written && done(o.confirm) && o.confirm.Acked():
+		case o.returned: // keeps the error of giveUp
+		case done(o.confirm) && o.confirm.Acked():
 			o.err = nil
-		case i < written && done(o.confirm) && s.failed == nil:
+		case done(o.confirm) && s.failed == nil:
 			o.err = errors.New("the broker refused the message (basic.nack): the queue is full or unavailable")
 		default:
 			open = append(open, o)
 		}
 	}
 	s.forget(run[:written])
+	for _, o := range run[written:] {
+		o.err = fmt.Errorf("not sent: %w", s.failed)
+	}
 	for _, o := range open {
 		o.err = fmt.Errorf("outcome unknown: %w", s.failed)
 	}

@@ -65,12 +65,9 @@ func (s *Source) SubscribeBatch(ctx context.Context, topic string) (feed.Subscri
 }
 
 func (s *Source) subscribe(ctx context.Context, topic string, prefetch int) (*subscription, error) {
-	queue := topic
-	if queue == "" {
-		queue = s.config.Queue
-	}
-	if queue == "" {
-		return nil, &feed.ConfigError{Key: "queue", Problem: "is missing", Remedy: "configure a queue, or subscribe to one by its name as topic"}
+	queue, err := s.queue(topic)
+	if err != nil {
+		return nil, err
 	}
 	l, err := s.conn.get(ctx)
 	if err != nil {
@@ -92,15 +89,30 @@ func (s *Source) subscribe(ctx context.Context, topic string, prefetch int) (*su
 }
 
 // SubscribeInitialize declares the queue of a topic when the configuration
-// says so, and otherwise checks that it exists. It implements Watermill's
-// message.SubscribeInitializer.
+// says so, and otherwise checks that it exists. The empty topic stands for the
+// configured queue. It implements Watermill's message.SubscribeInitializer.
 func (s *Source) SubscribeInitialize(topic string) error { return s.prepare(s.ctx, topic) }
 
-// Probe reports whether the source could consume now: the broker is reached
-// and the queue exists, or could be declared.
-func (s *Source) Probe(ctx context.Context) error { return s.prepare(ctx, s.config.Queue) }
+// Probe reports whether the source could consume from the configured queue
+// now: the broker is reached and the queue exists, or could be declared.
+func (s *Source) Probe(ctx context.Context) error { return s.prepare(ctx, "") }
 
-func (s *Source) prepare(ctx context.Context, queue string) error {
+// queue returns the queue of a topic.
+func (s *Source) queue(topic string) (string, error) {
+	if topic != "" {
+		return topic, nil
+	}
+	if s.config.Queue == "" {
+		return "", &feed.ConfigError{Key: "queue", Problem: "is missing", Remedy: "configure a queue, or subscribe to one by its name as topic"}
+	}
+	return s.config.Queue, nil
+}
+
+func (s *Source) prepare(ctx context.Context, topic string) error {
+	queue, err := s.queue(topic)
+	if err != nil {
+		return err
+	}
 	l, err := s.conn.get(ctx)
 	if err != nil {
 		return err

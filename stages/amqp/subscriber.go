@@ -49,7 +49,7 @@ func (s *Source) Subscribe(ctx context.Context, topic string) (<-chan *message.M
 // forward hands out messages until ctx ends, over as many subscriptions as it
 // takes.
 func (s *Source) forward(ctx context.Context, topic string, sub *subscription, out chan<- *message.Message) {
-	retry := backoff{first: 100 * time.Millisecond, limit: 10 * time.Second}
+	retry := backoff{first: 100 * time.Millisecond, limit: 2 * time.Second}
 	for {
 		err := forwardOne(ctx, sub, out)
 		_ = sub.Close() // a failed close is a lost connection: all goes back anyway
