@@ -165,8 +165,15 @@ func (r *runner) consume() error {
 				}
 			}
 		}
-		if ended != nil && len(r.window) == 0 {
-			return ended
+		if ended != nil {
+			switch {
+			case len(r.window) == 0:
+				return ended
+			case len(r.inbox)+len(r.queue)+len(r.condemned) == 0:
+				// A bug of the route. Giving them back is better than waiting
+				// for ever for messages that nobody has.
+				return fmt.Errorf("%d deliveries are unsettled, but no message of them is left", len(r.window))
+			}
 		}
 		progress, err := r.turn()
 		if settleErr := r.settle(); settleErr != nil {
