@@ -88,3 +88,34 @@ func BenchmarkSink(b *testing.B) {
 	b.StopTimer()
 	reportCPU(b, used)
 }
+
+// BenchmarkPlainClient is the client library alone, used well: what
+// BenchmarkSource is to be compared with.
+func BenchmarkPlainClient(b *testing.B) {
+	v := testenv.RabbitMQ(b)
+	p := newPublisher(b, v.URL())
+	declareQueue(b, p.ch, "q", QueueQuorum)
+	sink := realSink(b, v.URL(), func(c *SinkConfig) { c.RoutingKey = "q" })
+	fill := make([]*message.Message, 1000)
+	for i := range fill {
+		fill[i] = &message.Message{UUID: "0123456789", Payload: bytes.Repeat([]byte("x"), 200), Metadata: message.Metadata{"site": "north"}}
+	}
+	for left := b.N; left > 0; left -= 1000 {
+		noError(b, sink.PublishBatch(b.Context(), feed.NewBatch(fill[:min(1000, left)]...)))
+	}
+	noError(b, p.ch.Qos(4000, 0, false))
+	b.ReportAllocs()
+	b.ResetTimer()
+	before := cpuTime(b)
+	in, err := p.ch.Consume("q", "", false, false, false, false, nil)
+	noError(b, err)
+	for n := 1; n <= b.N; n++ {
+		d := <-in
+		if n%500 == 0 || n == b.N {
+			noError(b, d.Ack(true))
+		}
+	}
+	used := cpuTime(b) - before
+	b.StopTimer()
+	reportCPU(b, used)
+}
