@@ -123,8 +123,11 @@ func (r *runner) failures(batch []*outgoing, err error) ([]Failure, error) {
 	}
 	last := -1
 	for _, f := range failed.Failures {
-		if f.Index <= last || f.Index >= len(batch) || f.Err == nil {
-			return nil, fmt.Errorf("it reported a failure (%v) of message %d of a batch of %d after one of %d: indexes must increase", f.Err, f.Index, len(batch), last)
+		if f.Err == nil {
+			return nil, fmt.Errorf("it reported a failure of message %d without an error", f.Index)
+		}
+		if f.Index <= last || f.Index >= len(batch) {
+			return nil, fmt.Errorf("it reported a failure (%w) of message %d of a batch of %d after one of %d: indexes must increase", f.Err, f.Index, len(batch), last)
 		}
 		last = f.Index
 	}

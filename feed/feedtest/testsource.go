@@ -79,11 +79,12 @@ type sourceCase struct {
 	source feed.BatchSubscriber
 }
 
-func (c *sourceCase) put(t *testing.T, from, n int) {
+// put puts in the messages 000000 to n-1.
+func (c *sourceCase) put(t *testing.T, n int) {
 	t.Helper()
 	payloads := make([][]byte, n)
 	for i := range payloads {
-		payloads[i] = fmt.Appendf(nil, "%06d", from+i)
+		payloads[i] = fmt.Appendf(nil, "%06d", i)
 	}
 	c.Put(t, payloads...)
 }
@@ -190,7 +191,7 @@ func (c *sourceCase) expectNothing(t *testing.T, sub feed.Subscription) {
 func testSourceOrder(t *testing.T, c *sourceCase) {
 	sub := c.subscribe(t)
 	n := 3 * c.Window
-	c.put(t, 0, n)
+	c.put(t, n)
 	for from := 0; from < n; {
 		step := min(1+from%7, c.Window, n-from)
 		ds := c.receive(t, sub, step)
@@ -209,13 +210,13 @@ func testSourceContext(t *testing.T, c *sourceCase) {
 	if ds, err := sub.Receive(cancelled, nil, 1); len(ds) != 0 || !errors.Is(err, context.Canceled) {
 		t.Fatalf("receive with an ended context: %d deliveries, %v", len(ds), err)
 	}
-	c.put(t, 0, 1) // and it still works
+	c.put(t, 1) // and it still works
 	c.expect(t, c.receive(t, sub, 1), 0)
 }
 
 func testSourceSettled(t *testing.T, c *sourceCase) {
 	sub := c.subscribe(t)
-	c.put(t, 0, 8)
+	c.put(t, 8)
 	c.settle(t, sub, c.receive(t, sub, 8)...)
 	c.expectLeft(t, 0)
 	if err := sub.Close(); err != nil {
@@ -226,7 +227,7 @@ func testSourceSettled(t *testing.T, c *sourceCase) {
 
 func testSourceGaps(t *testing.T, c *sourceCase) {
 	sub := c.subscribe(t)
-	c.put(t, 0, 8)
+	c.put(t, 8)
 	ds := c.receive(t, sub, 8)
 	c.settle(t, sub, ds[2], ds[3], ds[6]) // 0 1 . . 4 5 . 7 stay
 	c.settle(t, sub, ds[0], ds[4])        // 1 5 7 stay
@@ -246,7 +247,7 @@ func testSourceGaps(t *testing.T, c *sourceCase) {
 }
 
 func testSourceGiveBack(t *testing.T, c *sourceCase) {
-	c.put(t, 0, c.Window)
+	c.put(t, c.Window)
 	for range 3 {
 		sub := c.subscribe(t)
 		c.expect(t, c.receive(t, sub, c.Window), 0)
@@ -263,7 +264,7 @@ func testSourceGiveBack(t *testing.T, c *sourceCase) {
 
 func testSourceWindow(t *testing.T, c *sourceCase) {
 	sub := c.subscribe(t)
-	c.put(t, 0, c.Window+5)
+	c.put(t, c.Window+5)
 	ds := c.receive(t, sub, c.Window)
 	c.expectNothing(t, sub)
 	c.settle(t, sub, ds[:5]...)
@@ -301,7 +302,7 @@ func testSourceBreak(t *testing.T, c *sourceCase) {
 		return // nothing to break
 	}
 	sub := c.subscribe(t)
-	c.put(t, 0, 8)
+	c.put(t, 8)
 	ds := c.receive(t, sub, 8)
 	c.settle(t, sub, ds[:3]...)
 	c.expectLeft(t, 5)

@@ -18,15 +18,14 @@ func keysOf(err error) []string {
 	var walk func(error)
 	walk = func(err error) {
 		var c *feed.ConfigError
-		switch x := err.(type) {
-		case interface{ Unwrap() []error }:
-			for _, e := range x.Unwrap() {
+		var several interface{ Unwrap() []error }
+		switch {
+		case errors.As(err, &several):
+			for _, e := range several.Unwrap() {
 				walk(e)
 			}
-		default:
-			if errors.As(err, &c) {
-				keys = append(keys, c.Key)
-			}
+		case errors.As(err, &c):
+			keys = append(keys, c.Key)
 		}
 	}
 	walk(err)

@@ -143,35 +143,33 @@ func (s *Sink) send(ctx context.Context, run []*outgoing) error {
 
 // open returns the live session, or makes one.
 func (s *Sink) open(ctx context.Context) (*session, error) {
-	for {
-		l, err := s.conn.get(ctx)
-		if err != nil {
-			return nil, err
-		}
-		s.mu.Lock()
-		if s.session != nil && s.session.link == l && !s.session.ended() {
-			sess := s.session
-			s.mu.Unlock()
-			return sess, nil
-		}
-		s.mu.Unlock()
-
-		sess, err := s.start(ctx, l)
-		if err != nil {
-			return nil, err
-		}
-		s.mu.Lock()
-		if s.session != nil && s.session.link == l && !s.session.ended() {
-			// Another caller was faster.
-			first := s.session
-			s.mu.Unlock()
-			_ = bounded(ctx, l, closeTimeout, sess.ch.Close)
-			return first, nil
-		}
-		s.session = sess
+	l, err := s.conn.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	if s.session != nil && s.session.link == l && !s.session.ended() {
+		sess := s.session
 		s.mu.Unlock()
 		return sess, nil
 	}
+	s.mu.Unlock()
+
+	sess, err := s.start(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	if s.session != nil && s.session.link == l && !s.session.ended() {
+		// Another caller was faster.
+		first := s.session
+		s.mu.Unlock()
+		_ = bounded(ctx, l, closeTimeout, sess.ch.Close)
+		return first, nil
+	}
+	s.session = sess
+	s.mu.Unlock()
+	return sess, nil
 }
 
 // start opens a channel in confirm mode, after declaring the exchange.

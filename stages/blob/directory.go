@@ -41,7 +41,7 @@ func newDirectory(root string) *directory {
 	return &directory{root: root, link: os.Link, known: map[string]bool{}}
 }
 
-func (d *directory) fail(op, name string, err error) error {
+func (d *directory) fail(op, name string, err error) *storeError {
 	f := failUnavailable
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -101,7 +101,7 @@ func (d *directory) create(ctx context.Context, o object) (err error) {
 // unnamed is fail for steps before the file has its name: what is missing then
 // is a directory, not the object.
 func (d *directory) unnamed(op, name string, err error) error {
-	se := d.fail(op, name, err).(*storeError)
+	se := d.fail(op, name, err)
 	if se.failure == failNotFound {
 		se.failure = failUnavailable
 	}

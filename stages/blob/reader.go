@@ -94,7 +94,7 @@ func (b *boundedReader) Read(p []byte) (int, error) {
 		return n, fmt.Errorf("read %s: %w", b.name, ErrTooLarge)
 	}
 	b.left -= int64(n)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = fmt.Errorf("read %s: %w", b.name, bareError(err))
 	}
 	return n, err

@@ -69,7 +69,7 @@ func (w *writer) encode(i int) (line bool, err error) {
 	stage, err := appendPayloadLine(w.enc.stage, m)
 	if err != nil {
 		w.failed = append(w.failed, feed.Failure{Index: i, Err: err})
-		return false, nil
+		return false, nil //nolint:nilerr // reported in the batch's error
 	}
 	return true, w.enc.commit(stage)
 }
