@@ -99,8 +99,11 @@ func connectMQTT(ctx context.Context) (*broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	dialer := net.Dialer{}
-	conn, err := dialer.DialContext(ctx, "tcp", os.Getenv("MQTT_ADDRESS"))
+	address, err := net.ResolveTCPAddr("tcp", os.Getenv("MQTT_ADDRESS"))
+	if err != nil {
+		return nil, fmt.Errorf("connect to the MQTT broker: %w", err)
+	}
+	tcp, err := net.DialTCP("tcp", nil, address)
 	if err != nil {
 		return nil, fmt.Errorf("connect to the MQTT broker: %w", err)
 	}
@@ -115,7 +118,7 @@ func connectMQTT(ctx context.Context) (*broker, error) {
 		}
 	}
 	b.client = paho.NewClient(paho.ClientConfig{
-		Conn:          wrapConn(conn),
+		Conn:          &bufferedConn{TCPConn: tcp, reader: bufio.NewReaderSize(tcp, 16<<10)},
 		Session:       b.session,
 		OnClientError: fail,
 		OnServerDisconnect: func(d *paho.Disconnect) {
@@ -127,7 +130,7 @@ func connectMQTT(ctx context.Context) (*broker, error) {
 		ClientID: fmt.Sprintf("plainloop-%d", os.Getpid()), CleanStart: true, KeepAlive: 30,
 	})
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("connect to the MQTT broker: %w", err), conn.Close())
+		return nil, errors.Join(fmt.Errorf("connect to the MQTT broker: %w", err), tcp.Close())
 	}
 	return b, nil
 }
@@ -176,16 +179,9 @@ func (s *sharedSession) AddToSession(ctx context.Context, packet session.Packet,
 	return err
 }
 
-func wrapConn(conn net.Conn) net.Conn {
-	switch os.Getenv("VARIANT") {
-	case "reads":
-		return &bufferedConn{TCPConn: conn.(*net.TCPConn), reader: bufio.NewReaderSize(conn, 16<<10)}
-	}
-	return conn
-}
-
 // bufferedConn reads from the connection in larger pieces than paho, which
-// asks for each byte of a header.
+// asks for the type of a packet, each byte of its length and the rest. Writes
+// stay those of TCPConn, to which paho gives a whole packet at a time.
 type bufferedConn struct {
 	*net.TCPConn
 	reader *bufio.Reader
