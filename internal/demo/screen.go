@@ -1,0 +1,106 @@
+package demo
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+)
+
+// screen shows progress.
+type screen interface {
+	// show shows p. It may be called as often as every asks for.
+	show(p progress)
+	// say writes a text that stays.
+	say(text string)
+	// close leaves the last picture and puts the terminal in order.
+	close()
+	// every is how often to show.
+	every() time.Duration
+}
+
+// IsTerminal reports whether w is a terminal that can show a live picture.
+func IsTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb"
+}
+
+// newScreen returns a live picture on a terminal, and lines elsewhere.
+func newScreen(w io.Writer, color bool) screen {
+	if f, ok := w.(*os.File); ok && IsTerminal(w) {
+		return &terminal{w: w, style: style{color}, size: func() (int, int) {
+			width, height, err := term.GetSize(int(f.Fd()))
+			if err != nil || width < 1 || height < 1 {
+				return 80, 24
+			}
+			return width, height
+		}}
+	}
+	return &lineLog{w: w}
+}
+
+// lineLog writes a line now and then.
+type lineLog struct{ w io.Writer }
+
+func (l *lineLog) show(p progress)      { fmt.Fprintln(l.w, line(p)) }
+func (l *lineLog) say(text string)      { fmt.Fprintln(l.w, text) }
+func (l *lineLog) close()               {}
+func (l *lineLog) every() time.Duration { return 2 * time.Second }
+
+// terminal redraws a picture in place. Each picture is one write that
+// overwrites the lines of the last one, so that nothing flickers.
+type terminal struct {
+	w     io.Writer
+	style style
+	size  func() (width, height int)
+	drawn int // lines of the last picture
+}
+
+func (t *terminal) every() time.Duration { return 100 * time.Millisecond }
+
+// The escape sequences of a picture. The terminal shows it at once when it
+// knows synchronized updates, and ignores those two when it does not.
+const (
+	beginUpdate = "\x1b[?2026h"
+	endUpdate   = "\x1b[?2026l"
+	hideCursor  = "\x1b[?25l"
+	showCursor  = "\x1b[?25h"
+	clearLine   = "\x1b[K"
+	clearBelow  = "\x1b[J"
+)
+
+func (t *terminal) show(p progress) {
+	width, height := t.size()
+	lines := t.style.picture(p, width-1)
+	lines = lines[:min(len(lines), max(1, height-1))]
+	var b strings.Builder
+	b.WriteString(beginUpdate + hideCursor + t.home())
+	for _, l := range lines {
+		b.WriteString(l + clearLine + "\r\n")
+	}
+	b.WriteString(clearBelow + endUpdate)
+	t.drawn = len(lines)
+	_, _ = io.WriteString(t.w, b.String()) // a terminal that is gone shows nothing
+}
+
+// home goes to the first line of the last picture.
+func (t *terminal) home() string {
+	if t.drawn == 0 {
+		return "\r"
+	}
+	return fmt.Sprintf("\r\x1b[%dA", t.drawn)
+}
+
+// say writes text in place of the picture; the next one is drawn below it.
+func (t *terminal) say(text string) {
+	_, _ = io.WriteString(t.w, t.home()+clearBelow+text+"\n")
+	t.drawn = 0
+}
+
+func (t *terminal) close() {
+	_, _ = io.WriteString(t.w, showCursor)
+	t.drawn = 0
+}

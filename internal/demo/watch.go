@@ -1,0 +1,114 @@
+package demo
+
+import (
+	"sync"
+	"time"
+)
+
+// usualStart is how long a start takes, for the bar.
+const usualStart = 20 * time.Second
+
+// watch shows progress until unwatch.
+func (s *stage) watch() {
+	done := make(chan struct{})
+	var watcher sync.WaitGroup
+	watcher.Go(func() {
+		w := newWatcher(s)
+		tick := time.NewTicker(100 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case now := <-tick.C:
+				w.look(now)
+			case <-done:
+				w.last = time.Time{}
+				w.look(time.Now())
+				s.screen.close()
+				return
+			}
+		}
+	})
+	s.unwatch = sync.OnceFunc(func() {
+		close(done)
+		watcher.Wait()
+	})
+}
+
+// enter begins a phase.
+func (s *stage) enter(phase string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.phase = phase
+}
+
+// say shows a text that stays.
+func (s *stage) say(text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.screen.say(text)
+}
+
+// setClock begins to show how much of total has passed.
+func (s *stage) setClock(began time.Time, total time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.began, s.total = began, total
+}
+
+// watcher samples and shows.
+type watcher struct {
+	stage     *stage
+	last      time.Time // shown
+	counted   time.Time // files
+	published meter
+	routes    map[string]*meter
+}
+
+func newWatcher(s *stage) *watcher { return &watcher{stage: s, routes: map[string]*meter{}} }
+
+// look samples, and shows when it is time to.
+func (w *watcher) look(now time.Time) {
+	s := w.stage
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.feed != nil && now.Sub(w.counted) >= time.Second/2 {
+		s.blobs.count()
+		s.lines, w.counted = s.blobs.lines, now
+	}
+	p := w.sample(now)
+	if now.Sub(w.last) >= s.screen.every()-10*time.Millisecond && p.Phase != "" {
+		w.last = now
+		s.screen.show(p)
+	}
+}
+
+func (w *watcher) sample(now time.Time) progress {
+	s := w.stage
+	p := progress{
+		Phase: s.phase, Elapsed: now.Sub(s.opened), Total: usualStart, Source: "generator",
+		Published: s.published.Distinct(), Received: s.received.Distinct(), Lines: s.lines, Objects: len(s.blobs.known),
+	}
+	p.RSS, _ = memory()
+	if s.place != nil {
+		p.Source = "→ RabbitMQ"
+	}
+	if !s.began.IsZero() {
+		p.Elapsed, p.Total = min(now.Sub(s.began), s.total), s.total
+	}
+	p.Rate = w.published.rate(now, p.Published)
+	if s.feed == nil {
+		return p
+	}
+	for _, r := range s.feed.Status().Routes {
+		m := w.routes[r.Name]
+		if m == nil {
+			m = &meter{}
+			w.routes[r.Name] = m
+		}
+		p.Routes = append(p.Routes, routeProgress{
+			Name: r.Name, From: r.Source, To: r.Sink, State: r.State, Reason: r.Reason,
+			Delivered: r.Deliveries.Delivered, InFlight: r.Deliveries.InFlight, Rate: m.rate(now, r.Deliveries.Delivered),
+		})
+	}
+	return p
+}
