@@ -76,14 +76,21 @@ func (r *Report) judge() {
 
 func (r *Report) verdict(where string, v witness.Verdict) {
 	if v.Missing > 0 {
-		r.problem("%s: %s readings are missing: %s", where, count(v.Missing), firsts(v.FirstMissing, v.Missing))
+		r.problem("%s: missing %s: %s", where, readings(v.Missing), firsts(v.FirstMissing, v.Missing))
 	}
 	if v.Unexpected > 0 {
-		r.problem("%s: %s readings arrived that were never published", where, count(v.Unexpected))
+		r.problem("%s: arrived, but never published: %s", where, readings(v.Unexpected))
 	}
 	if v.Unreadable > 0 {
-		r.problem("%s: %s arrivals are no readings", where, count(v.Unreadable))
+		r.problem("%s: arrived, but cannot be read: %s", where, count(v.Unreadable))
 	}
+}
+
+func readings(n uint64) string {
+	if n == 1 {
+		return "1 reading"
+	}
+	return count(n) + " readings"
 }
 
 // firsts names some of the missing readings, as device/sequence number.
