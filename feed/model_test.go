@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -91,8 +92,8 @@ type model struct {
 	schedule
 	queue    *feedtest.Queue
 	box      *feedtest.Quarantine
-	boxFull  bool
-	sinkDown bool
+	boxFull  atomic.Bool
+	sinkDown atomic.Bool
 	calls    int
 	flaky    map[string]int
 
@@ -107,7 +108,7 @@ func newModel(s schedule) *model {
 	m := &model{schedule: s, flaky: map[string]int{}, durable: map[string]bool{}}
 	m.queue = &feedtest.Queue{Window: s.window, OnSettle: m.settled}
 	m.box = &feedtest.Quarantine{Fail: func() error {
-		if m.boxFull {
+		if m.boxFull.Load() {
 			return errors.New("quarantine is full")
 		}
 		return nil
@@ -192,7 +193,7 @@ func (m *model) publish(ctx context.Context, b *feed.Batch) (int, error) {
 			return 0, ctx.Err()
 		}
 	}
-	if m.sinkDown {
+	if m.sinkDown.Load() {
 		return 0, errors.New("connection refused")
 	}
 	failed := &feed.BatchError{}
@@ -253,7 +254,7 @@ func (m *model) life(ctx context.Context) (f *feed.Feed, ended chan error) {
 		Sink: &feedtest.Sink{
 			Take: m.publish,
 			Check: func(context.Context) error {
-				if m.sinkDown {
+				if m.sinkDown.Load() {
 					return errors.New("down")
 				}
 				return nil
@@ -311,9 +312,9 @@ func (m *model) run(t *testing.T) {
 		case "accept":
 			m.queue.Refuse(nil)
 		case "sink down", "sink up":
-			m.sinkDown = step.kind == "sink down"
+			m.sinkDown.Store(step.kind == "sink down")
 		case "quarantine full", "quarantine empty":
-			m.boxFull = step.kind == "quarantine full"
+			m.boxFull.Store(step.kind == "quarantine full")
 		case "restart":
 			stop()
 			m.end(f, <-ended)
@@ -322,7 +323,8 @@ func (m *model) run(t *testing.T) {
 		}
 	}
 	m.queue.Refuse(nil)
-	m.sinkDown, m.boxFull = false, false
+	m.sinkDown.Store(false)
+	m.boxFull.Store(false)
 	for !finished { // everything is well now: it must come to an end
 		select {
 		case err := <-ended:

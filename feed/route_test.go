@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -290,12 +291,12 @@ func TestOrderKeyIsStrict(t *testing.T) {
 func TestOrderKeyBoundsWhatIsParked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := &feedtest.Queue{}
-		healed := false
+		var healed atomic.Bool
 		sink := &feedtest.Sink{}
 		sink.Take = func(_ context.Context, b *feed.Batch) (int, error) {
 			failed := &feed.BatchError{}
 			for i, m := range b.Messages {
-				if feed.Topic(m) == "a" && !healed {
+				if feed.Topic(m) == "a" && !healed.Load() {
 					failed.Add(i, errors.New("refused"))
 				}
 			}
@@ -310,7 +311,7 @@ func TestOrderKeyBoundsWhatIsParked(t *testing.T) {
 		if s := r.status(); s.Parked < 20 || s.Parked > 30 || s.Deliveries.InFlight > 60 {
 			t.Errorf("parked %d, in flight %d: want the bound of 20 plus at most a batch", s.Parked, s.Deliveries.InFlight)
 		}
-		healed = true
+		healed.Store(true)
 		if err := sink.Wait(t.Context(), 400); err != nil {
 			t.Fatal(err)
 		}
@@ -397,9 +398,10 @@ func TestPermanentFailuresGoToTheQuarantine(t *testing.T) {
 func TestFullQuarantinePausesTheRouteAndLosesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := &feedtest.Queue{}
-		full := true
+		var full atomic.Bool
+		full.Store(true)
 		box := &feedtest.Quarantine{Fail: func() error {
-			if full {
+			if full.Load() {
 				return errors.New("quarantine is full")
 			}
 			return nil
@@ -417,7 +419,7 @@ func TestFullQuarantinePausesTheRouteAndLosesNothing(t *testing.T) {
 		if n := q.Len(); n != 1 {
 			t.Errorf("%d messages in the queue, want the bad one", n)
 		}
-		full = false
+		full.Store(false)
 		time.Sleep(time.Minute)
 		if n := len(box.Items()); n != 1 {
 			t.Errorf("%d quarantined, want 1", n)
@@ -434,18 +436,18 @@ func TestFullQuarantinePausesTheRouteAndLosesNothing(t *testing.T) {
 func TestSinkDownGivesBackPausesAndResumesByProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := &feedtest.Queue{}
-		down := false
-		var probes int
+		var down atomic.Bool
+		var probes atomic.Int32
 		sink := &feedtest.Sink{
 			Take: func(_ context.Context, b *feed.Batch) (int, error) {
-				if down {
+				if down.Load() {
 					return 0, errors.New("connection refused")
 				}
 				return len(b.Messages), nil
 			},
 			Check: func(context.Context) error {
-				probes++
-				if down {
+				probes.Add(1)
+				if down.Load() {
 					return errors.New("connection refused")
 				}
 				return nil
@@ -455,7 +457,7 @@ func TestSinkDownGivesBackPausesAndResumesByProbe(t *testing.T) {
 		want := numbered(200, "a", "b")
 		q.Put(want[:100]...)
 		synctest.Wait()
-		down = true
+		down.Store(true)
 		q.Put(want[100:]...)
 		time.Sleep(72 * time.Hour) // a weekend
 		if s := r.status(); s.State != feed.StatePaused || s.Ready {
@@ -467,10 +469,10 @@ func TestSinkDownGivesBackPausesAndResumesByProbe(t *testing.T) {
 		if q.Subscriptions() != 1 {
 			t.Errorf("subscribed %d times during the outage: each return counts as an attempt", q.Subscriptions())
 		}
-		if probes == 0 {
+		if probes.Load() == 0 {
 			t.Error("the sink was never probed")
 		}
-		down = false
+		down.Store(false)
 		if err := sink.Wait(t.Context(), 200); err != nil {
 			t.Fatal(err)
 		}

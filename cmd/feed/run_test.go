@@ -122,7 +122,7 @@ routes:
 func TestRunServesAndDrains(t *testing.T) {
 	r := startFeed(t, "drainTimeout: 300ms\n"+unreachable)
 	address, _ := r.waitFor("feed starts")["admin"].(string)
-	r.waitFor("not delivered, trying again")
+	r.waitFor("route is retrying")
 
 	get := func(path string) (int, string) {
 		resp, err := http.Get("http://" + address + path)
@@ -163,7 +163,7 @@ func TestRunServesAndDrains(t *testing.T) {
 
 func TestSecondSignalStopsAtOnce(t *testing.T) {
 	r := startFeed(t, "drainTimeout: 10m\n"+unreachable)
-	r.waitFor("not delivered, trying again")
+	r.waitFor("route is retrying")
 	r.signal(syscall.SIGINT)
 	r.waitFor("draining")
 	r.signal(syscall.SIGTERM)
