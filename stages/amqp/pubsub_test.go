@@ -28,6 +28,8 @@ import (
 //   - ContextPreserved: a context does not cross a broker.
 //
 // Consumer groups are queues: each group has its own, bound to the exchange.
+// They are quorum queues; the plain pair has classic ones, because the suite
+// allows a minute for 10,000 messages, one at a time, over two restarts.
 func pubSubFeatures() tests.Features {
 	return tests.Features{
 		ConsumerGroups:                      true,
@@ -43,7 +45,7 @@ func TestWatermillPubSub(t *testing.T) {
 	features.RestartServiceCommand = restartCommand(t, node)
 	pair := func(t *testing.T) (message.Publisher, message.Subscriber) {
 		return realSink(t, node.URL(), func(*SinkConfig) {}),
-			realSource(t, node.URL(), func(c *SourceConfig) { c.Queue, c.Declare = "", &Declare{} })
+			realSource(t, node.URL(), func(c *SourceConfig) { c.Queue, c.Declare = "", &Declare{Type: QueueClassic} })
 	}
 	group := func(t *testing.T, name string) (message.Publisher, message.Subscriber) {
 		return realSink(t, node.URL(), func(c *SinkConfig) { c.Exchange, c.Declare = "groups", &Exchange{} }),
