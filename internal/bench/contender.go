@@ -82,6 +82,7 @@ func (c contender) start() (*running, error) {
 	p := &running{cmd: exec.Command(c.args[0], c.args[1:]...), ended: make(chan error, 1)}
 	p.cmd.Env = append(os.Environ(), c.env...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.output, &p.output
+	p.cmd.WaitDelay = stopPatience // should a child of its own keep the output open
 	// An interrupt at the terminal is for us alone, but no contender outlives us.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	p.begin = time.Now()
