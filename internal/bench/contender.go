@@ -52,7 +52,7 @@ func (c contender) run(ctx context.Context, settled func(context.Context) error)
 			waiting = false
 		case ended := <-p.ended:
 			cancel()
-			<-isSettled
+			<-isSettled //nolint:errcheck // the process that ended is the error
 			p.ended <- ended
 			err = errors.New("it ended before the queue was empty")
 			waiting = false

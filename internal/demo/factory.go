@@ -23,13 +23,7 @@ func (s *stage) publish(ctx context.Context, r *Report) error {
 	if err != nil {
 		return err
 	}
-	factory := &witness.Factory{URL: s.place.url, Exchange: s.place.exchange, Published: s.published}
-	if s.options.Rate > 0 {
-		// The pace is kept below. A higher one here has the factory send
-		// larger groups before it waits for their confirms, so that slow
-		// confirms do not slow it down.
-		factory.Rate = 4 * s.options.Rate
-	}
+	factory := &witness.Factory{URL: s.place.url, Exchange: s.place.exchange, Rate: s.options.Rate, Published: s.published}
 	// What is unconfirmed when the time is over is still waited for: it may
 	// stand in the queues.
 	confirming, abandon := context.WithCancel(ctx)
@@ -37,12 +31,10 @@ func (s *stage) publish(ctx context.Context, r *Report) error {
 	deadline := time.AfterFunc(s.options.For+confirmWithin, abandon)
 	defer deadline.Stop()
 	defer context.AfterFunc(s.stopping, func() { deadline.Reset(confirmWithin) })()
-	begin, n := time.Now(), 0
 	err = factory.Publish(confirming, func() (witness.Reading, bool) {
-		if !pace(over, begin, n, s.options.Rate) {
+		if over.Err() != nil {
 			return witness.Reading{}, false
 		}
-		n++
 		reading := generator.Next()
 		return witness.Reading{Device: reading.Device, Seq: reading.Seq, RoutingKey: reading.RoutingKey(), Payload: reading.AppendJSON(nil, 0)}, true
 	})
@@ -69,20 +61,4 @@ func (s *stage) generator() (*generate.Generator, error) {
 	c := generate.DefaultConfig()
 	c.Devices, c.Rate = s.options.Devices, 0 // the times are the clock's
 	return generate.NewGenerator(c)
-}
-
-// pace waits until the nth reading is due, and reports false when ctx has
-// ended.
-func pace(ctx context.Context, begin time.Time, n, rate int) bool {
-	if rate > 0 {
-		if d := time.Until(begin.Add(time.Duration(float64(n) / float64(rate) * float64(time.Second)))); d > 0 {
-			t := time.NewTimer(d)
-			defer t.Stop()
-			select {
-			case <-t.C:
-			case <-ctx.Done():
-			}
-		}
-	}
-	return ctx.Err() == nil
 }

@@ -3,6 +3,7 @@ package demo
 import (
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -46,7 +47,7 @@ func countLines(path string) (n uint64, err error) {
 	for {
 		k, err := z.Read(buf)
 		n += uint64(bytes.Count(buf[:k], []byte{'\n'}))
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return n, nil
 		}
 		if err != nil {

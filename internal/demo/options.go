@@ -9,7 +9,7 @@ import (
 	"github.com/kraft-edge/datafeed/feed"
 )
 
-// Off, as the URL of RabbitMQ, demonstrates without one.
+// Off is the URL of RabbitMQ that demonstrates without one.
 const Off = "off"
 
 // Options say what to demonstrate.

@@ -19,6 +19,8 @@ import (
 var errNoRabbitMQ = errors.New("rabbitmq-server is not installed on this machine")
 
 // howToGetRabbitMQ is shown when there is none.
+//
+//nolint:gosec // guest:guest is RabbitMQ's public default, no secret
 const howToGetRabbitMQ = `No RabbitMQ on this machine: an in-process source takes its place.
 To see the real thing:  sudo apt-get install rabbitmq-server
 or, with Docker:        docker compose -f deploy/compose.yaml up -d --wait

@@ -32,6 +32,8 @@ type Factory struct {
 	Republished uint64
 }
 
+var errUnroutable = errors.New("nothing is bound for what the factory publishes")
+
 // window is how many readings wait for their confirm at a time.
 const window = 1000
 
@@ -54,6 +56,9 @@ func (f *Factory) Publish(ctx context.Context, next func() (Reading, bool)) erro
 			more = ok
 			return r, ok
 		})
+		if errors.Is(err, errUnroutable) {
+			return err
+		}
 		if err != nil && ctx.Err() == nil {
 			f.Republished += uint64(len(pending))
 			wait(ctx, 200*time.Millisecond)
@@ -78,48 +83,67 @@ func (f *Factory) session(ctx context.Context, pending *[]Reading, next func() (
 		return err
 	}
 	returned := ch.NotifyReturn(make(chan amqp.Return, 2*window))
+	again := *pending
+	var sent []unconfirmed
+	defer func() {
+		*pending = nil
+		for _, u := range sent {
+			*pending = append(*pending, u.Reading)
+		}
+		*pending = append(*pending, again...)
+	}()
 	for {
-		for len(*pending) < window {
-			r, ok := next()
-			if !ok {
-				break
-			}
-			*pending = append(*pending, r)
-			if f.Rate > 0 && len(*pending) >= max(1, f.Rate/100) {
-				break // confirm in small steps, so that they arrive evenly
-			}
+		var r Reading
+		ok := len(again) > 0
+		if ok {
+			r, again = again[0], again[1:]
+		} else {
+			r, ok = next()
 		}
-		if len(*pending) == 0 {
-			return nil
-		}
-		confirms := make([]*amqp.DeferredConfirmation, 0, len(*pending))
-		for _, r := range *pending {
+		if ok {
 			c, err := ch.PublishWithDeferredConfirmWithContext(ctx, f.Exchange, r.RoutingKey, true, false, amqp.Publishing{
 				DeliveryMode: amqp.Persistent, ContentType: "application/json", Body: r.Payload,
 			})
+			sent = append(sent, unconfirmed{r, c})
 			if err != nil {
 				return err
 			}
-			confirms = append(confirms, c)
 		}
-		var unconfirmed []Reading
-		for i, c := range confirms {
-			ok, err := c.WaitContext(ctx)
-			if err != nil || !ok {
-				unconfirmed = append(unconfirmed, (*pending)[i])
-				continue
+		// Confirms are taken as they come, and waited for when too many are out.
+		for len(sent) > 0 && (!ok || len(sent) >= window || isDone(sent[0].confirm)) {
+			confirmed, err := sent[0].confirm.WaitContext(ctx)
+			if err != nil {
+				return err
 			}
-			f.Published.Add((*pending)[i].Device, (*pending)[i].Seq)
+			if !confirmed {
+				return errors.New("not confirmed")
+			}
+			f.Published.Add(sent[0].Device, sent[0].Seq)
+			sent = sent[1:]
 		}
-		*pending = unconfirmed
 		select {
 		case r := <-returned:
-			return fmt.Errorf("nothing is bound to %q for %q: %s", r.Exchange, r.RoutingKey, r.ReplyText)
+			return fmt.Errorf("%w: exchange %q, routing key %q: %s", errUnroutable, r.Exchange, r.RoutingKey, r.ReplyText)
 		default:
 		}
-		if len(unconfirmed) > 0 {
-			return errors.New("not confirmed")
+		if !ok {
+			return nil
 		}
+	}
+}
+
+// unconfirmed is a reading that the broker has not confirmed yet.
+type unconfirmed struct {
+	Reading
+	confirm *amqp.DeferredConfirmation
+}
+
+func isDone(c *amqp.DeferredConfirmation) bool {
+	select {
+	case <-c.Done():
+		return true
+	default:
+		return false
 	}
 }
 
