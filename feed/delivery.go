@@ -67,42 +67,38 @@ func (r *runner) published(batch []*outgoing, err error) error {
 	if r.Order == OrderWire {
 		r.noteReordered(batch, failed)
 	}
-	var transient error
-	var accepted, retries, fresh int
-	next := 0
-	for i, o := range batch {
-		wasParked := r.park.parked(o)
-		if !wasParked {
+	fresh := 0 // messages of keys that were not parked before
+	for _, o := range batch {
+		if !r.park.parked(o) {
 			fresh++
 		}
-		if next == len(failed) || failed[next].Index != i {
-			o.done = true
-			accepted++
-			r.endOutgoing(o, Delivered, "")
-			r.park.free(o)
-			continue
-		}
-		failure := failed[next].Err
-		next++
-		if IsConnectionFatal(failure) {
+	}
+	accepted := r.accept(batch, failed)
+	var transient error
+	retries := 0
+	for _, f := range failed {
+		o, err := batch[f.Index], f.Err
+		if IsConnectionFatal(err) {
 			if o.fatal++; o.fatal > fatalTries {
-				failure = Permanent(fmt.Errorf("the peer ended the connection %d times because of this message, the last time when it was sent alone: %w", o.fatal, failure))
+				err = Permanent(fmt.Errorf("the peer ended the connection %d times because of this message, the last time when it was sent alone: %w", o.fatal, err))
 			}
 		}
-		if IsPermanent(failure) {
+		if IsPermanent(err) {
 			o.done = true
-			r.condemn(o, r.SinkName, failure)
+			r.condemn(o, r.SinkName, err)
 			r.park.free(o)
 			continue
 		}
 		retries++
-		transient = failure
+		transient = err
 		if r.Order != OrderWire {
 			r.park.postpone(o)
 		}
 	}
 	r.dequeue()
-	r.countRetries(retries)
+	if retries > 0 || r.Order != OrderWire {
+		r.countRetries(retries)
+	}
 	switch {
 	case transient == nil:
 		return nil
@@ -110,6 +106,24 @@ func (r *runner) published(batch []*outgoing, err error) error {
 		return nil // some keys fail, the others go on
 	}
 	return fmt.Errorf("sink %s: %w", r.SinkName, transient)
+}
+
+// accept ends all messages of a batch that did not fail, and returns their
+// number.
+func (r *runner) accept(batch []*outgoing, failed []Failure) int {
+	accepted := len(batch) - len(failed)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i, o := range batch {
+		if len(failed) > 0 && failed[0].Index == i {
+			failed = failed[1:]
+			continue
+		}
+		o.done = true
+		r.endOutgoing(o, Delivered, "")
+		r.park.free(o)
+	}
+	return accepted
 }
 
 // failures returns what failed, in order of the index; or why nothing is known.
@@ -204,6 +218,10 @@ func (r *runner) quarantineCondemned() error {
 	}
 	for _, c := range r.condemned {
 		r.log.Warn("quarantined", "stage", c.stage, "reason", firstLine(c.err))
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, c := range r.condemned {
 		r.endOutgoing(c.out, Quarantined, c.stage)
 	}
 	r.condemned = r.condemned[:0]

@@ -18,6 +18,8 @@ type entry struct {
 	open        int     // messages made of it that have not ended
 	outcome     Outcome // the worst among those that have ended
 	label       string  // of that outcome
+
+	only outgoing // the message made of it, when it is a single one: saves an allocation
 }
 
 // ended reports whether the delivery can be settled.

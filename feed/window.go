@@ -93,23 +93,32 @@ func (r *runner) produce(e *entry, m *message.Message) *outgoing {
 // enqueue puts what the transforms made of a delivery behind what waits for
 // the sink.
 func (r *runner) enqueue(e *entry, msgs []*message.Message) {
-	if len(msgs) > 0 {
-		made := make([]outgoing, len(msgs))
-		r.mu.Lock()
-		number := r.produced.enter(len(msgs))
-		r.mu.Unlock()
-		for i, m := range msgs {
-			made[i] = outgoing{number: number + uint64(i), msg: m, from: e}
-			r.queue = append(r.queue, &made[i])
-		}
-		e.open += len(msgs)
-	}
 	e.transformed = true
+	if len(msgs) == 0 {
+		return
+	}
+	r.mu.Lock()
+	number := r.produced.enter(len(msgs))
+	r.mu.Unlock()
+	e.open += len(msgs)
+	if len(msgs) == 1 {
+		e.only = outgoing{number: number, msg: msgs[0], from: e}
+		r.queue = append(r.queue, &e.only)
+		return
+	}
+	made := make([]outgoing, len(msgs))
+	for i, m := range msgs {
+		made[i] = outgoing{number: number + uint64(i), msg: m, from: e}
+		r.queue = append(r.queue, &made[i])
+	}
 }
 
 // filter ends a message that a transform dropped on purpose.
 func (r *runner) filter(e *entry, m *message.Message, reason string) {
-	r.endOutgoing(r.produce(e, m), Filtered, reason)
+	o := r.produce(e, m)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.endOutgoing(o, Filtered, reason)
 }
 
 // condemn sends a message on its way to the quarantine.
@@ -117,11 +126,9 @@ func (r *runner) condemn(o *outgoing, stage string, err error) {
 	r.condemned = append(r.condemned, condemned{out: o, stage: stage, err: err, time: time.Now()})
 }
 
-// endOutgoing notes how a produced message ended.
+// endOutgoing notes how a produced message ended. The caller holds mu.
 func (r *runner) endOutgoing(o *outgoing, outcome Outcome, label string) {
-	r.mu.Lock()
 	r.produced.leave(o.number, outcome, label)
-	r.mu.Unlock()
 	o.from.open--
 	o.from.end(outcome, label)
 }
