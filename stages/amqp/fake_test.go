@@ -160,10 +160,11 @@ func (l *fakeLink) Blocked() (bool, string, <-chan struct{}) {
 	defer l.b.mu.Unlock()
 	return l.reason != "", l.reason, l.changed
 }
-func (l *fakeLink) Cork()                 {}
-func (l *fakeLink) Uncork() error         { return nil }
-func (l *fakeLink) Done() <-chan struct{} { return l.done }
-func (l *fakeLink) Err() error            { return l.err }
+func (l *fakeLink) Deliver(string, *inbox) func() { return func() {} }
+func (l *fakeLink) Cork()                         {}
+func (l *fakeLink) Uncork() error                 { return nil }
+func (l *fakeLink) Done() <-chan struct{}         { return l.done }
+func (l *fakeLink) Err() error                    { return l.err }
 func (l *fakeLink) Alive() bool {
 	l.b.mu.Lock()
 	defer l.b.mu.Unlock()

@@ -7,32 +7,22 @@ import (
 	amqp091 "github.com/rabbitmq/amqp091-go"
 )
 
-// inbox is where deliveries wait for Receive. The client library hands them
-// out one by one over an unbuffered channel; here they gather, so that a
-// Receive takes all that has arrived.
+// inbox is where deliveries wait for Receive, which takes all that has
+// arrived.
 type inbox struct {
 	wake chan struct{} // holds one token when there is something to see
 
 	mu      sync.Mutex
 	waiting []*amqp091.Delivery
-	slab    []amqp091.Delivery
 	ended   error
 }
 
-// slabSize is how many deliveries are allocated at once.
-const slabSize = 64
-
 func newInbox() *inbox { return &inbox{wake: make(chan struct{}, 1)} }
 
-// put appends a delivery.
-func (b *inbox) put(d amqp091.Delivery) {
+// put appends a delivery, which is the inbox's from then on.
+func (b *inbox) put(d *amqp091.Delivery) {
 	b.mu.Lock()
-	if len(b.slab) == 0 {
-		b.slab = make([]amqp091.Delivery, slabSize)
-	}
-	b.slab[0] = d
-	b.waiting = append(b.waiting, &b.slab[0])
-	b.slab = b.slab[1:]
+	b.waiting = append(b.waiting, d)
 	first := len(b.waiting) == 1
 	b.mu.Unlock()
 	if first {

@@ -24,6 +24,10 @@ type link interface {
 	// Blocked reports whether the broker has stopped taking messages, why, and
 	// a channel that is closed at the next change.
 	Blocked() (blocked bool, reason string, changed <-chan struct{})
+	// Deliver has the link put the deliveries of a consumer into box by itself
+	// until stop is called. A link that cannot do so leaves them to the
+	// channel that Consume returns. Call it before Consume.
+	Deliver(consumer string, box *inbox) (stop func())
 	// Cork gathers what is written until Uncork sends it in one piece.
 	Cork()
 	Uncork() error
@@ -134,6 +138,10 @@ func (l *clientLink) Blocked() (bool, string, <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.blocked, l.reason, l.changed
+}
+
+func (l *clientLink) Deliver(consumer string, box *inbox) func() {
+	return l.sock.in.deliver(consumer, box)
 }
 
 func (l *clientLink) Cork()                 { l.sock.Cork() }

@@ -26,9 +26,7 @@ type socket struct {
 	idle  time.Duration // longest silence of the peer; 0: any
 	write time.Duration // longest time for one write
 
-	in       []byte // read and not yet taken: in[inStart:inEnd]
-	inStart  int
-	inEnd    int
+	in       *splitter // what was read and not yet taken
 	readFail error
 
 	mu     sync.Mutex // guards the rest
@@ -39,7 +37,7 @@ type socket struct {
 }
 
 func newSocket(conn, raw net.Conn, write time.Duration) *socket {
-	return &socket{conn: conn, raw: raw, write: write, in: make([]byte, bufferSize)}
+	return &socket{conn: conn, raw: raw, write: write, in: newSplitter()}
 }
 
 // keepAlive sets the longest silence of the peer. It may only be called while
@@ -53,38 +51,47 @@ func (s *socket) keepAlive(idle time.Duration) error {
 	return s.conn.SetReadDeadline(deadlineAfter(idle))
 }
 
-// Read returns buffered bytes, or reads more from the peer.
+// Read returns what is the library's. Deliveries of consumers that the
+// splitter knows go their own way meanwhile.
 func (s *socket) Read(p []byte) (int, error) {
-	if s.inStart == s.inEnd {
+	for {
+		n, err := s.in.take(p)
+		if err != nil {
+			s.Abort()
+			return 0, err
+		}
+		if n > 0 {
+			return n, nil
+		}
 		if s.readFail != nil {
 			return 0, s.readFail
 		}
-		s.mu.Lock()
-		idle := s.idle
-		s.mu.Unlock()
-		if idle > 0 {
-			if err := s.conn.SetReadDeadline(time.Now().Add(idle)); err != nil {
-				return 0, err
-			}
-		}
-		n, err := s.conn.Read(s.in)
-		s.inStart, s.inEnd = 0, n
-		if err != nil {
+		if err := s.fill(); err != nil {
 			// A writer that is stuck holds locks which the library needs to
 			// shut down: free it.
-			s.readFail = err
 			s.Abort()
-		}
-		if n == 0 {
-			if err == nil {
-				err = io.ErrNoProgress
-			}
-			return 0, err
+			s.in.surrender()
+			s.readFail = err
 		}
 	}
-	n := copy(p, s.in[s.inStart:s.inEnd])
-	s.inStart += n
-	return n, nil
+}
+
+// fill reads more from the peer.
+func (s *socket) fill() error {
+	s.mu.Lock()
+	idle := s.idle
+	s.mu.Unlock()
+	if idle > 0 {
+		if err := s.conn.SetReadDeadline(time.Now().Add(idle)); err != nil {
+			return err
+		}
+	}
+	n, err := s.conn.Read(s.in.space())
+	s.in.filled(n)
+	if n == 0 && err == nil {
+		err = io.ErrNoProgress
+	}
+	return err
 }
 
 // Write sends p, or keeps it until [socket.Uncork] while the socket is corked.

@@ -47,12 +47,17 @@ func consume(l link, queue, tag string, prefetch int, exclusive bool) (*subscrip
 		_ = ch.Close() // the first failure says more
 		return nil, fmt.Errorf("set prefetch %d: %w", prefetch, err)
 	}
+	stop := l.Deliver(tag, s.box)
 	deliveries, err := ch.Consume(queue, tag, false, exclusive, false, false, nil)
 	if err != nil {
+		stop()
 		_ = ch.Close()
 		return nil, explainConsume(queue, err)
 	}
-	s.pump.Go(func() { s.run(deliveries, ends) })
+	s.pump.Go(func() {
+		defer stop()
+		s.run(deliveries, ends)
+	})
 	return s, nil
 }
 
@@ -89,10 +94,11 @@ func (e consumerEnds) reason() error {
 	return errLinkClosed
 }
 
-// run moves deliveries to the inbox until the consumer ends.
+// run waits until the consumer ends. Deliveries that the link did not put into
+// the inbox by itself come this way.
 func (s *subscription) run(deliveries <-chan amqp091.Delivery, ends consumerEnds) {
 	for d := range deliveries {
-		s.box.put(d)
+		s.box.put(&d)
 	}
 	s.box.end(fmt.Errorf("consume from queue %q: %w", s.queue, ends.reason()))
 }
