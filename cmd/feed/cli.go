@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -104,11 +105,18 @@ func knownCommand(cmd *cobra.Command, args []string) error {
 	return fmt.Errorf("%s has no command %q: %s", cmd.CommandPath(), oneLine(args[0], 60), config.DidYouMean(args[0], names))
 }
 
-// arguments demands a number of arguments, at most most when that is not 0.
+// arguments demands a number of arguments; a negative most sets no limit.
 func arguments(least, most int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		if len(args) < least || most > 0 && len(args) > most {
-			return fmt.Errorf("usage: %s", cmd.UseLine())
+		usage := func(wrong string) error { return fmt.Errorf("%s: usage: %s", wrong, cmd.UseLine()) }
+		switch {
+		case len(args) < least:
+			_, what, _ := strings.Cut(cmd.Use, " ")
+			return usage(cmd.CommandPath() + " needs " + what)
+		case most == 0 && len(args) > 0:
+			return usage(fmt.Sprintf("%s takes no argument, got %q", cmd.CommandPath(), oneLine(args[0], 60)))
+		case most > 0 && len(args) > most:
+			return usage(fmt.Sprintf("%s takes one argument, %q is too many", cmd.CommandPath(), oneLine(args[most], 60)))
 		}
 		return nil
 	}

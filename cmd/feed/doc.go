@@ -1,6 +1,7 @@
 // Command feed runs feeds from a YAML file and looks at those that run.
 //
 //	feed run FILE              run a feed until SIGTERM or SIGINT
+//	feed demo                  run the main job with a private RabbitMQ and show what arrived
 //	feed lint FILE...          check files without running them
 //	feed status                show what a running feed does
 //	feed stages [NAME]         list the stages, or the settings of one

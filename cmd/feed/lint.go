@@ -18,7 +18,7 @@ func (c *cli) lintCommand() *cobra.Command {
 		Long: `Checks files as run does, without connecting to anything: keys, types, settings
 of the stages, secrets that must be there, and whether the routes can work.
 It prints all problems at once. FILE may be - for standard input.`,
-		Args: arguments(1, 0),
+		Args: arguments(1, -1),
 		RunE: func(_ *cobra.Command, files []string) error {
 			var errs []error
 			for _, file := range files {

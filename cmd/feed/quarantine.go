@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strconv"
 	"time"
 	"unicode"
@@ -45,6 +46,9 @@ func (c *cli) quarantineCommand() *cobra.Command {
 			}
 		}
 		r, err := quarantine.OpenReadOnly(ctx, path)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("there is no quarantine file %s yet: nothing was quarantined, or the feed has never run here", path)
+		}
 		return r, failed(err)
 	}
 	cmd.AddCommand(c.quarantineList(open), c.quarantineShow(open))
@@ -61,7 +65,7 @@ func (c *cli) quarantineList(open openQuarantineFunc) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "ls",
 		Short: "List the messages, the newest first",
-		Args:  cobra.NoArgs,
+		Args:  arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			r, err := open(cmd.Context())
 			if err != nil {

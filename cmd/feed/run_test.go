@@ -218,21 +218,23 @@ func TestWriteStatus(t *testing.T) {
 	now := time.Date(2026, 3, 3, 12, 0, 0, 0, time.UTC)
 	s := feed.Status{Feed: "line-1", Started: now.Add(-50 * time.Hour), Routes: []feed.RouteStatus{
 		{Name: "telemetry", Source: "amqp", Sink: "mqtt", State: feed.StatePaused, Reason: "mqtt: connection refused\x1b", Since: now.Add(-90 * time.Second),
-			Deliveries: feed.Account{Received: 10, Delivered: 4, Filtered: map[string]uint64{"a": 1, "b": 1}, Returned: map[string]uint64{"c": 4}}},
+			Deliveries: feed.Account{Received: 10, Delivered: 4, Filtered: map[string]uint64{"a": 1, "b": 1}, Returned: map[string]uint64{"c": 3}, Quarantined: map[string]uint64{"d": 1}}},
 		{Name: "b", Source: "amqp", Sink: "blob", State: feed.StateRunning, Since: now.Add(-2 * time.Hour), Ready: true,
 			Deliveries: feed.Account{Received: 3, Delivered: 1, InFlight: 1}},
 	}}
 	const want = `feed line-1, up 2d2h, not ready
 
 ROUTE      FROM  TO    STATE    FOR    RECEIVED  DELIVERED  FILTERED  QUARANTINED  RETURNED  IN FLIGHT
-telemetry  amqp  mqtt  paused   1m30s  10        4          2         0            4         0
+telemetry  amqp  mqtt  paused   1m30s  10        4          2         1            3         0
 b          amqp  blob  running  2h0m   3         1          0         0            0         1
 
-telemetry: mqtt: connection refused 
+telemetry:
+  mqtt: connection refused
 b: account does not balance: received 3, but delivered 1 + filtered 0 + quarantined 0 + returned 0 + in flight 1 = 2
+1 of 13 messages went to the quarantine: feed quarantine ls --config FILE
 `
 	var b strings.Builder
-	if err := writeStatus(&b, s, now); err != nil {
+	if err := writeStatus(&b, s, "", now); err != nil {
 		t.Fatal(err)
 	}
 	if b.String() != want {

@@ -14,7 +14,7 @@ func (c *cli) schemaCommand() *cobra.Command {
 mistakes. With the YAML language server, save it and write in the first line:
 
   # yaml-language-server: $schema=feed.schema.json`,
-		Args: cobra.NoArgs,
+		Args: arguments(0, 0),
 		RunE: func(*cobra.Command, []string) error {
 			text, err := config.Schema(c.registry)
 			if err == nil {

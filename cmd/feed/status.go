@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"net"
 	"strconv"
 	"time"
 
@@ -23,7 +24,7 @@ func (c *cli) statusCommand() *cobra.Command {
 		Short: "Show what a running feed does",
 		Long: `Asks the admin server of a running feed what its routes do and what became of
 their messages.`,
-		Args: cobra.NoArgs,
+		Args: arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if file != "" {
 				cfg, err := config.LoadSettings(file)
@@ -33,16 +34,21 @@ their messages.`,
 				if cfg.Admin.Off() {
 					return fmt.Errorf("%s has no admin server: write admin: {address: 127.0.0.1:8686}", file)
 				}
-				address = cfg.Admin.Address
+				if address = cfg.Admin.Address; chosenAtStart(address) {
+					return fmt.Errorf("%s has admin.address %s, so that the port is chosen at start: take it from the log line \"feed starts\" and give --address HOST:PORT", file, address)
+				}
 			}
 			s, err := admin.FetchStatus(cmd.Context(), address)
+			if err != nil && file == "" && !cmd.Flags().Changed("address") {
+				err = fmt.Errorf("%w (give --config FILE or --address HOST:PORT)", err)
+			}
 			if err != nil {
 				return failed(err)
 			}
 			if asJSON {
 				return failed(writeJSON(c.stdout, s))
 			}
-			return failed(writeStatus(c.stdout, s, time.Now()))
+			return failed(writeStatus(c.stdout, s, file, time.Now()))
 		},
 	}
 	cmd.Flags().StringVar(&address, "address", config.DefaultConfig().Admin.Address, "host and port of the feed's admin server")
@@ -52,9 +58,18 @@ their messages.`,
 	return cmd
 }
 
+// chosenAtStart reports whether the system chooses the port of an address, so
+// that no file tells it.
+func chosenAtStart(address string) bool {
+	_, port, err := net.SplitHostPort(address)
+	n, convErr := strconv.ParseUint(port, 10, 16)
+	return err == nil && convErr == nil && n == 0
+}
+
 // writeStatus prints a status for people: a line a route, why routes do not
-// run, and whether all messages are accounted for.
-func writeStatus(w io.Writer, s feed.Status, now time.Time) error {
+// run, and whether all messages are accounted for. file is the feed's
+// configuration, if it is known.
+func writeStatus(w io.Writer, s feed.Status, file string, now time.Time) error {
 	readiness := "ready"
 	if !s.Ready {
 		readiness = "not ready"
@@ -75,16 +90,25 @@ func writeStatus(w io.Writer, s feed.Status, now time.Time) error {
 	}
 	fmt.Fprintln(w)
 	balanced := true
+	var received, quarantined uint64
 	for _, r := range s.Routes {
 		if r.Reason != "" {
-			fmt.Fprintf(w, "%s: %s\n", r.Name, oneLine(r.Reason, 300))
+			fmt.Fprintf(w, "%s:\n%s\n", r.Name, wrapText(oneLine(r.Reason, 10_000), "  ", 100))
 		}
+		received += r.Deliveries.Received
+		quarantined += feed.Total(r.Deliveries.Quarantined)
 		for _, a := range []feed.Account{r.Deliveries, r.Produced} {
 			if err := a.Check(); err != nil {
 				balanced = false
 				fmt.Fprintf(w, "%s: %s\n", r.Name, err)
 			}
 		}
+	}
+	if quarantined > 0 {
+		if file == "" {
+			file = "FILE"
+		}
+		fmt.Fprintf(w, "%d of %d messages went to the quarantine: feed quarantine ls --config %s\n", quarantined, received, file)
 	}
 	if balanced {
 		fmt.Fprintln(w, "every message is accounted for")

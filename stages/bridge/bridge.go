@@ -111,9 +111,9 @@ func (b *Bridge) topic(r *rule, v *values) (string, error) {
 	topic := appendTopic(buf[:0], r.topic, v, b.separator)
 	switch {
 	case len(topic) == 0:
-		return "", feed.Permanent(errors.New("bridge: the topic is empty, which MQTT does not allow"))
+		return "", feed.Permanent(errors.New("the topic is empty, which MQTT does not allow"))
 	case len(topic) > b.maxBytes:
-		return "", feed.Permanent(fmt.Errorf("bridge: the topic has %d bytes, more than maxTopicBytes %d: %s", len(topic), b.maxBytes, bounded(string(topic[:min(len(topic), quoteBytes+1)]), len(topic))))
+		return "", feed.Permanent(fmt.Errorf("the topic has %d bytes, more than maxTopicBytes %d: %s", len(topic), b.maxBytes, bounded(string(topic[:min(len(topic), quoteBytes+1)]), len(topic))))
 	}
 	return string(topic), nil
 }
@@ -122,7 +122,7 @@ func (b *Bridge) unmatched(routingKey string) error {
 	if b.filter {
 		return feed.Filter(ReasonUnmatched)
 	}
-	return feed.Permanent(fmt.Errorf("bridge: no rule matches routing key %s", bounded(routingKey, len(routingKey))))
+	return feed.Permanent(fmt.Errorf("no rule matches routing key %s", bounded(routingKey, len(routingKey))))
 }
 
 // quoteBytes is how much of a foreign text an error shows.

@@ -46,5 +46,5 @@ func Example() {
 	// kraft/aachen/l1/press-7/temperature severity=""
 	// kraft/aachen/l1/press%2F7/%23 severity=""
 	// kraft/10.0.0.1/alarms/press/overheated severity="high"
-	// bridge: no rule matches routing key "heartbeat.press"
+	// no rule matches routing key "heartbeat.press"
 }
