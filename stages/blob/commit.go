@@ -12,7 +12,7 @@ import (
 )
 
 // ErrContentMismatch is returned when a name is taken by other content. Names
-// hold a hash of the content, so somebody has changed the object. It is not
+// depend on a hash of the content, so somebody has changed the object. It is not
 // permanent: the route stops there until somebody has looked.
 var ErrContentMismatch = errors.New("an object of this name exists with other content")
 

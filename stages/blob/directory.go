@@ -109,7 +109,7 @@ func (d *directory) unnamed(op, name string, err error) error {
 }
 
 // place gives temp its name. File systems without hard links get a rename,
-// which can only replace equal content, since the name holds its hash.
+// which can only replace equal content, since the name depends on its hash.
 func (d *directory) place(temp, target string) error {
 	err := d.link(temp, target)
 	if !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, fs.ErrPermission) {

@@ -21,9 +21,13 @@
 // whatever separates the value from a next one in the same segment; "%empty"
 // and "%missing" stand for values that are empty or not there, and a long one
 // is cut and ends with "%~" and its hash. So no value leaves its segment, and
-// different values make different paths. {hash} is the first 128 bits of the
-// SHA-256 of the stored bytes; a template without it gets "-{hash}" appended.
-// Then comes .ndjson, .ndjson.gz or .ndjson.zst.
+// different values make different paths. {hash} is 128 bits in hexadecimal of a
+// SHA-256 over the hash of the stored bytes, the time when the batch was
+// received, the ids of its messages and the number of the object among those of
+// its path in the batch: batches that say the same make different objects. A
+// template without it gets "-{hash}" appended. Then comes .ndjson, .ndjson.gz
+// or .ndjson.zst. The hash of the stored bytes by themselves is kept as metadata
+// "sha256" of a blob.
 //
 // # Lines
 //
@@ -40,8 +44,11 @@
 //
 // At least once. PublishBatch reports a message as done only when its object is
 // durable: committed in the container, or its file, its name and the directories
-// above it synced to disk. Encoding is deterministic, so a batch that is sent
-// again has the same names and the same bytes.
+// above it synced to disk. Encoding is deterministic, and a route that
+// tries a batch again says the same time of receipt, so it has the same names and
+// the same bytes. When only a part of a batch is tried again, its objects may
+// get new names: one whose answer was lost, and which could not be looked at
+// either, may then stand there twice.
 //
 // Every write is conditional: an object is made only where there is none. When
 // the answer to a write is lost (a timeout, a reset, a 5xx) or says that the
@@ -51,9 +58,10 @@
 // are off: retrying is the route's.
 //
 // After a crash, or when a route gives its deliveries back, the source delivers
-// the messages again, in batches that may be cut differently: their lines then
-// occur in a second object, and are recognised by what the messages say of
-// themselves (a sequence number, or the id of envelope full).
+// the messages again, and they are received anew: even a batch that is cut as
+// before is written as a new object. Its lines are duplicates, recognised by
+// what the messages say of themselves (the message id, which envelope full
+// writes, or a sequence number in the payload), not by the names of objects.
 //
 // A message fails permanently when it is no JSON, or when its name is one that
 // the store refuses. Everything else (refused credentials, a missing container,

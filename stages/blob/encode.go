@@ -137,8 +137,8 @@ func (e *encoder) release() {
 	}
 }
 
-// contentHash is how the content of an object is known: in its name, by the
-// first 128 bits, and in its metadata.
+// contentHash is how the content of an object is known: in its metadata, and
+// as a part of what its name is made of.
 func contentHash(data []byte) string {
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])

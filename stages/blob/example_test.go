@@ -6,6 +6,7 @@ import (
 	"io"
 	"log"
 	"os"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
@@ -43,6 +44,7 @@ func Example() {
 		reading("south/2", `{"device":"press-9","seq":1}`),
 		reading("north", `{"device":"press-1","seq":2}`),
 	)
+	batch.Received = time.Date(2026, 11, 21, 3, 41, 0, 0, time.UTC) // a part of the names
 	ctx := context.Background()
 	for range 2 { // the second time because the answer was lost, say
 		if err := sink.PublishBatch(ctx, batch); err != nil {
@@ -72,9 +74,9 @@ func Example() {
 		}
 	}
 	// Output:
-	// 2026-11-21/03/north/archive-2ebbc846601e1c538ccc0824137e36dc.ndjson.zst
+	// 2026-11-21/03/north/archive-95d274e8246b5df87b7e2fbbce602b5f.ndjson.zst
 	// {"device":"press-1","seq":1}
 	// {"device":"press-1","seq":2}
-	// 2026-11-21/03/south%2F2/archive-ad2d97d07c2d4067b9100f533550fef3.ndjson.zst
+	// 2026-11-21/03/south%2F2/archive-536efb4ce41b2c047b5b27677a298a13.ndjson.zst
 	// {"device":"press-9","seq":1}
 }

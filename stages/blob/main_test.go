@@ -11,7 +11,7 @@ import (
 
 var childContext = context.Background()
 
-// TestMain turns the binary into a helper process when a test has started it as
+// TestMain turns the binary into a child process when a test has started it as
 // one.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(childDir); dir != "" {

@@ -86,13 +86,18 @@ func newSink(cfg Config, env feed.StageEnv, st store) (*Sink, error) {
 
 // PublishBatch groups the messages by path, writes each group as one object
 // (more, when it is larger than maxObjectBytes) and returns nil when all are
-// durable. A *[feed.BatchError] lists the messages that are not.
+// durable. A *[feed.BatchError] lists the messages that are not. A batch whose
+// Received is the zero time counts as received now: as a new one, each time.
 func (s *Sink) PublishBatch(ctx context.Context, b *feed.Batch) error {
-	return s.publish(ctx, "", b.Messages, b.Received)
+	received := b.Received
+	if received.IsZero() {
+		received = time.Now()
+	}
+	return s.publish(ctx, "", b.Messages, received)
 }
 
-// Publish writes messages as PublishBatch does, received now, with topic for
-// those whose metadata has none. It ends when the context of the first message
+// Publish writes messages as PublishBatch does, as a new batch received now,
+// with topic for those whose metadata has none. It ends when the context of the first message
 // does.
 func (s *Sink) Publish(topic string, messages ...*message.Message) error {
 	if len(messages) == 0 {
@@ -165,7 +170,7 @@ func (s *Sink) publish(ctx context.Context, topic string, msgs []*message.Messag
 	// The callback returns no error: one group's failure leaves the others be.
 	_ = parallel(context.WithoutCancel(ctx), len(groups), slots, func(_ context.Context, i int) error {
 		e := <-idle
-		w := &writer{sink: s, enc: e, topic: topic, msgs: msgs, down: down}
+		w := &writer{sink: s, enc: e, topic: topic, msgs: msgs, down: down, identity: newIdentity(received)}
 		w.write(ctx, groups[i])
 		failed[i] = w.failed
 		idle <- e

@@ -145,7 +145,7 @@ func checkLiteral(s string) error {
 	return nil
 }
 
-// appendHash makes sure that a name holds the hash of its content.
+// appendHash makes sure that no two objects get the same name.
 func (t *template) appendHash() {
 	for _, p := range t.parts {
 		if p.kind == partHash {
@@ -382,7 +382,7 @@ func appendDigits(b []byte, n, width int) []byte {
 	return b
 }
 
-// nameOf puts the hash of the content into a rendered path and appends the
+// nameOf puts the hash of an identity into a rendered path and appends the
 // extension.
 func nameOf(path, hash, extension string) string {
 	return strings.ReplaceAll(path, string(rune(hashMark)), hash) + extension

@@ -10,12 +10,13 @@ import (
 
 // writer writes one group of a batch.
 type writer struct {
-	sink   *Sink
-	enc    *encoder
-	topic  string
-	msgs   []*message.Message
-	down   *latch
-	failed []feed.Failure
+	sink     *Sink
+	enc      *encoder
+	topic    string
+	msgs     []*message.Message
+	down     *latch
+	identity *identity
+	failed   []feed.Failure
 }
 
 // write encodes the messages of g, in order, and stores an object whenever one
@@ -32,12 +33,14 @@ func (w *writer) write(ctx context.Context, g group) {
 			return
 		}
 		w.enc.begin(min(hint, limit))
+		w.identity.begin()
 		end, lines, err := start, 0, error(nil)
 		for end < len(g.index) && err == nil && w.enc.raw < limit {
 			var line bool
 			line, err = w.encode(g.index[end])
 			if line {
 				lines++
+				w.identity.add(w.msgs[g.index[end]])
 			}
 			end++
 		}
@@ -86,7 +89,7 @@ func (w *writer) store(ctx context.Context, path string, lines int) error {
 	hash := contentHash(data)
 	c := w.sink.cfg.Compression
 	err = commit(ctx, w.sink.store, object{
-		name: nameOf(path, hash[:hashLen], c.extension()), data: data, hash: hash, messages: lines, mime: c.contentType(),
+		name: nameOf(path, w.identity.name(hash), c.extension()), data: data, hash: hash, messages: lines, mime: c.contentType(),
 	})
 	if err != nil && !feed.IsPermanent(err) && !errors.Is(err, ErrContentMismatch) {
 		w.down.set(err)
