@@ -24,10 +24,10 @@
 // different values make different paths. {hash} is 128 bits in hexadecimal of a
 // SHA-256 over the hash of the stored bytes, the time when the batch was
 // received, the ids of its messages and the number of the object among those of
-// its path in the batch: batches that say the same make different objects. A
-// template without it gets "-{hash}" appended. Then comes .ndjson, .ndjson.gz
-// or .ndjson.zst. The hash of the stored bytes by themselves is kept as metadata
-// "sha256" of a blob.
+// its path in the batch. So batches that say the same make different objects,
+// as long as the time of receipt or an id tells them apart. A template without
+// {hash} gets "-{hash}" appended. Then comes .ndjson, .ndjson.gz or .ndjson.zst.
+// The hash of the stored bytes alone is kept as metadata "sha256" of a blob.
 //
 // # Lines
 //
@@ -44,11 +44,11 @@
 //
 // At least once. PublishBatch reports a message as done only when its object is
 // durable: committed in the container, or its file, its name and the directories
-// above it synced to disk. Encoding is deterministic, and a route that
-// tries a batch again says the same time of receipt, so it has the same names and
-// the same bytes. When only a part of a batch is tried again, its objects may
-// get new names: one whose answer was lost, and which could not be looked at
-// either, may then stand there twice.
+// above it synced to disk. Encoding is deterministic, and a batch that is tried
+// again keeps its time of receipt and its ids, so it has the same names and the
+// same bytes. When a batch is tried again with fewer or more messages, its
+// objects may get new names: one whose answer was lost, and which could not be
+// looked at either, may then stand there twice.
 //
 // Every write is conditional: an object is made only where there is none. When
 // the answer to a write is lost (a timeout, a reset, a 5xx) or says that the
