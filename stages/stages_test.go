@@ -16,19 +16,10 @@ func ExampleAll() {
 		fmt.Println(err)
 		return
 	}
-	for _, kind := range []feed.Kind{feed.KindSource, feed.KindTransform, feed.KindSink} {
-		for _, f := range registry.Factories(kind) {
-			fmt.Println(kind, f.Name)
-		}
-	}
+	f, found := registry.Lookup(feed.KindSink, "mqtt")
+	fmt.Println(f.Kind, f.Name, found)
 	// Output:
-	// source amqp
-	// source generate
-	// transform bridge
-	// sink amqp
-	// sink blob
-	// sink log
-	// sink mqtt
+	// sink mqtt true
 }
 
 // TestConfigsAreDocumented checks that every key of every stage has a camelCase

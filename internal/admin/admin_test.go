@@ -63,6 +63,7 @@ func TestHandler(t *testing.T) {
 		{"status elsewhere", exposed, false, "GET", "/status", 403, "expose: [status]"},
 		{"no writing", options(t, ready), true, "POST", "/status", 405, ""},
 		{"unknown", options(t, ready), true, "GET", "/debug/pprof/", 404, ""},
+		{"the root lists what there is", options(t, ready), false, "GET", "/", 404, "/healthz /readyz /metrics /status"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			rec := httptest.NewRecorder()

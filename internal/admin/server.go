@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -95,8 +96,14 @@ func handler(opts Options, local bool) http.Handler {
 	part("/status", local || opts.ExposeStatus, "status", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, opts.Status())
 	}))
+	mux.HandleFunc("GET /", func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "there is no such page; there are "+strings.Join(endpoints, " "), http.StatusNotFound)
+	})
 	return mux
 }
+
+// endpoints are the paths that the server knows.
+var endpoints = []string{"/healthz", "/readyz", "/metrics", "/status"}
 
 // readiness is the answer of /readyz.
 type readiness struct {
