@@ -4,8 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"time"
-
-	amqp091 "github.com/rabbitmq/amqp091-go"
 )
 
 // content is a delivery while its frames come in: the method basic.deliver, a
@@ -13,7 +11,7 @@ import (
 // the size takes.
 type content struct {
 	box      *inbox // whose it is; nil when nothing is being received
-	delivery *amqp091.Delivery
+	delivery *delivery
 	headed   bool   // seen
 	size     uint64 // of the body
 
@@ -87,15 +85,15 @@ func (c *content) finish() {
 }
 
 // slab allocates deliveries many at a time.
-type slab struct{ free []amqp091.Delivery }
+type slab struct{ free []delivery }
 
 // slabSize is how many deliveries are allocated at once: few, because one that
 // stays unsettled for long keeps the others of its slab.
 const slabSize = 64
 
-func (s *slab) next() *amqp091.Delivery {
+func (s *slab) next() *delivery {
 	if len(s.free) == 0 {
-		s.free = make([]amqp091.Delivery, slabSize)
+		s.free = make([]delivery, slabSize)
 	}
 	d := &s.free[0]
 	s.free = s.free[1:]
@@ -170,7 +168,7 @@ const (
 )
 
 // properties reads the property flags and the properties that they announce.
-func (d *decoder) properties(r *reader, m *amqp091.Delivery) {
+func (d *decoder) properties(r *reader, m *delivery) {
 	flags := r.uint16()
 	if flags&hasMoreFlags != 0 {
 		r.fail() // class basic has no more than one word of them
@@ -184,7 +182,7 @@ func (d *decoder) properties(r *reader, m *amqp091.Delivery) {
 		m.ContentEncoding = d.text(r.shortString())
 	}
 	if has(hasHeaders) {
-		m.Headers = r.table(0)
+		m.setHeaders(r.longString())
 	}
 	if has(hasDeliveryMode) {
 		m.DeliveryMode = r.uint8()

@@ -19,8 +19,10 @@
 //
 // Numbers, booleans, timestamps and decimals in headers become text, tables
 // and arrays plain JSON. A header with one of the names above is not copied
-// over it. The sink sends all headers as strings, leaves out a time that is
-// not RFC 3339, and cuts one to whole seconds.
+// over it. Headers that nest deeper than 32 or are malformed stay out of the
+// metadata; the message itself comes like any other, and [feed.Describer] has
+// them as they came. The sink sends all headers as strings, leaves out a time
+// that is not RFC 3339, and cuts one to whole seconds.
 //
 // # Delivery
 //
@@ -138,4 +140,10 @@
 // AMQP strings are bytes, JSON strings are not: a string that is not UTF-8, or
 // that begins with "base64:", is written as "base64:" and its base64. That
 // holds for the names of headers and all other strings, too.
+//
+// Headers that nest too deep, or that are malformed, have no such form. In the
+// place of "headers" there is then "rawHeaders": base64 of the table as AMQP
+// 0-9-1 writes it, without the length before it.
+//
+//	{"routingKey":"telemetry.a.b","rawHeaders":"AXhJAAAABQ=="}
 package amqp

@@ -3,8 +3,6 @@ package amqp
 import (
 	"context"
 	"sync"
-
-	amqp091 "github.com/rabbitmq/amqp091-go"
 )
 
 // inbox is where deliveries wait for Receive, which takes all that has
@@ -13,14 +11,14 @@ type inbox struct {
 	wake chan struct{} // holds one token when there is something to see
 
 	mu      sync.Mutex
-	waiting []*amqp091.Delivery
+	waiting []*delivery
 	ended   error
 }
 
 func newInbox() *inbox { return &inbox{wake: make(chan struct{}, 1)} }
 
 // put appends a delivery, which is the inbox's from then on.
-func (b *inbox) put(d *amqp091.Delivery) {
+func (b *inbox) put(d *delivery) {
 	b.mu.Lock()
 	b.waiting = append(b.waiting, d)
 	first := len(b.waiting) == 1
@@ -49,7 +47,7 @@ func (b *inbox) signal() {
 }
 
 // take appends up to max waiting deliveries to dst and blocks for the first.
-func (b *inbox) take(ctx context.Context, dst []*amqp091.Delivery, max int) ([]*amqp091.Delivery, error) {
+func (b *inbox) take(ctx context.Context, dst []*delivery, max int) ([]*delivery, error) {
 	for {
 		if err := ctx.Err(); err != nil {
 			return dst, err

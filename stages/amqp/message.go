@@ -14,14 +14,15 @@ import (
 )
 
 // fill makes m the message of a delivery. The payload is the delivery's own.
-func fill(m *message.Message, d *amqp091.Delivery) {
+func fill(m *message.Message, d *delivery) {
 	m.UUID = d.MessageId
 	m.Metadata = metadata(d)
 	m.Payload = d.Body
 }
 
-// metadata keeps the map small: what stages share, then the headers.
-func metadata(d *amqp091.Delivery) message.Metadata {
+// metadata keeps the map small: what stages share, then the headers, unless
+// they are unreadable.
+func metadata(d *delivery) message.Metadata {
 	md := make(message.Metadata, 1+len(d.Headers))
 	for k, v := range d.Headers {
 		if !feed.ReservedMetadata(k) {

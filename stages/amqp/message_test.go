@@ -16,7 +16,7 @@ import (
 )
 
 func TestMetadata(t *testing.T) {
-	d := &amqp091.Delivery{
+	d := &delivery{Delivery: amqp091.Delivery{
 		RoutingKey: "a.b", ContentType: "text/plain", Timestamp: time.Unix(1767225600, 0), CorrelationId: "c", ReplyTo: "r", MessageId: "id",
 		Body: []byte("body"),
 		Headers: amqp091.Table{
@@ -27,7 +27,7 @@ func TestMetadata(t *testing.T) {
 			"topic":   "stolen",
 			"x-death": []any{amqp091.Table{"count": int64(1), "reason": "rejected"}},
 		},
-	}
+	}}
 	var m message.Message
 	fill(&m, d)
 	want := message.Metadata{
@@ -39,7 +39,7 @@ func TestMetadata(t *testing.T) {
 	if !maps.Equal(m.Metadata, want) {
 		t.Errorf("got  %v\nwant %v", m.Metadata, want)
 	}
-	stolen := metadata(&amqp091.Delivery{Headers: amqp091.Table{"content_type": "a", "time": "b", "correlation_id": "c", "reply_to": "d"}})
+	stolen := metadata(&delivery{Delivery: amqp091.Delivery{Headers: amqp091.Table{"content_type": "a", "time": "b", "correlation_id": "c", "reply_to": "d"}}})
 	if !maps.Equal(stolen, message.Metadata{"topic": ""}) {
 		t.Errorf("headers took reserved names: %v", stolen)
 	}

@@ -22,9 +22,12 @@ const Format = "amqp-0-9-1"
 // a field stands for a property that is absent, as in the client library. The
 // package comment states their JSON form.
 type Properties struct {
-	Exchange        string
-	RoutingKey      string
-	Headers         amqp091.Table
+	Exchange   string
+	RoutingKey string
+	Headers    amqp091.Table
+	// RawHeaders stand in the place of Headers that nest too deep or are
+	// malformed: an AMQP table without its length.
+	RawHeaders      []byte
 	ContentType     string
 	ContentEncoding string
 	DeliveryMode    uint8
@@ -40,9 +43,9 @@ type Properties struct {
 }
 
 // propertiesOf returns the properties of a delivery, sharing its headers.
-func propertiesOf(d *amqp091.Delivery) Properties {
+func propertiesOf(d *delivery) Properties {
 	return Properties{
-		Exchange: d.Exchange, RoutingKey: d.RoutingKey, Headers: d.Headers,
+		Exchange: d.Exchange, RoutingKey: d.RoutingKey, Headers: d.Headers, RawHeaders: d.rawHeaders,
 		ContentType: d.ContentType, ContentEncoding: d.ContentEncoding,
 		DeliveryMode: d.DeliveryMode, Priority: d.Priority,
 		CorrelationID: d.CorrelationId, ReplyTo: d.ReplyTo, Expiration: d.Expiration,
@@ -51,21 +54,48 @@ func propertiesOf(d *amqp091.Delivery) Properties {
 }
 
 // Publishing returns the message to publish to get the same one again. The
-// exchange and the routing key are the arguments of the publish.
-func (p Properties) Publishing(body []byte) amqp091.Publishing {
+// exchange and the routing key are the arguments of the publish. It fails when
+// RawHeaders are malformed: the client library cannot send those.
+func (p Properties) Publishing(body []byte) (amqp091.Publishing, error) {
+	headers := p.Headers
+	if len(p.RawHeaders) > 0 {
+		var err error
+		if headers, err = p.readRawHeaders(); err != nil {
+			return amqp091.Publishing{}, fmt.Errorf("publishing: %w", err)
+		}
+	}
 	return amqp091.Publishing{
-		Headers: p.Headers, ContentType: p.ContentType, ContentEncoding: p.ContentEncoding,
+		Headers: headers, ContentType: p.ContentType, ContentEncoding: p.ContentEncoding,
 		DeliveryMode: p.DeliveryMode, Priority: p.Priority, CorrelationId: p.CorrelationID,
 		ReplyTo: p.ReplyTo, Expiration: p.Expiration, MessageId: p.MessageID, Timestamp: p.Timestamp,
 		Type: p.Type, UserId: p.UserID, AppId: p.AppID, Body: body,
-	}
+	}, nil
 }
+
+// readRawHeaders reads RawHeaders however deep they nest; their size bounds
+// that.
+func (p Properties) readRawHeaders() (amqp091.Table, error) {
+	switch {
+	case p.Headers != nil:
+		return nil, errTwoHeaders
+	case len(p.RawHeaders) > maxFrame:
+		return nil, fmt.Errorf("raw headers of %d bytes exceed the %d bytes of a frame", len(p.RawHeaders), maxFrame)
+	}
+	t, err := readTable(p.RawHeaders, len(p.RawHeaders))
+	if err != nil {
+		return nil, fmt.Errorf("read raw headers: %w", err)
+	}
+	return t, nil
+}
+
+var errTwoHeaders = errors.New("there are both headers and raw headers")
 
 // document is the JSON form of Properties.
 type document struct {
 	Exchange        text             `json:"exchange,omitempty"`
 	RoutingKey      text             `json:"routingKey,omitempty"`
 	Headers         map[string]field `json:"headers,omitempty"`
+	RawHeaders      []byte           `json:"rawHeaders,omitempty"`
 	ContentType     text             `json:"contentType,omitempty"`
 	ContentEncoding text             `json:"contentEncoding,omitempty"`
 	DeliveryMode    uint8            `json:"deliveryMode,omitempty"`
@@ -86,15 +116,20 @@ type field struct {
 	V json.RawMessage `json:"v,omitempty"`
 }
 
-// maxDepth bounds the nesting of headers, above what the client library reads.
+// maxDepth bounds the nesting of headers in JSON, above that of deliveries.
 const maxDepth = 40
 
+// errTooDeep is about headers that JSON carries as raw ones.
+var errTooDeep = fmt.Errorf("headers nest deeper than %d", maxDepth)
+
 // EncodeProperties returns p as a JSON document from which
-// [DecodeProperties] restores it exactly. It fails on a header of a type that
-// AMQP does not have.
+// [DecodeProperties] restores it exactly; only Headers that nest deeper than
+// 40 become RawHeaders. It never fails on what came from a broker, but on
+// Headers that AMQP cannot carry, such as a value of a type that it does not
+// have, and on Headers together with RawHeaders.
 func EncodeProperties(p Properties) ([]byte, error) {
 	doc := document{
-		Exchange: text(p.Exchange), RoutingKey: text(p.RoutingKey),
+		Exchange: text(p.Exchange), RoutingKey: text(p.RoutingKey), RawHeaders: p.RawHeaders,
 		ContentType: text(p.ContentType), ContentEncoding: text(p.ContentEncoding),
 		DeliveryMode: p.DeliveryMode, Priority: p.Priority,
 		CorrelationID: text(p.CorrelationID), ReplyTo: text(p.ReplyTo), Expiration: text(p.Expiration),
@@ -104,8 +139,15 @@ func EncodeProperties(p Properties) ([]byte, error) {
 		sec := p.Timestamp.Unix()
 		doc.Timestamp = &sec
 	}
+	if p.Headers != nil && len(p.RawHeaders) > 0 {
+		return nil, fmt.Errorf("encode properties: %w", errTwoHeaders)
+	}
 	var err error
-	if doc.Headers, err = encodeTable(p.Headers, 0); err != nil {
+	doc.Headers, err = encodeTable(p.Headers, 0)
+	if errors.Is(err, errTooDeep) {
+		doc.RawHeaders, err = writeTable(p.Headers)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("encode properties: %w", err)
 	}
 	out, err := marshal(doc)
@@ -126,8 +168,11 @@ func DecodeProperties(data []byte) (Properties, error) {
 	if dec.More() {
 		return Properties{}, errors.New("decode properties: more than one document")
 	}
+	if len(doc.Headers) > 0 && len(doc.RawHeaders) > 0 {
+		return Properties{}, fmt.Errorf("decode properties: %w", errTwoHeaders)
+	}
 	p := Properties{
-		Exchange: string(doc.Exchange), RoutingKey: string(doc.RoutingKey),
+		Exchange: string(doc.Exchange), RoutingKey: string(doc.RoutingKey), RawHeaders: doc.RawHeaders,
 		ContentType: string(doc.ContentType), ContentEncoding: string(doc.ContentEncoding),
 		DeliveryMode: doc.DeliveryMode, Priority: doc.Priority,
 		CorrelationID: string(doc.CorrelationID), ReplyTo: string(doc.ReplyTo), Expiration: string(doc.Expiration),
@@ -198,7 +243,7 @@ func marshal(v any) ([]byte, error) {
 
 func encodeTable(t amqp091.Table, depth int) (map[string]field, error) {
 	if depth > maxDepth {
-		return nil, fmt.Errorf("headers nest deeper than %d", maxDepth)
+		return nil, errTooDeep
 	}
 	if len(t) == 0 {
 		return nil, nil
@@ -271,7 +316,7 @@ func encodeField(value any, depth int) (field, error) {
 		return of("table", t)
 	case []any:
 		if depth >= maxDepth {
-			return field{}, fmt.Errorf("headers nest deeper than %d", maxDepth)
+			return field{}, errTooDeep
 		}
 		all := make([]field, len(v))
 		for i := range v {
@@ -295,7 +340,7 @@ type decimal struct {
 
 func decodeTable(fields map[string]field, depth int) (amqp091.Table, error) {
 	if depth > maxDepth {
-		return nil, fmt.Errorf("headers nest deeper than %d", maxDepth)
+		return nil, errTooDeep
 	}
 	t := make(amqp091.Table, len(fields))
 	for k, f := range fields {
@@ -375,7 +420,7 @@ func decodeField(f field, depth int) (any, error) {
 
 func decodeArray(raw json.RawMessage, depth int) (any, error) {
 	if depth >= maxDepth {
-		return nil, fmt.Errorf("headers nest deeper than %d", maxDepth)
+		return nil, errTooDeep
 	}
 	fields, err := as[[]field](raw)
 	if err != nil {

@@ -3,6 +3,7 @@ package amqp
 import (
 	"bytes"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -61,6 +62,9 @@ func anyProperties() *rapid.Generator[Properties] {
 			CorrelationID: s("correlation"), ReplyTo: s("replyTo"), Expiration: s("expiration"), MessageID: s("id"),
 			Type: s("type"), UserID: s("user"), AppID: s("app"),
 		}
+		if rapid.Bool().Draw(t, "raw") {
+			p.Headers, p.RawHeaders = nil, rapid.SliceOfN(rapid.Byte(), 0, 40).Draw(t, "rawHeaders")
+		}
 		if rapid.Bool().Draw(t, "timed") {
 			p.Timestamp = time.Unix(rapid.Int64().Draw(t, "time"), 0)
 		}
@@ -114,6 +118,9 @@ func sameProperties(a, b Properties) bool {
 	if !same(a.Headers, b.Headers) || a.Timestamp.IsZero() != b.Timestamp.IsZero() || a.Timestamp.Unix() != b.Timestamp.Unix() {
 		return false
 	}
+	if !bytes.Equal(a.RawHeaders, b.RawHeaders) {
+		return false
+	}
 	a.Headers, b.Headers = nil, nil
 	a.Timestamp, b.Timestamp = time.Time{}, time.Time{}
 	return flat(a) == flat(b)
@@ -165,15 +172,10 @@ func TestPropertiesDocument(t *testing.T) {
 }
 
 func TestPropertiesRefusesForeignTypes(t *testing.T) {
-	nested := amqp091.Table{}
-	inner := nested
-	for range 100 {
-		next := amqp091.Table{}
-		inner["x"] = next
-		inner = next
-	}
+	endless := amqp091.Table{}
+	endless["x"] = endless
 	for name, headers := range map[string]amqp091.Table{
-		"uint64": {"x": uint64(1)}, "in a list": {"x": []any{struct{}{}}}, "too deep": nested,
+		"uint64": {"x": uint64(1)}, "in a list": {"x": []any{struct{}{}}}, "endless": endless, "long name": {strings.Repeat("x", 256): nestedTable(maxDepth + 1)},
 	} {
 		if _, err := EncodeProperties(Properties{Headers: headers}); err == nil {
 			t.Errorf("%s: no error", name)
@@ -185,6 +187,7 @@ func TestPropertiesRefusesForeignTypes(t *testing.T) {
 func FuzzDecodeProperties(f *testing.F) {
 	f.Add([]byte(`{"headers":{"x":{"t":"int32","v":5},"y":{"t":"array","v":[{"t":"table","v":{"z":{"t":"void"}}}]}}}`))
 	f.Add([]byte(`{"headers":{"base64:eP8=":{"t":"float","v":"nan:7fc00001"},"d":{"t":"double","v":"-Inf"}},"timestamp":-1}`))
+	f.Add([]byte(`{"rawHeaders":"AXhJAAAABQ=="}`))
 	f.Add([]byte(`{"headers":{"x":{"t":"decimal","v":{"scale":3,"value":-1}},"b":{"t":"bytes","v":"AA=="}}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		p, err := DecodeProperties(data)
@@ -200,4 +203,53 @@ func FuzzDecodeProperties(f *testing.F) {
 			t.Fatalf("%q became %s: %v", data, again, err)
 		}
 	})
+}
+
+// Headers too deep for JSON become raw ones, which are published as they were.
+func TestPropertiesOfDeepHeaders(t *testing.T) {
+	for _, depth := range []int{0, maxDepth, maxDepth + 1, 5000} {
+		want := nestedTable(depth)
+		data, err := EncodeProperties(Properties{Headers: want})
+		noError(t, err)
+		p, err := DecodeProperties(data)
+		noError(t, err)
+		if raw := p.RawHeaders != nil; raw != (depth > maxDepth) || raw && p.Headers != nil {
+			t.Errorf("%d deep: raw headers %v, headers %v", depth, raw, p.Headers != nil)
+		}
+		m, err := p.Publishing([]byte("x"))
+		noError(t, err)
+		if !same(m.Headers, want) {
+			t.Errorf("%d deep: other headers would be published", depth)
+		}
+	}
+}
+
+func TestRawHeaders(t *testing.T) {
+	const document = `{"rawHeaders":"AXhJAAAABQ=="}`
+	p, err := DecodeProperties([]byte(document))
+	noError(t, err)
+	data, err := EncodeProperties(p)
+	noError(t, err)
+	if string(data) != document {
+		t.Errorf("got %s", data)
+	}
+	m, err := p.Publishing(nil)
+	noError(t, err)
+	if !same(m.Headers, amqp091.Table{"x": int32(5)}) {
+		t.Errorf("got %v", m.Headers)
+	}
+	for name, p := range map[string]Properties{
+		"malformed": {RawHeaders: []byte{1, 'x', '?'}}, "two": {RawHeaders: p.RawHeaders, Headers: amqp091.Table{}},
+		"too large": {RawHeaders: make([]byte, maxFrame+1)},
+	} {
+		if _, err := p.Publishing(nil); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	if _, err := EncodeProperties(Properties{RawHeaders: p.RawHeaders, Headers: amqp091.Table{}}); err == nil {
+		t.Error("encoded two kinds of headers")
+	}
+	if _, err := DecodeProperties([]byte(`{"rawHeaders":"AXhJAAAABQ==","headers":{"x":{"t":"void"}}}`)); err == nil {
+		t.Error("decoded two kinds of headers")
+	}
 }

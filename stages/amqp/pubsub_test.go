@@ -20,12 +20,15 @@ import (
 // pubSubFeatures declares what Watermill's suite may expect. False are
 //
 //   - ExactlyOnceDelivery: AMQP has no such thing; the promise is at-least-once.
-//   - GuaranteedOrder with several subscribers: RabbitMQ deals the messages of
-//     a queue out to its consumers, each of which is in order by itself.
 //   - RequireSingleInstance: any number of instances may share a queue.
 //   - NewSubscriberReceivesOldMessages: a queue forgets what was acknowledged
 //     (that is what streams are for).
 //   - ContextPreserved: a context does not cross a broker.
+//
+// GuaranteedOrder has the suite test the order at all, and with
+// GuaranteedOrderWithSingleSubscriber it does so with one subscriber: RabbitMQ
+// deals the messages of a queue out to its consumers, so that several of them
+// are each in order, but not all together.
 //
 // Consumer groups are queues: each group has its own, bound to the exchange.
 // They are quorum queues; the plain pair has classic ones, because the suite

@@ -13,6 +13,7 @@ import (
 // returns zero values, and err says why.
 type reader struct {
 	data []byte
+	deep int // how deep tables and arrays may nest
 	err  error
 }
 
@@ -75,47 +76,56 @@ func (r *reader) longString() []byte {
 	return r.bytes(int(n))
 }
 
-// maxTableDepth bounds the nesting of tables and arrays.
+// maxTableDepth bounds the nesting of the headers that a delivery has as
+// such. Deeper ones it has as bytes.
 const maxTableDepth = 32
 
-// table reads a field table.
-func (r *reader) table(depth int) amqp091.Table {
-	inner := reader{data: r.longString()}
-	if depth > maxTableDepth {
-		r.fail()
-		return nil
+// readTable reads a field table, given without its length, in which others
+// nest at most deep.
+func readTable(raw []byte, deep int) (amqp091.Table, error) {
+	r := reader{data: raw, deep: deep}
+	t := r.entries()
+	if r.err != nil {
+		return nil, r.err
 	}
+	return t, nil
+}
+
+// entries reads a table to its end.
+func (r *reader) entries() amqp091.Table {
 	t := amqp091.Table{}
-	for len(inner.data) > 0 {
-		key := string(inner.shortString())
-		t[key] = inner.field(depth)
-	}
-	if inner.err != nil {
-		r.fail()
+	for len(r.data) > 0 {
+		key := string(r.shortString())
+		t[key] = r.field()
 	}
 	return t
 }
 
-// array reads a field array.
-func (r *reader) array(depth int) []any {
-	inner := reader{data: r.longString()}
-	if depth > maxTableDepth {
-		r.fail()
-		return nil
-	}
+// elements reads an array to its end.
+func (r *reader) elements() []any {
 	var a []any
-	for len(inner.data) > 0 {
-		a = append(a, inner.field(depth))
-	}
-	if inner.err != nil {
-		r.fail()
+	for len(r.data) > 0 {
+		a = append(a, r.field())
 	}
 	return a
 }
 
+// nested has read take apart the table or array that comes next.
+func nested[T any](r *reader, read func(*reader) T) T {
+	inner := reader{data: r.longString(), deep: r.deep - 1}
+	if inner.deep < 0 {
+		inner.fail()
+	}
+	v := read(&inner)
+	if inner.err != nil {
+		r.fail()
+	}
+	return v
+}
+
 // field reads a value with its type, as RabbitMQ and the client library
 // understand the types.
-func (r *reader) field(depth int) any {
+func (r *reader) field() any {
 	switch r.uint8() {
 	case 't':
 		return r.uint8() != 0
@@ -144,9 +154,9 @@ func (r *reader) field(depth int) any {
 	case 'x':
 		return append([]byte{}, r.longString()...)
 	case 'A':
-		return r.array(depth + 1)
+		return nested(r, (*reader).elements)
 	case 'F':
-		return r.table(depth + 1)
+		return nested(r, (*reader).entries)
 	case 'T':
 		return time.Unix(int64(r.uint64()), 0)
 	case 'V':

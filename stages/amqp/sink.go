@@ -19,7 +19,7 @@ import (
 type Sink struct {
 	config SinkConfig
 	log    *slog.Logger
-	conn   *connector
+	conn   *redialer
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -42,7 +42,7 @@ func newSink(config SinkConfig, env feed.StageEnv, dial dialer) (*Sink, error) {
 	if dial == nil {
 		dial = config.access(stageName(env) + " sink").dial
 	}
-	s.conn = newConnector(dial)
+	s.conn = newRedialer(dial)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s, nil
 }

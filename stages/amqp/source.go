@@ -20,7 +20,7 @@ type Source struct {
 	config SourceConfig
 	log    *slog.Logger
 	name   string
-	conn   *connector
+	conn   *redialer
 
 	consumers atomic.Uint64
 
@@ -50,7 +50,7 @@ func newSource(config SourceConfig, env feed.StageEnv, dial dialer) (*Source, er
 	if dial == nil {
 		dial = config.access(s.name + " source").dial
 	}
-	s.conn = newConnector(dial)
+	s.conn = newRedialer(dial)
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s, nil
 }

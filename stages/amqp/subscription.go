@@ -25,7 +25,7 @@ type subscription struct {
 	close sync.Once
 	fail  error // of close
 
-	got []*amqp091.Delivery // reused by Receive
+	got []*delivery // reused by Receive
 
 	mu     sync.Mutex // guards the rest: Describe may come from elsewhere
 	window window
@@ -98,7 +98,7 @@ func (e consumerEnds) reason() error {
 // the inbox by itself come this way.
 func (s *subscription) run(deliveries <-chan amqp091.Delivery, ends consumerEnds) {
 	for d := range deliveries {
-		s.box.put(&d)
+		s.box.put(&delivery{Delivery: d})
 	}
 	s.box.end(fmt.Errorf("consume from queue %q: %w", s.queue, ends.reason()))
 }
@@ -113,14 +113,18 @@ func (s *subscription) Receive(ctx context.Context, dst []feed.Delivery, max int
 	defer clear(s.got)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	messages := make([]message.Message, len(s.got))
+	var free []message.Message
 	for i, d := range s.got {
 		if err := s.window.add(d); err != nil {
 			err = fmt.Errorf("consume from queue %q: %w", s.queue, err)
 			s.box.end(err)
 			return dst, err
 		}
-		m := &messages[i]
+		if len(free) == 0 { // few at a time, as in a slab
+			free = make([]message.Message, min(len(s.got)-i, slabSize))
+		}
+		m := &free[0]
+		free = free[1:]
 		fill(m, d)
 		dst = append(dst, feed.Delivery{Message: m, Tag: d.DeliveryTag, Redelivered: d.Redelivered})
 	}

@@ -1,10 +1,6 @@
 package amqp
 
-import (
-	"fmt"
-
-	amqp091 "github.com/rabbitmq/amqp091-go"
-)
+import "fmt"
 
 // window holds the deliveries that were handed out, by their tags, which the
 // broker numbers without gaps on a channel. It decides what to acknowledge so
@@ -16,11 +12,11 @@ type window struct {
 }
 
 type slot struct {
-	delivery *amqp091.Delivery // nil once settled
+	delivery *delivery // nil once settled
 }
 
 // add records the next delivery. Its tag must follow the last one.
-func (w *window) add(d *amqp091.Delivery) error {
+func (w *window) add(d *delivery) error {
 	if w.n == 0 {
 		if w.base > 0 && d.DeliveryTag < w.base {
 			return fmt.Errorf("the broker sent delivery tag %d again", d.DeliveryTag)
@@ -44,7 +40,7 @@ func (w *window) add(d *amqp091.Delivery) error {
 func (w *window) at(i int) *slot { return &w.slots[(w.head+i)%len(w.slots)] }
 
 // get returns an unsettled delivery.
-func (w *window) get(tag uint64) (*amqp091.Delivery, error) {
+func (w *window) get(tag uint64) (*delivery, error) {
 	if tag < w.base || tag >= w.base+uint64(w.n) || w.at(int(tag-w.base)).delivery == nil {
 		return nil, fmt.Errorf("delivery %d is not unsettled", tag)
 	}

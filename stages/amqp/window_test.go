@@ -41,7 +41,7 @@ func testSubscription(n int) (*subscription, *recorder) {
 	l, _ := b.dial(context.Background())
 	s := &subscription{link: l, ch: r, queue: "q", box: newInbox()}
 	for i := range n {
-		_ = s.window.add(&amqp091.Delivery{DeliveryTag: uint64(i + 1)})
+		_ = s.window.add(&delivery{Delivery: amqp091.Delivery{DeliveryTag: uint64(i + 1)}})
 		r.open = append(r.open, uint64(i+1))
 	}
 	return s, r
@@ -101,7 +101,7 @@ func TestSettleModel(t *testing.T) {
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
 			if rapid.Bool().Draw(t, "receive") {
 				for range rapid.IntRange(1, 90).Draw(t, "n") {
-					if err := s.window.add(&amqp091.Delivery{DeliveryTag: next}); err != nil {
+					if err := s.window.add(&delivery{Delivery: amqp091.Delivery{DeliveryTag: next}}); err != nil {
 						t.Fatal(err)
 					}
 					unsettled = append(unsettled, next)
@@ -137,8 +137,8 @@ func TestSettleModel(t *testing.T) {
 
 func TestWindowRefusesGaps(t *testing.T) {
 	var w window
-	noError(t, w.add(&amqp091.Delivery{DeliveryTag: 1}))
-	if err := w.add(&amqp091.Delivery{DeliveryTag: 3}); err == nil {
+	noError(t, w.add(&delivery{Delivery: amqp091.Delivery{DeliveryTag: 1}}))
+	if err := w.add(&delivery{Delivery: amqp091.Delivery{DeliveryTag: 3}}); err == nil {
 		t.Error("a gap in the tags was accepted")
 	}
 }
