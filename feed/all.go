@@ -19,10 +19,14 @@ import (
 // The sinks are [BatchPublisher]s; All panics with more than 64 of them, or
 // with none: both are mistakes of the program.
 func All(sinks ...message.Publisher) message.Publisher {
-	if len(sinks) == 0 || len(sinks) > 64 {
-		panic(fmt.Sprintf("feed.All: %d sinks; it takes 1 to 64", len(sinks)))
+	var flat []message.Publisher
+	for _, s := range sinks {
+		flat = append(flat, sinksOf(s)...)
 	}
-	return &all{sinks: sinks}
+	if len(flat) == 0 || len(flat) > 64 {
+		panic(fmt.Sprintf("feed.All: %d sinks; it takes 1 to 64", len(flat)))
+	}
+	return &all{sinks: flat}
 }
 
 type all struct{ sinks []message.Publisher }
@@ -71,7 +75,7 @@ func (a *all) PublishBatch(ctx context.Context, b *Batch) error {
 		}
 		switch {
 		case len(transient) > 0:
-			failed.Add(i, errors.Join(transient...))
+			failed.Add(i, joinTransient(transient))
 		case len(permanent) > 0:
 			failed.Add(i, errors.Join(permanent...))
 		}
@@ -97,22 +101,28 @@ func lacking(b *Batch, s int) (*Batch, []int) {
 // batch.
 func publishTo(ctx context.Context, sink message.Publisher, b *Batch, index []int) map[int]error {
 	errs := map[int]error{}
-	err := publishBatch(ctx, sink, b)
-	var failed *BatchError
-	switch {
-	case err == nil:
-	case errors.As(err, &failed):
-		for _, f := range failed.Failures {
-			if f.Index >= 0 && f.Index < len(index) {
-				errs[index[f.Index]] = f.Err
-			}
-		}
-	default:
+	failed, unknown := failuresOf(publishBatch(ctx, sink, b), len(index))
+	for _, f := range failed {
+		errs[index[f.Index]] = f.Err
+	}
+	if unknown != nil {
 		for _, i := range index {
-			errs[i] = err
+			errs[i] = unknown
 		}
 	}
 	return errs
+}
+
+// joinTransient joins the errors of sinks that lack a message. While one of
+// them may still take it, the message must not be condemned for having ended
+// the connections of the others.
+func joinTransient(errs []error) error {
+	for _, err := range errs {
+		if !IsConnectionFatal(err) {
+			return fmt.Errorf("%s", errors.Join(errs...).Error())
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Publish publishes to all sinks; it is here to make All a Publisher.

@@ -73,3 +73,31 @@ func TestAllIsAsDurableAsItsLeastSink(t *testing.T) {
 type volatileSink struct{ *feedtest.Sink }
 
 func (volatileSink) Durable() bool { return false }
+
+func TestAllCondemnsNothingThatAnotherSinkMayStillTake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, box := &feedtest.Queue{}, &feedtest.Quarantine{}
+		fatal := &feedtest.Sink{Take: failing(map[string]int{"a": 99}, func(string) error { return feed.ConnectionFatal(errors.New("too large")) })}
+		late := &feedtest.Sink{Take: failing(map[string]int{"a": 6}, func(string) error { return errors.New("busy") })}
+		q.Put("a")
+		q.End()
+		r := start(t, feed.Options{Quarantine: box}, feed.Route{Source: q, Sink: feed.All(fatal, feed.All(late))})
+		if err := r.wait(); err != nil {
+			t.Fatal(err)
+		}
+		if len(late.Taken()) != 1 || len(box.Items()) != 1 {
+			t.Errorf("the late sink took %v, %d quarantined; want both", late.Taken(), len(box.Items()))
+		}
+	})
+}
+
+func TestAllBelievesNoMalformedReport(t *testing.T) {
+	lying := &feedtest.Sink{Take: func(context.Context, *feed.Batch) (int, error) {
+		return 0, &feed.BatchError{Failures: []feed.Failure{{Index: 7, Err: errors.New("x")}}}
+	}}
+	err := feed.All(lying).(feed.BatchPublisher).PublishBatch(t.Context(), feed.NewBatch(&message.Message{}, &message.Message{}))
+	var failed *feed.BatchError
+	if !errors.As(err, &failed) || len(failed.Failures) != 2 {
+		t.Errorf("%v, want both messages reported as failed", err)
+	}
+}

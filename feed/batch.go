@@ -12,7 +12,8 @@ type Batch struct {
 	// Messages are what is to be published, in order.
 	Messages []*message.Message
 	// Received is when the oldest message of the batch was received. It stays
-	// the same when the batch is tried again.
+	// the same when the batch is tried again, and no other batch of the route
+	// has the same.
 	Received time.Time
 
 	// reached is feed.All's memory across tries: for each message a bit per

@@ -36,7 +36,10 @@ func (s *endlessSource) Receive(_ context.Context, dst []feed.Delivery, limit in
 }
 
 func (s *endlessSource) Settle(context.Context, []feed.Settlement) error { return nil }
-func (s *endlessSource) Close() error                                    { return nil }
+func (s *endlessSource) Describe(uint64) (feed.Original, error) {
+	return feed.Original{Payload: s.msg.Payload}, nil
+}
+func (s *endlessSource) Close() error { return nil }
 func (s *endlessSource) Subscribe(context.Context, string) (<-chan *message.Message, error) {
 	return nil, nil
 }

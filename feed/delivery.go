@@ -1,7 +1,6 @@
 package feed
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -13,18 +12,13 @@ const fatalTries = 2
 
 // due chooses what goes to the sink now, in order: at most a batch.
 func (r *runner) due() []*outgoing {
+	defer r.park.nextRound()
 	r.batch = r.batch[:0]
 	var bytes Size
 	now := time.Time{}
 	for i, o := range r.queue {
 		if len(r.batch) >= r.Batch.MaxMessages || bytes >= r.Batch.MaxBytes {
 			break
-		}
-		if o.fatal >= fatalTries {
-			if len(r.batch) == 0 { // alone: if the peer ends the connection again, it was this one
-				return append(r.batch, o)
-			}
-			break // first what stands before it
 		}
 		if r.Order != OrderWire {
 			if now.IsZero() {
@@ -34,10 +28,15 @@ func (r *runner) due() []*outgoing {
 				continue
 			}
 		}
+		if o.fatal >= fatalTries {
+			if len(r.batch) == 0 { // alone: if the peer ends the connection again, it was this one
+				r.batch = append(r.batch, o)
+			}
+			break // otherwise first what stands before it
+		}
 		r.batch = append(r.batch, o)
 		bytes += Size(len(o.msg.Payload))
 	}
-	r.park.nextRound()
 	return r.batch
 }
 
@@ -59,7 +58,7 @@ func (r *runner) anyDue() bool {
 // published notes what a sink said about a batch, and returns an error when
 // the route as a whole is to wait before it tries again.
 func (r *runner) published(batch []*outgoing, err error) error {
-	failed, unknown := r.failures(batch, err)
+	failed, unknown := failuresOf(err, len(batch))
 	if unknown != nil {
 		r.countRetries(len(batch))
 		return fmt.Errorf("sink %s: %w", r.SinkName, unknown)
@@ -74,6 +73,11 @@ func (r *runner) published(batch []*outgoing, err error) error {
 		}
 	}
 	accepted := r.accept(batch, failed)
+	for _, o := range batch {
+		if o.done {
+			r.park.free(o)
+		}
+	}
 	var transient error
 	retries := 0
 	for _, f := range failed {
@@ -103,7 +107,9 @@ func (r *runner) published(batch []*outgoing, err error) error {
 	case transient == nil:
 		return nil
 	case r.Order != OrderWire && (accepted > 0 || fresh == 0):
-		return nil // some keys fail, the others go on
+		// Some keys fail, the others go on, and nobody has to wait.
+		r.refused = fmt.Errorf("sink %s: %w", r.SinkName, transient)
+		return nil
 	}
 	return fmt.Errorf("sink %s: %w", r.SinkName, transient)
 }
@@ -121,31 +127,8 @@ func (r *runner) accept(batch []*outgoing, failed []Failure) int {
 		}
 		o.done = true
 		r.endOutgoing(o, Delivered, "")
-		r.park.free(o)
 	}
 	return accepted
-}
-
-// failures returns what failed, in order of the index; or why nothing is known.
-func (r *runner) failures(batch []*outgoing, err error) ([]Failure, error) {
-	if err == nil {
-		return nil, nil
-	}
-	var failed *BatchError
-	if !errors.As(err, &failed) || failed == nil {
-		return nil, err
-	}
-	last := -1
-	for _, f := range failed.Failures {
-		if f.Err == nil {
-			return nil, fmt.Errorf("it reported a failure of message %d without an error", f.Index)
-		}
-		if f.Index <= last || f.Index >= len(batch) {
-			return nil, fmt.Errorf("it reported a failure (%w) of message %d of a batch of %d after one of %d: indexes must increase", f.Err, f.Index, len(batch), last)
-		}
-		last = f.Index
-	}
-	return failed.Failures, nil
 }
 
 // noteReordered counts the messages that failed while a later one of their key
@@ -207,7 +190,7 @@ func (r *runner) quarantineCondemned() error {
 			if err != nil {
 				return fmt.Errorf("quarantine: %w", err)
 			}
-			items = append(items, QuarantineItem{Original: original, Route: r.Name, Stage: c.stage, Reason: c.err.Error(), Time: c.time})
+			items = append(items, QuarantineItem{Original: original, Route: r.Name, Stage: c.stage, Reason: firstLine(c.err), Time: c.time})
 		}
 	}
 	if r.quarantine == nil {
@@ -216,9 +199,7 @@ func (r *runner) quarantineCondemned() error {
 	if err := r.quarantine.Put(r.hard, items); err != nil {
 		return fmt.Errorf("quarantine: %w", err)
 	}
-	for _, c := range r.condemned {
-		r.log.Warn("quarantined", "stage", c.stage, "reason", firstLine(c.err))
-	}
+	r.logQuarantined()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, c := range r.condemned {
@@ -228,12 +209,30 @@ func (r *runner) quarantineCondemned() error {
 	return nil
 }
 
-// describe returns a delivery as it came from its source.
-func (r *runner) describe(e *entry) (Original, error) {
-	if d, ok := r.sub.(Describer); ok {
-		return d.Describe(e.tag)
+// logQuarantined logs what was quarantined, at most once a second: a stream of
+// bad messages must not fill the log as well.
+func (r *runner) logQuarantined() {
+	r.unlogged += len(r.condemned)
+	if now := time.Now(); now.Sub(r.loggedQuarantine) >= time.Second {
+		c := r.condemned[0]
+		r.log.Warn("quarantined", "messages", r.unlogged, "stage", c.stage, "reason", firstLine(c.err))
+		r.unlogged, r.loggedQuarantine = 0, now
 	}
-	return describeMessage(e.msg.UUID, e.payload, e.msg.Metadata, "source "+r.SourceName)
+}
+
+// describe returns a delivery as it came from its source. A source that cannot
+// describe it must not keep it out of the quarantine: then that is noted
+// beside what the route knows.
+func (r *runner) describe(e *entry) (Original, error) {
+	metadata, origin := e.metadata, "source "+r.SourceName
+	if d, ok := r.sub.(Describer); ok {
+		original, err := d.Describe(e.tag)
+		if err == nil {
+			return original, nil
+		}
+		metadata, origin = e.msg.Metadata, fmt.Sprintf("%s, which cannot describe it: %v", origin, err)
+	}
+	return describeMessage(e.msg.UUID, e.payload, metadata, origin)
 }
 
 // firstLine keeps the stack of a panic out of a log line.

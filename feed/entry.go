@@ -11,7 +11,8 @@ type entry struct {
 	number   uint64 // in the ledger of deliveries
 	tag      uint64
 	msg      *message.Message
-	payload  message.Payload // as it came; a transform may replace the message's
+	payload  message.Payload  // as it came; a transform may replace the message's
+	metadata message.Metadata // as it came; nil when the source describes it
 	received time.Time
 
 	transformed bool    // the transforms are done with it

@@ -50,6 +50,32 @@ func (e *BatchError) ErrorOrNil() error {
 	return e
 }
 
+// failuresOf returns what of a batch of n failed, in order of the index; or why
+// nothing is known of it.
+func failuresOf(err error, n int) ([]Failure, error) {
+	if err == nil {
+		return nil, nil
+	}
+	var failed *BatchError
+	if !errors.As(err, &failed) {
+		return nil, err
+	}
+	if failed == nil {
+		return nil, errors.New("the sink returned a nil *BatchError as an error")
+	}
+	last := -1
+	for _, f := range failed.Failures {
+		if f.Err == nil {
+			return nil, fmt.Errorf("the sink reported a failure of message %d without an error", f.Index)
+		}
+		if f.Index <= last || f.Index >= n {
+			return nil, fmt.Errorf("the sink reported a failure of message %d of %d after one of %d (indexes must increase): %w", f.Index, n, last, f.Err)
+		}
+		last = f.Index
+	}
+	return failed.Failures, nil
+}
+
 type permanentError struct{ err error }
 
 func (e *permanentError) Error() string { return e.err.Error() }

@@ -110,13 +110,28 @@ func (f *Feed) Run(ctx context.Context) error {
 		sleepUntilDrained(f.opts.DrainTimeout, drained)
 		abandon()
 	})
-	// The router ends by itself when every route's loop has ended.
-	routerErr := router.Run(hard)
-	loops.Wait()
-	close(drained)
-	deadline.Wait()
-
-	errs := []error{routerErr, f.closeStages()}
+	ended := make(chan error, 1)
+	go func() {
+		// The router ends by itself when every route's loop has ended.
+		err := router.Run(hard)
+		loops.Wait()
+		err = errors.Join(err, f.closeStages())
+		close(drained)
+		ended <- err
+	}()
+	overdue := make(chan struct{})
+	cancel := context.AfterFunc(hard, func() { time.AfterFunc(stageGrace, func() { close(overdue) }) })
+	defer cancel()
+	var errs []error
+	select {
+	case err := <-ended:
+		deadline.Wait()
+		errs = append(errs, err)
+	case <-overdue:
+		// A stage ignores its context, and a plain one has none. Everything
+		// that it holds comes again.
+		return fmt.Errorf("%w; a stage did not return within %v after that", ErrDrainDeadline, stageGrace)
+	}
 	if cause := context.Cause(soft); cause != nil && ctx.Err() == nil {
 		errs = append(errs, cause)
 	}
@@ -128,6 +143,9 @@ func (f *Feed) Run(ctx context.Context) error {
 	}
 	return errors.Join(errs...)
 }
+
+// stageGrace is how long stages may take to return after the drain deadline.
+const stageGrace = 5 * time.Second
 
 func sleepUntilDrained(d time.Duration, drained <-chan struct{}) {
 	t := time.NewTimer(d)

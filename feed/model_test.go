@@ -193,10 +193,16 @@ func (m *model) publish(ctx context.Context, b *feed.Batch) (int, error) {
 			return 0, ctx.Err()
 		}
 	}
-	if m.sinkDown.Load() {
-		return 0, errors.New("connection refused")
-	}
 	failed := &feed.BatchError{}
+	if m.sinkDown.Load() {
+		if m.calls%2 == 0 {
+			return 0, errors.New("connection refused")
+		}
+		for i := range b.Messages {
+			failed.Add(i, errors.New("connection refused"))
+		}
+		return 0, failed
+	}
 	for i, msg := range b.Messages {
 		p := string(msg.Payload)
 		mm := m.of(p)

@@ -3,8 +3,8 @@ package feed
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
 	"sync"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -55,8 +55,14 @@ func (d *durablePublisher) Probe(ctx context.Context) error {
 
 // subscribePlain makes a Subscription of a plain Subscriber.
 func subscribePlain(ctx context.Context, s message.Subscriber, topic string) (Subscription, error) {
+	stopping := ctx
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	// Until it has subscribed it may block; from then on the route decides.
+	release := context.AfterFunc(stopping, cancel)
 	ch, err := s.Subscribe(ctx, topic)
+	if !release() && err == nil {
+		err = stopping.Err()
+	}
 	if err != nil {
 		cancel()
 		return nil, err
@@ -84,11 +90,15 @@ type plainDelivery struct {
 	metadata message.Metadata // as it came
 }
 
+// errChannelClosed ends a subscription, not the route: a plain Subscriber does
+// not say whether it has no more or lost its connection.
+var errChannelClosed = errors.New("the subscriber closed its channel")
+
 func (p *plainSubscription) Receive(ctx context.Context, dst []Delivery, max int) ([]Delivery, error) {
 	select {
 	case m, ok := <-p.ch:
 		if !ok {
-			return dst, io.EOF
+			return dst, errChannelClosed
 		}
 		dst = append(dst, p.take(m))
 	case <-ctx.Done():
@@ -98,7 +108,7 @@ func (p *plainSubscription) Receive(ctx context.Context, dst []Delivery, max int
 		select {
 		case m, ok := <-p.ch:
 			if !ok {
-				return dst, nil // the next Receive says io.EOF
+				return dst, nil // the next Receive says so
 			}
 			dst = append(dst, p.take(m))
 		default:

@@ -130,6 +130,9 @@ func (r Route) withDefaults() Route {
 	if r.Key == nil {
 		r.Key = Topic
 	}
+	if _, batches := r.Sink.(BatchPublisher); r.Sink != nil && !batches && r.AllowLoss {
+		r.Sink = DurablePublisher(r.Sink) // not durable, and allowed not to be
+	}
 	return r
 }
 
@@ -168,13 +171,16 @@ func (r Route) validate() error {
 	if r.Batch.MaxMessages < 0 || r.Batch.MaxBytes < 0 || r.Batch.MaxDelay < 0 {
 		bad("batch limits must not be negative")
 	}
+	if held := r.Batch.MaxDelay + r.Retry.GiveBackAfter; held >= r.MaxHold {
+		bad("a delivery may be held for %v (Batch.MaxDelay and Retry.GiveBackAfter together), but MaxHold is %v", held, r.MaxHold)
+	}
 	if r.Retry.InitialDelay < 0 || r.Retry.MaxDelay < r.Retry.InitialDelay {
 		bad("retry.maxDelay must not be below retry.initialDelay")
 	}
 	if r.Sink != nil {
 		for _, s := range sinksOf(r.Sink) {
 			if _, batches := s.(BatchPublisher); !batches {
-				bad("the sink %T is a plain Publisher: declare it with feed.DurablePublisher when its Publish returns nil only for what is durable", s)
+				bad("the sink %T is a plain Publisher: declare it with feed.DurablePublisher when its Publish returns nil only for what is durable; otherwise implement feed.BatchPublisher, or set AllowLoss", s)
 			}
 		}
 		if d, ok := r.Sink.(Durability); ok && !d.Durable() && !r.AllowLoss {

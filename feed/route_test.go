@@ -399,7 +399,6 @@ func TestFullQuarantinePausesTheRouteAndLosesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := &feedtest.Queue{}
 		var full atomic.Bool
-		full.Store(true)
 		box := &feedtest.Quarantine{Fail: func() error {
 			if full.Load() {
 				return errors.New("quarantine is full")
@@ -408,6 +407,8 @@ func TestFullQuarantinePausesTheRouteAndLosesNothing(t *testing.T) {
 		}}
 		sink := &feedtest.Sink{Take: failing(map[string]int{"a:00001": 99999}, func(string) error { return feed.Permanent(errors.New("bad")) })}
 		r := start(t, feed.Options{Quarantine: box}, feed.Route{Source: q, Sink: sink})
+		synctest.Wait()
+		full.Store(true)
 		q.Put(numbered(5, "a")...)
 		time.Sleep(2 * time.Minute)
 		if s := r.status(); s.State != feed.StatePaused || !strings.Contains(s.Reason, "quarantine is full") {
@@ -418,6 +419,9 @@ func TestFullQuarantinePausesTheRouteAndLosesNothing(t *testing.T) {
 		}
 		if n := q.Len(); n != 1 {
 			t.Errorf("%d messages in the queue, want the bad one", n)
+		}
+		if s := r.status(); s.Deliveries.Returned["quarantine down"] == 0 {
+			t.Errorf("returned %v", s.Deliveries.Returned)
 		}
 		full.Store(false)
 		time.Sleep(time.Minute)
@@ -636,7 +640,7 @@ func TestDrainFinishesWhatIsInFlight(t *testing.T) {
 func TestDrainFlushesAGatheringBatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, sink := &feedtest.Queue{}, &feedtest.Sink{}
-		r := start(t, feed.Options{}, feed.Route{Source: q, Sink: sink, Batch: feed.BatchLimits{MaxDelay: time.Hour}})
+		r := start(t, feed.Options{}, feed.Route{Source: q, Sink: sink, Batch: feed.BatchLimits{MaxDelay: time.Hour}, MaxHold: 2 * time.Hour})
 		q.Put("a", "b")
 		synctest.Wait()
 		if err := r.stop(); err != nil {
@@ -707,11 +711,188 @@ func TestDeliveriesAreNotHeldNearTheAckTimeout(t *testing.T) {
 		q := &feedtest.Queue{}
 		sink := &feedtest.Sink{Take: failing(map[string]int{"a:00000": 1 << 30}, func(string) error { return errors.New("refused") })}
 		r := start(t, feed.Options{}, feed.Route{Source: q, Sink: sink, Order: feed.OrderKey, MaxHold: 10 * time.Minute})
-		q.Put(numbered(2, "a", "b")...)
-		time.Sleep(25 * time.Minute)
+		q.Put("a:00000")
+		for i := range 25 * 60 { // other keys go on meanwhile
+			q.Put(fmt.Sprintf("b:%05d", i))
+			time.Sleep(time.Second)
+		}
 		s := r.status()
-		if s.Deliveries.Returned["held for long"] != 2 {
-			t.Errorf("returned %v, want the parked one given back after each 10 minutes", s.Deliveries.Returned)
+		if s.Deliveries.Returned["held for long"] != 2 || s.Deliveries.Delivered < 1400 {
+			t.Errorf("returned %v, delivered %d, want the parked one given back after each 10 minutes, and nothing else", s.Deliveries.Returned, s.Deliveries.Delivered)
+		}
+		if err := r.stop(); err != nil && !errors.Is(err, feed.ErrDrainDeadline) {
+			t.Error(err)
+		}
+	})
+}
+
+// An outage that a sink reports message by message is an outage all the same.
+func TestOutageReportedByMessagePausesUnderEveryOrder(t *testing.T) {
+	for _, order := range []feed.Order{feed.OrderWire, feed.OrderKey, feed.OrderNone} {
+		t.Run(string(order), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var down atomic.Bool
+				down.Store(true)
+				check := func(context.Context) error {
+					if down.Load() {
+						return errors.New("connection refused")
+					}
+					return nil
+				}
+				q := &feedtest.Queue{}
+				sink := &feedtest.Sink{Take: func(_ context.Context, b *feed.Batch) (int, error) {
+					failed := &feed.BatchError{}
+					for i := range b.Messages {
+						if down.Load() {
+							failed.Add(i, errors.New("connection refused"))
+						}
+					}
+					return 0, failed.ErrorOrNil()
+				}, Check: check}
+				r := start(t, feed.Options{}, feed.Route{Source: q, Sink: sink, Order: order})
+				down.Store(false)
+				synctest.Wait() // the first probe succeeds
+				down.Store(true)
+				want := numbered(50, "a", "b", "c")
+				q.Put(want...)
+				time.Sleep(10 * time.Second)
+				if s := r.status(); s.Ready || s.State != feed.StateRetrying {
+					t.Errorf("state %s after 10s of an outage, want retrying and not ready", s.State)
+				}
+				time.Sleep(5 * time.Minute)
+				if s := r.status(); s.State != feed.StatePaused || q.Unsettled() != 0 {
+					t.Errorf("state %s with %d held, want paused with nothing held", s.State, q.Unsettled())
+				}
+				down.Store(false)
+				if err := sink.Wait(t.Context(), 50); err != nil {
+					t.Fatal(err)
+				}
+				if err := r.stop(); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+func TestSuspectsOfAnEndedConnectionWaitLikeOthers(t *testing.T) {
+	for _, order := range []feed.Order{feed.OrderWire, feed.OrderKey, feed.OrderNone} {
+		t.Run(string(order), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				q := &feedtest.Queue{}
+				var calls atomic.Int32
+				sink := &feedtest.Sink{Take: func(_ context.Context, b *feed.Batch) (int, error) {
+					calls.Add(1)
+					failed := &feed.BatchError{}
+					for i, m := range b.Messages {
+						if string(m.Payload) == "a:00000" {
+							if calls.Load() <= 2 {
+								failed.Add(i, feed.ConnectionFatal(errors.New("disconnected: packet too large")))
+							} else {
+								failed.Add(i, errors.New("quota exceeded"))
+							}
+						}
+					}
+					return 0, failed.ErrorOrNil()
+				}}
+				r := start(t, feed.Options{}, feed.Route{Source: q, Sink: sink, Order: order})
+				q.Put(numbered(20, "a", "b")...)
+				time.Sleep(20 * time.Second)
+				if n := calls.Load(); n > 60 {
+					t.Errorf("%d calls within 20s", n)
+				}
+				if n := len(firsts(sink.Taken())); order != feed.OrderWire && n < 10 {
+					t.Errorf("%d messages taken: the others waited for the suspect", n)
+				}
+				if err := r.stop(); err != nil && !errors.Is(err, feed.ErrDrainDeadline) {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+func TestPartialProgressIsNotRetriedInAHotLoop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &feedtest.Queue{}
+		var calls atomic.Int32
+		sink := &feedtest.Sink{Take: func(_ context.Context, b *feed.Batch) (int, error) {
+			calls.Add(1)
+			failed := &feed.BatchError{}
+			for i := 1; i < len(b.Messages); i++ {
+				failed.Add(i, errors.New("quota exceeded"))
+			}
+			return 0, failed.ErrorOrNil()
+		}}
+		r := start(t, feed.Options{}, feed.Route{Source: q, Sink: sink})
+		q.Put(numbered(1000, "a")...)
+		time.Sleep(10 * time.Second)
+		if n := calls.Load(); n > 250 {
+			t.Errorf("%d calls within 10s", n)
+		}
+		if err := r.stop(); err != nil && !errors.Is(err, feed.ErrDrainDeadline) {
+			t.Error(err)
+		}
+	})
+}
+
+func TestAParkedKeyIsTriedWhileABatchGathers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &feedtest.Queue{}
+		sink := &feedtest.Sink{Take: failing(map[string]int{"a:00000": 1}, func(string) error { return errors.New("refused") })}
+		r := start(t, feed.Options{}, feed.Route{Source: q, Sink: sink, Order: feed.OrderKey, Batch: feed.BatchLimits{MaxDelay: time.Minute}})
+		q.Put("a:00000", "b:00001")
+		time.Sleep(61 * time.Second) // the first batch has gone, a is parked
+		q.Put("b:00002")
+		begin := time.Now()
+		if err := sink.Wait(t.Context(), 2); err != nil {
+			t.Fatal(err)
+		}
+		if d := time.Since(begin); d > 5*time.Second {
+			t.Errorf("the parked key waited %v for the batch to fill", d)
+		}
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestAStageThatIgnoresTheDeadlineDoesNotKeepTheFeed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &feedtest.Queue{}
+		release := make(chan struct{})
+		sink := &feedtest.Sink{Take: func(_ context.Context, b *feed.Batch) (int, error) {
+			<-release
+			return len(b.Messages), nil
+		}}
+		r := start(t, feed.Options{DrainTimeout: 10 * time.Second}, feed.Route{Source: q, Sink: sink})
+		q.Put("a")
+		synctest.Wait()
+		begin := time.Now()
+		r.cancel()
+		if err := <-r.ended; !errors.Is(err, feed.ErrDrainDeadline) {
+			t.Errorf("run: %v, want ErrDrainDeadline", err)
+		}
+		if d := time.Since(begin); d != 15*time.Second {
+			t.Errorf("returned after %v, want the drain timeout and the grace", d)
+		}
+		close(release)
+		synctest.Wait()
+	})
+}
+
+func TestASinkThatHangsIsLeftBeforeTheAckTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &feedtest.Queue{}
+		sink := &feedtest.Sink{Take: func(ctx context.Context, _ *feed.Batch) (int, error) {
+			<-ctx.Done()
+			return 0, ctx.Err()
+		}}
+		r := start(t, feed.Options{}, feed.Route{Source: q, Sink: sink, MaxHold: time.Minute})
+		q.Put("a")
+		time.Sleep(65 * time.Second)
+		if s := r.status(); feed.Total(s.Deliveries.Returned) == 0 {
+			t.Errorf("nothing was given back: %+v", s)
 		}
 		if err := r.stop(); err != nil && !errors.Is(err, feed.ErrDrainDeadline) {
 			t.Error(err)

@@ -18,7 +18,6 @@ import (
 // below mu; while a turn is carried, the handler's goroutine has them.
 type runner struct {
 	Route
-	feed       string
 	log        *slog.Logger
 	quarantine Quarantine
 	carrier    *carrier
@@ -26,6 +25,7 @@ type runner struct {
 	hard       context.Context // ends when the drain deadline has passed
 
 	sub        Subscription
+	describer  bool // sub describes its deliveries by itself
 	subscribed bool // at least once: from then on every failure is retried
 
 	window    []*entry    // unsettled deliveries, in order
@@ -35,9 +35,16 @@ type runner struct {
 	park      parkingLot
 	steps     steps
 
-	retry        backoff
-	reconnect    backoff   // between subscriptions that settle nothing
-	failingSince time.Time // zero while work gets done
+	retry            backoff
+	reconnect        backoff   // between subscriptions that settle nothing
+	failingSince     time.Time // zero while work gets done
+	unlogged         int       // quarantined, not logged yet
+	loggedQuarantine time.Time
+
+	refused     error // why what is parked was refused in this turn
+	probed      bool  // the sink has answered once
+	hold        context.Context
+	releaseHold context.CancelFunc
 
 	// Reused between turns.
 	deliveries  []Delivery
@@ -46,7 +53,8 @@ type runner struct {
 	settlements []Settlement
 
 	mu       sync.Mutex
-	received *ledger // deliveries
+	logged   time.Time // when the state was last logged
+	received *ledger   // deliveries
 	produced *ledger
 	counts   RouteStatus // state and counters; the accounts stand in the ledgers
 
@@ -57,7 +65,6 @@ func newRunner(r Route, opts Options) *runner {
 	r = r.withDefaults()
 	return &runner{
 		Route:      r,
-		feed:       opts.Name,
 		log:        opts.Logger.With("route", r.Name),
 		quarantine: opts.Quarantine,
 		carrier:    newCarrier(),
@@ -79,6 +86,11 @@ func newRunner(r Route, opts Options) *runner {
 func (r *runner) loop() error {
 	defer close(r.carrier.messages)
 	defer r.setState(StateStopped, "")
+	defer func() {
+		if r.releaseHold != nil {
+			r.releaseHold()
+		}
+	}()
 	for {
 		if err := r.subscribe(); err != nil {
 			if r.soft.Err() != nil {
@@ -124,6 +136,7 @@ func (r *runner) subscribe() error {
 		sub, err := r.open()
 		if err == nil {
 			r.sub, r.subscribed = sub, true
+			_, r.describer = sub.(Describer)
 			r.setState(StateRunning, "")
 			return nil
 		}
@@ -152,16 +165,26 @@ func (r *runner) open() (Subscription, error) {
 // consume runs turns until the subscription ends, for whatever reason. What is
 // not settled then is the caller's to give back.
 func (r *runner) consume() error {
+	if !r.probed {
+		// A sink that is not there shows at once, not with the first message.
+		// The subscription came first: it may have declared the queue.
+		if err := r.probe(); err != nil {
+			r.setState(StateRetrying, err.Error())
+			return errPause
+		}
+		r.probed = true
+	}
 	var ended error // the source has ended; what is in flight is still finished
 	for {
+		if r.soft.Err() != nil {
+			_, reason := r.state()
+			r.setState(StateDraining, reason)
+		}
 		if ended == nil && r.wantsMore() {
 			if err := r.gather(); err != nil {
 				ended = err
 				if !errors.Is(err, io.EOF) && !errors.Is(err, errStopped) {
 					return err // the deliveries are the broker's again
-				}
-				if errors.Is(err, errStopped) {
-					r.setState(StateDraining, "")
 				}
 			}
 		}
@@ -206,7 +229,8 @@ func (r *runner) turn() (progress bool, err error) {
 	before := r.done()
 	if len(r.inbox) > 0 || r.anyDue() {
 		t := &turn{r: r}
-		r.carrier.carry(r.hard, t)
+		r.refused = nil
+		r.carrier.carry(r.holding(), t)
 		err = t.err
 	}
 	err = errors.Join(err, r.quarantineCondemned())
@@ -224,43 +248,64 @@ func (r *runner) done() uint64 {
 // afterTurn decides what follows: go on at once, wait, or end the subscription.
 func (r *runner) afterTurn(progress bool, err error) error {
 	now := time.Now()
+	reason := errors.Join(err, r.refused)
 	switch {
-	case err == nil:
-		if !r.failingSince.IsZero() {
-			r.failingSince = time.Time{}
-		}
-		r.retry.reset()
-		if r.soft.Err() == nil {
-			r.setState(StateRunning, "")
-		}
-	case progress:
+	case progress || len(r.window) == 0:
 		r.failingSince = time.Time{}
 		r.retry.reset()
-	case r.failingSince.IsZero():
+	case reason != nil && r.failingSince.IsZero():
 		r.failingSince = now
 	}
 	if r.hard.Err() != nil {
 		return errStopped
 	}
-	if err == nil {
-		return r.checkHold(now)
+	draining := r.soft.Err() != nil
+	switch {
+	case draining && reason != nil:
+		r.setState(StateDraining, reason.Error())
+	case draining:
+		r.setState(StateDraining, "")
+	case err != nil || !r.failingSince.IsZero():
+		if reason != nil {
+			r.setState(StateRetrying, reason.Error())
+		}
+	default:
+		r.setState(StateRunning, "")
 	}
-	if r.soft.Err() == nil {
-		r.setState(StateRetrying, err.Error())
-	}
-	if !r.failingSince.IsZero() && now.Sub(r.failingSince) >= r.Retry.GiveBackAfter && r.soft.Err() == nil {
+	if !draining && !r.failingSince.IsZero() && now.Sub(r.failingSince) >= r.Retry.GiveBackAfter {
 		return errPause
 	}
-	if err := r.checkHold(now); err != nil {
-		return err
+	if held := r.checkHold(now); held != nil {
+		return held
 	}
-	if !progress {
+	if err != nil {
+		// Also after partial progress: a sink that takes a little at a time
+		// must not be asked without a pause.
 		r.rest(r.retry.next())
 	}
 	if r.hard.Err() != nil {
 		return errStopped
 	}
 	return nil
+}
+
+// holding returns the context of a turn: the hard one, with a deadline that
+// keeps a sink from holding a delivery beyond MaxHold. It lasts for many turns.
+func (r *runner) holding() context.Context {
+	latest := time.Now().Add(r.MaxHold)
+	if len(r.window) > 0 {
+		latest = r.window[0].received.Add(r.MaxHold)
+	}
+	if r.hold != nil && r.hold.Err() == nil {
+		if deadline, ok := r.hold.Deadline(); ok && !deadline.After(latest) && time.Until(deadline) > r.MaxHold/2 {
+			return r.hold
+		}
+	}
+	if r.releaseHold != nil {
+		r.releaseHold()
+	}
+	r.hold, r.releaseHold = context.WithDeadline(r.hard, latest)
+	return r.hold
 }
 
 // checkHold ends the subscription when a delivery has been held for so long
@@ -289,6 +334,7 @@ func (r *runner) pause() bool {
 		if err == nil {
 			r.failingSince = time.Time{}
 			r.retry.reset()
+			r.probed = true
 			return true
 		}
 		if r.soft.Err() != nil {
@@ -341,25 +387,35 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// setState notes the state, and logs it when it changes; not each reason, which
-// may be another with every try.
+// stillInterval is how often a state that needs attention is logged again.
+const stillInterval = time.Minute
+
+// setState notes the state, and logs it when it changes or begins to have a
+// reason; not each reason, which may be another with every try.
 func (r *runner) setState(s State, reason string) {
+	reason, _, _ = strings.Cut(reason, "\n")
+	now := time.Now()
 	r.mu.Lock()
-	before := r.counts.State
+	before, hadReason := r.counts.State, r.counts.Reason != "" && !r.logged.IsZero()
 	if before != s {
-		r.counts.Since = time.Now()
+		r.counts.Since = now
 	}
 	r.counts.State, r.counts.Reason = s, reason
+	changed := before != s || reason != "" && !hadReason
+	still := reason != "" && now.Sub(r.logged) >= stillInterval
+	if changed || still {
+		r.logged = now
+	}
 	r.mu.Unlock()
-	if before == s {
-		return
+	switch {
+	case !changed && !still:
+	case reason == "":
+		r.log.Info("route is "+string(s), "before", before)
+	case changed:
+		r.log.Warn("route is "+string(s), "before", before, "reason", reason)
+	default:
+		r.log.Warn("route is still "+string(s), "reason", reason)
 	}
-	level := slog.LevelInfo
-	if reason != "" {
-		level = slog.LevelWarn
-		reason, _, _ = strings.Cut(reason, "\n") // no stack of a panic
-	}
-	r.log.Log(context.Background(), level, "route is "+string(s), "before", before, "reason", reason)
 }
 
 func (r *runner) state() (State, string) {

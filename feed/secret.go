@@ -3,6 +3,7 @@ package feed
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/url"
 	"os"
@@ -58,7 +59,7 @@ func ParseSecret(text string, lookupEnv func(string) (string, bool)) (Secret, er
 		case strings.HasPrefix(text[i:], "${"):
 			end := strings.IndexByte(text[i:], '}')
 			if end < 0 {
-				return Secret{}, fmt.Errorf("%q has no closing brace", text[i:])
+				return Secret{}, errors.New("a ${ has no closing brace")
 			}
 			name := text[i+2 : i+end]
 			i += end + 1
@@ -102,13 +103,29 @@ func (s Secret) Reveal() (string, error) {
 			b.WriteString(p.text)
 			continue
 		}
-		raw, err := os.ReadFile(p.file)
+		raw, err := readSecretFile(p.file)
 		if err != nil {
 			return "", fmt.Errorf("read secret: %w", err)
 		}
 		b.WriteString(strings.TrimSuffix(strings.TrimSuffix(string(raw), "\n"), "\r"))
 	}
 	return b.String(), nil
+}
+
+// maxSecretFile bounds a secret's file: no credential is longer.
+const maxSecretFile = 64 << 10
+
+func readSecretFile(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close() //nolint:errcheck // read only
+	raw, err := io.ReadAll(io.LimitReader(file, maxSecretFile+1))
+	if err == nil && len(raw) > maxSecretFile {
+		err = fmt.Errorf("%s has more than %d bytes", path, maxSecretFile)
+	}
+	return raw, err
 }
 
 // String hides the secret.

@@ -39,7 +39,7 @@ func ParseSize(text string) (Size, error) {
 	}
 	n, err := strconv.ParseInt(number, 10, 64)
 	if err != nil || n < 0 {
-		return 0, fmt.Errorf("%q is no size: write a whole number of bytes with a unit such as 4MiB or 1GB", text)
+		return 0, fmt.Errorf("%q is no size: write a whole number and one of the units B, kB, MB, GB, TB, KiB, MiB, GiB, TiB", text)
 	}
 	if n > int64(1<<63-1)/int64(factor) {
 		return 0, fmt.Errorf("%q is too large a size", text)

@@ -48,7 +48,7 @@ type RouteStatus struct {
 	Produced   Account `json:"produced"`
 
 	Batches     uint64 `json:"batches"`     // batches that were settled
-	Retries     uint64 `json:"retries"`     // tries of a sink that were not the first
+	Retries     uint64 `json:"retries"`     // messages that had to be sent again
 	Redelivered uint64 `json:"redelivered"` // deliveries that the broker had handed out before
 	Reordered   uint64 `json:"reordered"`   // messages refused transiently after a later one of their key was accepted
 	SettleLost  uint64 `json:"settleLost"`  // deliveries that ended well but could not be settled: they come again

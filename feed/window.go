@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -30,8 +31,10 @@ func (r *runner) gather() error {
 		if messages >= r.Batch.MaxMessages || bytes >= r.Batch.MaxBytes || r.Batch.MaxDelay <= 0 {
 			return nil
 		}
-		if messages == n {
-			deadline = time.Now().Add(r.Batch.MaxDelay)
+		if messages == n && n > 0 {
+			if full := time.Now().Add(r.Batch.MaxDelay); deadline.IsZero() || full.Before(deadline) {
+				deadline = full
+			}
 		}
 	}
 }
@@ -73,7 +76,11 @@ func (r *runner) admit(ds []Delivery) (bytes Size) {
 	r.mu.Unlock()
 	for i, d := range ds {
 		e := &entries[i]
-		*e = entry{number: first + uint64(i), tag: d.Tag, msg: d.Message, payload: d.Message.Payload, received: now}
+		// Each a nanosecond later, so that no two batches have the same time.
+		*e = entry{number: first + uint64(i), tag: d.Tag, msg: d.Message, payload: d.Message.Payload, received: now.Add(time.Duration(i))}
+		if !r.describer {
+			e.metadata = maps.Clone(d.Message.Metadata)
+		}
 		r.window = append(r.window, e)
 		r.inbox = append(r.inbox, e)
 		bytes += Size(len(d.Message.Payload))
@@ -163,8 +170,10 @@ func (r *runner) settle() error {
 			continue
 		}
 		r.received.leave(e.number, e.outcome, e.label)
+		*e = entry{} // one that is parked keeps the memory of those beside it
 	}
 	clear(r.window[len(rest):])
+	clear(r.batch)
 	r.window = rest
 	r.received.trim()
 	r.produced.trim()
@@ -184,6 +193,8 @@ func (r *runner) release(cause error) {
 	}
 	reason := "source connection lost"
 	switch {
+	case errors.Is(cause, errPause) && len(r.condemned) > 0:
+		reason = "quarantine down"
 	case errors.Is(cause, errPause):
 		reason = "sink down"
 	case errors.Is(cause, errRenew):

@@ -31,6 +31,32 @@ func (c *Config) Build(logger *slog.Logger) (feed.Options, []feed.Route, error) 
 	return feed.Options{Name: c.Name, Logger: logger, DrainTimeout: c.DrainTimeout}, routes, nil
 }
 
+// CheckStages makes the stages and closes them, which finds what only their
+// constructors see, such as a secret of the wrong form or a certificate that
+// cannot be read. It does no network I/O. What is wrong is returned as one
+// *[Error], the first problem of each route.
+func (c *Config) CheckStages() error {
+	b := &builder{config: c, logger: slog.New(slog.DiscardHandler)}
+	var (
+		ps   []Problem
+		errs []error
+	)
+	for _, r := range c.Routes {
+		_, err := b.route(r)
+		if e := (*Error)(nil); errors.As(err, &e) {
+			ps = append(ps, e.Problems...)
+		} else if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	errs = append(errs, b.close()...)
+	if len(ps) > 0 {
+		ps, more := byPosition(ps)
+		errs = append([]error{&Error{Problems: ps, More: more}}, errs...)
+	}
+	return errors.Join(errs...)
+}
+
 // builder makes stages and remembers those to close.
 type builder struct {
 	config *Config

@@ -86,3 +86,30 @@ routes:
 		}
 	}
 }
+
+// TestCheckStages checks that the stages of every route are made, and that all
+// are closed.
+func TestCheckStages(t *testing.T) {
+	var made []*place
+	c, err := config.Parse("feed.yaml", []byte(`
+routes:
+  a: {source: {queue: {queue: q}}, sink: {place: {fail: true}}}
+  b: {source: {queue: {queue: r}}, sink: {place: {}}}
+  c: {source: {queue: {queue: s}}, sink: {place: {fail: true}}}
+`), registry(t, &made), environment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "feed.yaml:3:43: routes.a.sink.place.name: cannot be reached from here\nfeed.yaml:5:43: routes.c.sink.place.name: cannot be reached from here"
+	if err := c.CheckStages(); err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	if len(made) != 4 {
+		t.Errorf("%d stages were made", len(made))
+	}
+	for _, p := range made {
+		if p.closed != 1 {
+			t.Errorf("a stage was closed %d times", p.closed)
+		}
+	}
+}

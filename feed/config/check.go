@@ -29,7 +29,7 @@ func (d *decoder) check(c *Config, root *yaml.Node) {
 	if e, ok := find(root, "quarantine"); ok && c.Quarantine.Path == "" && len(resolve(e.value).Content) > 0 {
 		bad("quarantine", "has no path", "write path: and the file that is to hold it")
 	}
-	d.checkAdmin(c.Admin, bad)
+	d.checkAdmin(c.Admin, root, bad)
 	if d.registry == nil {
 		return
 	}
@@ -48,13 +48,18 @@ func (d *decoder) check(c *Config, root *yaml.Node) {
 	}
 }
 
-func (d *decoder) checkAdmin(a Admin, bad func(key, reason, remedy string)) {
+func (d *decoder) checkAdmin(a Admin, root *yaml.Node, bad func(key, reason, remedy string)) {
 	if a.Off() {
 		return
 	}
-	_, port, err := net.SplitHostPort(a.Address)
+	host, port, err := net.SplitHostPort(a.Address)
 	if n, convErr := strconv.ParseUint(port, 10, 16); err != nil || convErr != nil || n > 65535 {
 		bad("admin.address", "is no address to listen on", "write host:port such as 127.0.0.1:8686, :8686 for all interfaces, or off")
+		return
+	}
+	if _, said := locate(root, "admin.expose"); !said && host != "localhost" && !net.ParseIP(host).IsLoopback() {
+		d.warn(nodeAt(root, "admin.address", root), "admin.address", "not only this machine reaches it, so that /metrics and /status are served to nobody, feed status included",
+			"write expose: [metrics, status], or expose: [] if that is meant")
 	}
 }
 

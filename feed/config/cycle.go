@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net"
 	"net/url"
 	"slices"
 	"strings"
@@ -43,7 +44,12 @@ func (d *decoder) checkShared(routes Routes) {
 		if len(reads) == 0 {
 			continue
 		}
-		all := strings.Join(slices.Sorted(slices.Values(reads)), "\n")
+		places := make([]string, len(reads))
+		for i, e := range reads {
+			places[i] = samePlace(e)
+		}
+		slices.Sort(places)
+		all := strings.Join(places, "\n")
 		if other := readers[all]; other != nil {
 			d.warn(r.key, joinKey("routes", r.Name), fmt.Sprintf("reads %s as route %s does: each of them gets a part of the messages", shorten(presentable(reads[0])), other.Name),
 				"give each route a queue of its own, or list the sinks of one route under all:")
@@ -83,13 +89,13 @@ func newEndpointGraph(routes Routes) endpointGraph {
 	readers := map[string][]int{}
 	for i, r := range routes {
 		for _, e := range r.reads() {
-			readers[e] = append(readers[e], i)
+			readers[samePlace(e)] = append(readers[samePlace(e)], i)
 		}
 	}
 	g := make(endpointGraph, len(routes))
 	for i, r := range routes {
 		for _, e := range r.writes() {
-			for _, to := range readers[e] {
+			for _, to := range readers[samePlace(e)] {
 				g[i] = append(g[i], step{to, e})
 			}
 		}
@@ -123,6 +129,21 @@ func (g endpointGraph) pathBack(start int) []step {
 		}
 	}
 	return nil
+}
+
+// samePlace gives the names of this machine one form, so that endpoints that
+// are the same compare equal: localhost for 127.0.0.1 and ::1.
+func samePlace(endpoint string) string {
+	u, err := url.Parse(endpoint)
+	if err != nil || !net.ParseIP(u.Hostname()).IsLoopback() {
+		return endpoint
+	}
+	host := "localhost"
+	if port := u.Port(); port != "" {
+		host = net.JoinHostPort(host, port)
+	}
+	u.Host = host
+	return u.String()
 }
 
 // presentable hides a password that a stage left in the name of an endpoint.

@@ -28,6 +28,7 @@ type decoder struct {
 
 	problems []Problem
 	warnings []Problem
+	meant    []string // keys of the stage at hand that unknown ones were meant to be
 	secrets  []string // never to be shown, whoever writes the text
 	nodes    int
 	tooMuch  bool // a bound was passed: what follows is not looked at
@@ -161,7 +162,7 @@ func (d *decoder) structure(n *yaml.Node, v reflect.Value, key string, depth int
 	for _, e := range es {
 		i := slices.IndexFunc(fields, func(f field) bool { return f.name == e.name })
 		if i < 0 {
-			d.unknown(e, key, fields)
+			d.unknown(e, key, fields, es)
 			continue
 		}
 		target, at := v.FieldByIndex(fields[i].index), joinKey(key, e.name)
@@ -178,11 +179,15 @@ func (d *decoder) structure(n *yaml.Node, v reflect.Value, key string, depth int
 	}
 }
 
-// unknown reports a key that no field has.
-func (d *decoder) unknown(e entry, key string, fields []field) {
+// unknown reports a key that no field has; beside are all keys that stand
+// there.
+func (d *decoder) unknown(e entry, key string, fields []field, beside []entry) {
 	names := make([]string, len(fields))
 	for i, f := range fields {
 		names[i] = f.name
+	}
+	if near := nearest(e.name, names); near != "" && !slices.ContainsFunc(beside, func(b entry) bool { return b.name == near }) {
+		d.meant = append(d.meant, joinKey(key, near))
 	}
 	d.problem(e.key, joinKey(key, e.name), "unknown key", DidYouMean(e.name, names))
 }

@@ -49,12 +49,12 @@ func parseDocument(file string, data []byte) (*yaml.Node, *Problem) {
 	if err := dec.Decode(&doc); errors.Is(err, io.EOF) {
 		return whole("the file is empty", "write at least routes: with one route; feed help shows an example")
 	} else if err != nil {
-		return nil, syntaxProblem(file, err)
+		return nil, syntaxProblem(file, data, err)
 	}
 	if err := dec.Decode(&next); err == nil {
 		return nil, &Problem{File: file, Line: next.Line, Column: next.Column, Reason: "the file has a second YAML document", Remedy: "keep one feed a file and remove the ---"}
 	} else if !errors.Is(err, io.EOF) {
-		return nil, syntaxProblem(file, err)
+		return nil, syntaxProblem(file, data, err)
 	}
 	if len(doc.Content) != 1 {
 		return whole("the file is empty", "write at least routes: with one route; feed help shows an example")
@@ -77,8 +77,8 @@ func invalidUTF8(data []byte) int {
 var syntaxLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
 
 // syntaxProblem finds the position in an error of the YAML parser, which knows
-// the line only.
-func syntaxProblem(file string, err error) *Problem {
+// the line only, or those of what most likely is its cause.
+func syntaxProblem(file string, data []byte, err error) *Problem {
 	p := &Problem{File: file, Reason: "not valid YAML: " + err.Error()}
 	if m := syntaxLine.FindStringSubmatch(strings.ReplaceAll(err.Error(), "\n", " ")); m != nil {
 		p.Reason = "not valid YAML: " + shorten(m[2])
@@ -88,6 +88,8 @@ func syntaxProblem(file string, err error) *Problem {
 	}
 	if strings.Contains(p.Reason, "cannot start any token") {
 		p.Remedy = "indent with spaces, not with tabs"
+	} else if line, column, found := bareReference(string(data)); found && (p.Line == 0 || line <= p.Line+1) { // the parser is off by one at times
+		p.Line, p.Column, p.Remedy = line, column, `inside { } and [ ] write "${NAME}" with quotes`
 	}
 	return p
 }

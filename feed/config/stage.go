@@ -126,6 +126,7 @@ func (d *decoder) stage(e entry, s *Stage, kind feed.Kind, key string, depth int
 		return
 	}
 	before := len(d.problems)
+	d.meant = nil
 	*s = Stage{Name: name, Config: factory.NewConfig(), factory: factory, path: at, key: es[0].key, node: resolve(es[0].value)}
 	d.value(es[0].value, reflect.ValueOf(s.Config).Elem(), at, depth+1)
 	d.validateStage(s, d.problems[before:])
@@ -133,13 +134,11 @@ func (d *decoder) stage(e entry, s *Stage, kind feed.Kind, key string, depth int
 }
 
 // validateStage asks the stage's own Validate and maps what it says to
-// positions. What follows from a key that could not be decoded is left out.
+// positions. What only follows from a key that could not be decoded is left out.
 func (d *decoder) validateStage(s *Stage, decoding []Problem) {
-	seen := make(map[string]bool, len(decoding))
-	for _, p := range decoding {
-		seen[p.Key] = true
-	}
-	for _, err := range flatten(s.Config.Validate()) {
+	complaints := flatten(s.Config.Validate())
+	expected := consequencesOf(s, decoding, d.meant)
+	for _, err := range complaints {
 		if d.tooMuch {
 			return
 		}
@@ -149,7 +148,7 @@ func (d *decoder) validateStage(s *Stage, decoding []Problem) {
 			continue
 		}
 		key := stageKey(s.path, ce.Key)
-		if seen[key] {
+		if expected.follows(key, err) {
 			continue
 		}
 		d.problem(s.at(ce.Key), key, ce.Problem, ce.Remedy)
