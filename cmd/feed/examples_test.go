@@ -38,6 +38,9 @@ func TestExamples(t *testing.T) {
 			for _, w := range cfg.Warnings {
 				t.Error(w)
 			}
+			if err := cfg.CheckStages(); err != nil {
+				t.Error(err)
+			}
 			if err := schema.Validate(readYAML(t, file)); err != nil {
 				t.Error(err)
 			}

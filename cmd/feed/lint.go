@@ -31,6 +31,9 @@ It prints all problems at once. FILE may be - for standard input.`,
 
 func (c *cli) lint(file string) error {
 	cfg, err := c.load(file)
+	if err == nil {
+		err = cfg.CheckStages()
+	}
 	if err != nil {
 		return err
 	}
