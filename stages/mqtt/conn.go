@@ -119,6 +119,21 @@ func (c *conn) failure() error {
 	return c.err
 }
 
+// slowly makes a new connection begin with a single publish in flight.
+func (c *conn) slowly() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.win.slow = true
+}
+
+// cutShort reports whether the connection, which has ended, did so in a way that
+// makes the next one begin slowly.
+func (c *conn) cutShort() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.win.cutShort()
+}
+
 // close takes leave of the broker and waits for the goroutines.
 func (c *conn) close(err error) {
 	c.bye(packets.DisconnectNormalDisconnection)

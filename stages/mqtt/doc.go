@@ -44,6 +44,12 @@
 // message has failed with [feed.ConnectionFatal]. Anything that no broker may
 // send to a publisher ends the connection too.
 //
+// When a connection was lost with publishes in flight, the next one begins with
+// a single one and has one more for each acknowledgement, up to the full number.
+// A broker that closes the connection after each publish it refuses, as Mosquitto
+// does with max_queued_messages 0, may lose its refusal so, and acknowledgements
+// before it; that of a publish sent alone arrives.
+//
 // A connection is opened by the first call that needs one: one attempt for
 // each call, with credentials and certificates read anew. A broker that grants
 // no QoS 1 is refused when qos is 1, as nothing sent to it would be durable.

@@ -40,6 +40,7 @@ type fakeConn struct {
 	connect *packets.Connect
 	// The handlers run on one goroutine a connection, so it is theirs.
 	held []uint16
+	over bool                // the handler has closed it; what is still read is ignored
 	left *packets.Disconnect // what the client said in the end
 	gone chan struct{}       // closed when the connection has ended
 }

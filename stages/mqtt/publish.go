@@ -23,9 +23,9 @@ func (c *conn) publish(topic string, msgs []*message.Message) error {
 		handed   int // how many of msgs are through with, or in the window
 		err      error
 		out      = c.out[:0]
-		limit    = c.room()
 		qos1     = c.enc.qos > 0
 	)
+	limit, half := c.room()
 	// flush writes what has been gathered of msgs[:upTo].
 	flush := func(payload []byte, upTo int) error {
 		ok, err := c.send(out, payload, next)
@@ -37,7 +37,7 @@ func (c *conn) publish(topic string, msgs []*message.Message) error {
 	}
 	for i, m := range msgs {
 		if qos1 && next == limit {
-			limit = c.room()
+			limit, half = c.room()
 		}
 		if qos1 && next == limit {
 			if len(out) > 0 {
@@ -46,10 +46,10 @@ func (c *conn) publish(topic string, msgs []*message.Message) error {
 				}
 			}
 			// Go on with half a window, not with every single PUBACK.
-			if err = c.await(next-uint64(c.win.size/2), 0); err != nil {
+			if err = c.await(next-half, 0); err != nil {
 				break
 			}
-			limit = c.room()
+			limit, half = c.room()
 		}
 		t := topic
 		if t == "" {
@@ -86,11 +86,13 @@ func (c *conn) publish(topic string, msgs []*message.Message) error {
 	return c.outcome(msgs, topic, failures, handed, err)
 }
 
-// room returns the first number that the window has no place for.
-func (c *conn) room() uint64 {
+// room returns the first number that the window has no place for now, and half
+// of what it has place for.
+func (c *conn) room() (limit, half uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.win.base + uint64(c.win.size)
+	n := uint64(c.win.room())
+	return c.win.base + n, n / 2
 }
 
 // outcome adds to failures what was refused and, after err ended the

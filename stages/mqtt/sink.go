@@ -163,12 +163,14 @@ func (s *Sink) use(ctx context.Context, do func(*conn) error) error {
 // connection returns the live connection, or opens one. The caller has the
 // turn.
 func (s *Sink) connection(ctx context.Context) (*conn, error) {
+	slow := false
 	if c := s.conn; c != nil {
 		err := c.failure()
 		if err == nil {
 			return c, nil
 		}
 		c.tasks.Wait()
+		slow = c.cutShort()
 		s.log.Debug("connecting again", "after", err)
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -180,6 +182,9 @@ func (s *Sink) connection(ctx context.Context) (*conn, error) {
 			return nil, ErrClosed
 		}
 		return nil, err
+	}
+	if slow {
+		c.slowly()
 	}
 	s.mu.Lock()
 	s.conn = c
@@ -193,7 +198,7 @@ func (s *Sink) connection(ctx context.Context) (*conn, error) {
 		id = c.broker.clientID
 	}
 	s.log.Info("connected", "broker", s.config.URL, "clientId", id,
-		"inflight", c.win.size, "maxPacketSize", c.enc.maxPacket, "keepAlive", c.broker.keepAlive)
+		"inflight", c.win.size, "slowStart", slow, "maxPacketSize", c.enc.maxPacket, "keepAlive", c.broker.keepAlive)
 	return c, nil
 }
 

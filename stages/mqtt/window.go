@@ -11,6 +11,7 @@ package mqtt
 // Its methods are called with the connection's lock held, but for set.
 type window struct {
 	size int
+	slow bool   // grows to its size with what is acknowledged
 	base uint64 // all before it are acknowledged
 	next uint64 // the first that was not handed to the socket
 	// ring maps number mod len to what the caller calls the publish, or to
@@ -34,6 +35,29 @@ func packetID(n uint64) uint16 { return uint16(n%maxPacketID) + 1 }
 // for numbers in [next, base+size): ack looks at them only after they have
 // been made known by raising next.
 func (w *window) set(n uint64, what int) { w.ring[n&uint64(len(w.ring)-1)] = int32(what) }
+
+// room returns how many publishes may be outstanding at once: the size or, in a
+// slow window, one and then one more for each that was acknowledged, so that it
+// doubles each time it has been acknowledged as a whole.
+func (w *window) room() int {
+	if w.slow && w.base < uint64(w.size) {
+		return int(min(w.base+1, uint64(w.size)))
+	}
+	return w.size
+}
+
+// cutShort reports, for the window of a connection that was lost, whether the
+// next connection must begin slowly: publishes were outstanding, or this one was
+// slow and had not grown to its size yet.
+//
+// Mosquitto, for one, may close the connection after a publish that it refuses.
+// What it has not read by then turns the close into a reset, which discards the
+// PUBACKs that Nagle's algorithm held back: with a full window that may be all
+// but the first, each time. A publish sent alone leaves nothing unread, so that
+// its PUBACK arrives.
+func (w *window) cutShort() bool {
+	return w.next > w.base || w.slow && w.room() < w.size
+}
 
 // outstanding returns how many numbers the window spans.
 func (w *window) outstanding() int { return int(w.next - w.base) }
