@@ -1,7 +1,10 @@
 // Command customstage shows a stage of one's own: a transform that converts
 // Fahrenheit to Celsius, filters what it does not know, and refuses what is
 // malformed; and a sink that writes lines to a file and returns when they are
-// on disk.
+// on disk. It writes to the file that its argument names, or to a new one among
+// the temporary files:
+//
+//	go run ./examples/customstage [FILE]
 package main
 
 import (
@@ -12,6 +15,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"path/filepath"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
@@ -26,17 +30,33 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if err := run(context.Background(), source, "readings.ndjson"); err != nil {
+	path, err := target()
+	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println("wrote readings.ndjson")
+	account, err := run(context.Background(), source, path)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("wrote %s: %d received = %d delivered + %d filtered + %d quarantined + %d returned + %d in flight\n", path,
+		account.Received, account.Delivered, feed.Total(account.Filtered), feed.Total(account.Quarantined), feed.Total(account.Returned), account.InFlight)
 }
 
-// run moves readings from source to the file until the source has no more.
-func run(ctx context.Context, source message.Subscriber, path string) error {
+// target is the file to write.
+func target() (string, error) {
+	if len(os.Args) > 1 {
+		return os.Args[1], nil
+	}
+	dir, err := os.MkdirTemp("", "readings-")
+	return filepath.Join(dir, "readings.ndjson"), err
+}
+
+// run moves readings from source to the file until the source has no more, and
+// returns what became of them.
+func run(ctx context.Context, source message.Subscriber, path string) (feed.Account, error) {
 	sink, err := newFileSink(path)
 	if err != nil {
-		return err
+		return feed.Account{}, err
 	}
 	f, err := feed.New(feed.Options{Name: "example"}, feed.Route{
 		Name:       "celsius",
@@ -45,9 +65,10 @@ func run(ctx context.Context, source message.Subscriber, path string) error {
 		Sink:       sink,
 	})
 	if err != nil {
-		return err
+		return feed.Account{}, err
 	}
-	return f.Run(ctx)
+	err = f.Run(ctx)
+	return f.Status().Routes[0].Deliveries, err
 }
 
 // toCelsius is a plain Watermill HandlerFunc.

@@ -45,8 +45,12 @@ func TestOnlyReadingsPass(t *testing.T) {
 	q.Put(`{"value":212}`, `{"other":1}`)
 	q.End()
 	path := filepath.Join(t.TempDir(), "out")
-	if err := run(t.Context(), q, path); err != nil {
+	account, err := run(t.Context(), q, path)
+	if err != nil {
 		t.Fatal(err)
+	}
+	if account.Received != 2 || account.Delivered != 1 || account.Filtered["no value"] != 1 || account.Check() != nil {
+		t.Errorf("account %+v", account)
 	}
 	raw, err := os.ReadFile(path)
 	if err != nil {

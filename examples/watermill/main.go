@@ -4,6 +4,10 @@
 // watermill-sql's Publisher, which returns when the database has committed,
 // the sink.
 //
+// AMQP_URL and DATABASE_URL name the RabbitMQ and the PostgreSQL to use:
+//
+//	AMQP_URL=amqp://guest:guest@localhost/ DATABASE_URL=postgres://localhost/ go run ./examples/watermill
+//
 // For much traffic take the project's own amqp source instead: Watermill's
 // hands out one message at a time.
 package main
@@ -28,11 +32,15 @@ import (
 )
 
 func main() {
-	db, err := sql.Open("pgx", os.Getenv("DATABASE_URL"))
+	amqpURL, databaseURL := os.Getenv("AMQP_URL"), os.Getenv("DATABASE_URL")
+	if amqpURL == "" || databaseURL == "" {
+		log.Fatal("set AMQP_URL, such as amqp://guest:guest@localhost/, and DATABASE_URL, such as postgres://localhost/")
+	}
+	db, err := sql.Open("pgx", databaseURL)
 	if err != nil {
 		log.Fatal(err)
 	}
-	source, err := amqp.NewSubscriber(amqp.NewDurableQueueConfig(os.Getenv("AMQP_URL")), watermill.NopLogger{})
+	source, err := amqp.NewSubscriber(amqp.NewDurableQueueConfig(amqpURL), watermill.NopLogger{})
 	if err != nil {
 		log.Fatal(err)
 	}
