@@ -36,6 +36,7 @@ func (s *stage) publish(ctx context.Context, r *Report) error {
 			return witness.Reading{}, false
 		}
 		reading := generator.Next()
+		s.handed.Add(1)
 		return witness.Reading{Device: reading.Device, Seq: reading.Seq, RoutingKey: reading.RoutingKey(), Payload: reading.AppendJSON(nil, 0)}, true
 	})
 	r.Republished = factory.Republished

@@ -30,15 +30,19 @@ func (s style) paint(code, text string) string {
 	return "\x1b[" + code + "m" + text + "\x1b[0m"
 }
 
-// barWidth is the length of a bar in characters.
-const barWidth = 25
+// The widths of the picture in characters: with an indent of 2 and the last
+// column free, all of it fits a terminal of 80.
+const (
+	pictureWidth = 77 // of the header and the time bar
+	barWidth     = 29 // of what has arrived
+)
 
 // picture draws the live view, a string for each line, none longer than width.
 func (s style) picture(p progress, width int) []string {
 	lines := []string{
 		"",
-		"  " + s.paint(bold, pad(p.Phase, 57)) + s.clock(p),
-		"  " + s.bar(fraction(p.Elapsed, p.Total), barWidth+50, cyan),
+		"  " + s.header(p),
+		"  " + s.bar(fraction(p.Elapsed, p.Total), pictureWidth, cyan),
 		"",
 	}
 	if len(p.Routes) == 0 { // it has not begun
@@ -49,7 +53,7 @@ func (s style) picture(p progress, width int) []string {
 		s.row("factory", p.Source, "", count(p.Published), perSecond(p.Rate), ""),
 	)
 	for _, r := range p.Routes {
-		lines = append(lines, s.row("route "+r.Name, r.From+" → "+r.To, s.state(r), count(r.Delivered), perSecond(r.Rate), count(r.InFlight)))
+		lines = append(lines, s.row("route "+r.Name, r.From+" → "+r.To, s.state(r), count(r.Delivered), routeRate(p, r), count(r.InFlight)))
 	}
 	lines = append(lines, "",
 		s.arrived("MQTT subscriber", p.Received, p.Published, ""),
@@ -70,23 +74,33 @@ func clipped(lines []string, width int) []string {
 	return lines
 }
 
-func (s style) clock(p progress) string {
-	text := fmt.Sprintf("%.0fs", p.Elapsed.Seconds())
-	if len(p.Routes) > 0 {
-		text += " of " + p.Total.String()
+// header draws the phase, and the clock at the right.
+func (s style) header(p progress) string {
+	text := p.Elapsed.Round(time.Second).String()
+	if len(p.Routes) > 0 && p.Elapsed < p.Total {
+		text += " of " + p.Total.Round(time.Second).String()
 	}
 	if p.RSS > 0 {
 		text = fmt.Sprintf("%d MiB · ", p.RSS>>20) + text
 	}
-	return s.paint(dim, fmt.Sprintf("%17s", text))
+	return s.paint(bold, p.Phase) + s.paint(dim, fmt.Sprintf("%*s", pictureWidth-visible(p.Phase), " "+text))
 }
 
 func (s style) row(name, path, state, n, rate, inFlight string) string {
 	if name == "" {
-		return s.paint(dim, fmt.Sprintf("  %-16s%-15s%10s %12s %12s %10s", "", "", "", n, rate, inFlight))
+		return s.paint(dim, fmt.Sprintf("  %-16s%-20s%9s %10s %10s %9s", "", "", "", n, rate, inFlight))
 	}
-	return "  " + pad(name, 16) + s.paint(dim, pad(path, 15)) + strings.Repeat(" ", max(0, 10-visible(state))) + state +
-		fmt.Sprintf(" %12s %12s %10s", n, rate, inFlight)
+	return "  " + pad(name, 16) + s.paint(dim, pad(path, 20)) + strings.Repeat(" ", max(0, 9-visible(state))) + state +
+		fmt.Sprintf(" %10s %10s %9s", n, rate, inFlight)
+}
+
+// routeRate says nothing of a route that has ended: what it did last is no
+// longer of interest.
+func routeRate(p progress, r routeProgress) string {
+	if p.Final {
+		return ""
+	}
+	return perSecond(r.Rate)
 }
 
 func (s style) state(r routeProgress) string {
@@ -108,8 +122,8 @@ func (s style) arrived(name string, n, of uint64, rest string) string {
 			color = green
 		}
 	}
-	return "  " + pad(name, 16) + s.bar(share, barWidth, color) + fmt.Sprintf(" %12s %12s", count(n), percent(share)) +
-		"  " + s.paint(dim, rest)
+	return "  " + pad(name, 16) + s.bar(share, barWidth, color) + fmt.Sprintf(" %10s %8s", count(n), percent(share)) +
+		s.paint(dim, fmt.Sprintf(" %11s", rest))
 }
 
 // percent never rounds up to 100: only what is complete is.

@@ -65,6 +65,37 @@ func TestPicture(t *testing.T) {
 	}
 }
 
+func TestFinalPicture(t *testing.T) {
+	p := running()
+	p.Phase, p.Final, p.Elapsed, p.Total = "done", true, 7300*time.Millisecond, 7300*time.Millisecond
+	p.Received, p.Lines = p.Published, p.Published
+	for i := range p.Routes {
+		p.Routes[i].State, p.Routes[i].Reason = feed.StateStopped, ""
+		p.Routes[i].Delivered, p.Routes[i].InFlight = p.Published, 0
+	}
+	golden(t, "final.golden", strings.Join(style{}.picture(p, 79), "\n")+"\n")
+}
+
+// TestPictureFitsEightyColumns draws large figures, and demands that nothing
+// has to be cut.
+func TestPictureFitsEightyColumns(t *testing.T) {
+	p := running()
+	p.Published, p.Rate, p.Received, p.Lines, p.Objects, p.RSS = 12_345_678, 123_456, 12_300_000, 12_200_000, 12_345, 4<<30
+	p.Elapsed, p.Total = 90*time.Minute, 100*time.Minute
+	p.Routes[1].State, p.Routes[1].Reason = feed.StateRunning, ""
+	for i := range p.Routes {
+		p.Routes[i].Delivered, p.Routes[i].InFlight, p.Routes[i].Rate = 12_300_000, 45_678, 123_456
+	}
+	inProcess := p
+	inProcess.Source = "generator"
+	inProcess.Routes = []routeProgress{{Name: routeBoth, From: "generate", To: "mqtt+blob", State: feed.StateRetrying, Delivered: 12_300_000, InFlight: 45_678, Rate: 123_456}}
+	for _, l := range append(style{}.picture(p, 1000), style{}.picture(inProcess, 1000)...) {
+		if visible(l) > 79 {
+			t.Errorf("%q is %d wide", l, visible(l))
+		}
+	}
+}
+
 // TestTerminalRedrawsInPlace looks at what a terminal is sent for a second
 // picture: back to the first line, no clearing of what is redrawn.
 func TestTerminalRedrawsInPlace(t *testing.T) {
@@ -91,6 +122,33 @@ func TestTerminalRedrawsInPlace(t *testing.T) {
 	}
 }
 
+// TestResizeClearsTheScreen demands that pieces of a picture that the terminal
+// broke on a resize are gone, and that what was said is still there, once.
+func TestResizeClearsTheScreen(t *testing.T) {
+	var b bytes.Buffer
+	width := 100
+	term := &terminal{w: &b, size: func() (int, int) { return width, 40 }}
+	term.show(running())
+	term.say("stays")
+	term.show(running())
+	for _, width = range []int{80, 130} {
+		b.Reset()
+		term.show(running())
+		if want := beginUpdate + hideCursor + clearAll + "stays\n"; !strings.HasPrefix(b.String(), want) {
+			t.Errorf("at width %d starts with %q, want %q", width, b.String()[:40], want)
+		}
+		for _, l := range strings.Split(b.String(), "\r\n") {
+			if _, l, _ = strings.Cut(l, "stays\n"); visible(l) >= width {
+				t.Errorf("%q is too wide for %d", l, width)
+			}
+		}
+		b.Reset()
+		if term.show(running()); strings.Contains(b.String(), clearAll) {
+			t.Error("clears again without a resize")
+		}
+	}
+}
+
 func TestPercentNeverRoundsUp(t *testing.T) {
 	for share, want := range map[float64]string{0: "0.0 %", 0.99999: "99.9 %", 1: "100 %"} {
 		if got := percent(share); got != want {
@@ -101,7 +159,7 @@ func TestPercentNeverRoundsUp(t *testing.T) {
 
 func TestReport(t *testing.T) {
 	good := Report{
-		Source: sourceRabbitMQ, Published: 100_000, Rate: 5000, MQTT: witness.Verdict{Expected: 100_000, Arrived: 100_000},
+		Source: sourceRabbitMQ, Published: 100_000, Rate: 4990, RateAsked: 5000, MQTT: witness.Verdict{Expected: 100_000, Arrived: 100_000},
 		Blobs: BlobVerdict{Objects: 20, Verdict: witness.Verdict{Expected: 100_000, Arrived: 100_000}}, PublishSeconds: 20, StartSeconds: 6.1,
 		DrainSeconds: 0.8, RSSBytes: 60 << 20, PeakRSSBytes: 70 << 20, File: "/demo/feed.yaml",
 	}
@@ -109,6 +167,7 @@ func TestReport(t *testing.T) {
 	bad.Source, bad.Republished, bad.PeakRSSBytes, bad.File = sourceGenerator, 3, 0, ""
 	bad.MQTT = witness.Verdict{Expected: 100_000, Arrived: 99_993, Missing: 7, Duplicates: 2, Disordered: 1, Unexpected: 1, Unreadable: 1,
 		FirstMissing: []string{"device0001/7", "device0002/7", "device0003/7", "device0004/7", "device0005/7", "device0006/7", "device0007/7"}}
+	bad.Rate, bad.RateAsked = 3847, 5000
 	good.account(feed.RouteStatus{Name: "mqtt", Deliveries: feed.Account{Received: 100_000, Delivered: 100_000}, Produced: feed.Account{Received: 100_000, Delivered: 100_000}})
 	bad.account(feed.RouteStatus{Name: "mqtt", Deliveries: feed.Account{Received: 100_000, Delivered: 99_999}})
 	for name, r := range map[string]*Report{"good.golden": &good, "bad.golden": &bad} {
@@ -121,6 +180,11 @@ func TestReport(t *testing.T) {
 			t.Fatal(err)
 		}
 		golden(t, name, b.String())
+		for _, l := range strings.Split(b.String(), "\n") {
+			if visible(l) > tableWidth {
+				t.Errorf("%q is %d wide", l, visible(l))
+			}
+		}
 	}
 }
 

@@ -9,11 +9,12 @@ import (
 // progress is what is shown while the demo runs.
 type progress struct {
 	Phase     string
+	Final     bool          // the demo is over, and the figures are those of the report
 	Elapsed   time.Duration // of publishing
-	Total     time.Duration // of publishing
+	Total     time.Duration // of publishing; what it took when it is over
 	Source    string        // "RabbitMQ" or "generator"
-	Published uint64
-	Rate      float64 // readings published a second
+	Published uint64        // different readings handed to RabbitMQ, or by the generator
+	Rate      float64       // readings published a second
 	Routes    []routeProgress
 	Received  uint64 // different readings that the MQTT subscriber has
 	Lines     uint64 // in the blobs

@@ -17,6 +17,7 @@ type Report struct {
 	Published   uint64  `json:"published"`   // different readings that RabbitMQ confirmed or the generator handed out
 	Republished uint64  `json:"republished"` // readings sent again for want of a confirm: each may arrive twice
 	Rate        float64 `json:"rate"`        // readings published a second
+	RateAsked   float64 `json:"-"`           // readings a second that were asked for; 0: as many as possible
 
 	MQTT  witness.Verdict `json:"mqtt"`  // what the independent subscriber received
 	Blobs BlobVerdict     `json:"blobs"` // what stands in the files
@@ -73,6 +74,9 @@ func (r *Report) judge() {
 	}
 	r.Complete = len(r.Problems) == 0
 }
+
+// slow reports whether the rate stayed clearly below the one asked for.
+func (r *Report) slow() bool { return r.Rate < 0.95*r.RateAsked }
 
 func (r *Report) verdict(where string, v witness.Verdict) {
 	if v.Missing > 0 {

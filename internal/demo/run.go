@@ -56,7 +56,7 @@ func Run(ctx context.Context, o Options) (report *Report, err error) {
 
 // play publishes, drains and counts.
 func (s *stage) play(ctx context.Context) (*Report, error) {
-	r := &Report{Source: sourceGenerator, StartSeconds: time.Since(s.opened).Seconds()}
+	r := &Report{Source: sourceGenerator, RateAsked: float64(s.options.Rate), StartSeconds: time.Since(s.opened).Seconds()}
 	if s.place != nil {
 		r.Source = sourceRabbitMQ
 	}
@@ -70,6 +70,7 @@ func (s *stage) play(ctx context.Context) (*Report, error) {
 		r.problem("publish: %v", err)
 	}
 	r.PublishSeconds = time.Since(began).Seconds()
+	s.stopClock()
 	s.enter("draining: waiting for what is on its way")
 	drained := time.Now()
 	if err := s.drain(ctx); err != nil {
@@ -90,7 +91,7 @@ func (s *stage) play(ctx context.Context) (*Report, error) {
 	}
 	r.RSSBytes, r.PeakRSSBytes = memory()
 	r.judge()
-	s.enter("done")
+	s.finish(r)
 	s.unwatch()
 	return r, nil
 }

@@ -57,6 +57,9 @@ type terminal struct {
 	style style
 	size  func() (width, height int)
 	drawn int // lines of the last picture
+	said  []string
+	// The size when something was last written; 0 before.
+	width, height int
 }
 
 func (t *terminal) every() time.Duration { return 100 * time.Millisecond }
@@ -70,20 +73,35 @@ const (
 	showCursor  = "\x1b[?25h"
 	clearLine   = "\x1b[K"
 	clearBelow  = "\x1b[J"
+	clearAll    = "\x1b[H\x1b[2J"
 )
 
 func (t *terminal) show(p progress) {
-	width, height := t.size()
-	lines := t.style.picture(p, width-1)
-	lines = lines[:min(len(lines), max(1, height-1))]
+	begin := t.begin()
+	lines := t.style.picture(p, max(1, t.width-1))
+	lines = lines[:min(len(lines), max(1, t.height-1))]
 	var b strings.Builder
-	b.WriteString(beginUpdate + hideCursor + t.home())
+	b.WriteString(beginUpdate + hideCursor + begin)
 	for _, l := range lines {
 		b.WriteString(l + clearLine + "\r\n")
 	}
 	b.WriteString(clearBelow + endUpdate)
 	t.drawn = len(lines)
 	_, _ = io.WriteString(t.w, b.String()) // a terminal that is gone shows nothing
+}
+
+// begin goes to where the next picture or text belongs. A terminal whose size
+// has changed may have broken the lines of the last picture anywhere: only a
+// cleared screen is sure to hold no pieces of it.
+func (t *terminal) begin() string {
+	width, height := t.size()
+	resized := t.width != 0 && (width != t.width || height != t.height)
+	t.width, t.height = width, height
+	if !resized {
+		return t.home()
+	}
+	t.drawn = 0
+	return clearAll + strings.Join(t.said, "")
 }
 
 // home goes to the first line of the last picture.
@@ -96,8 +114,9 @@ func (t *terminal) home() string {
 
 // say writes text in place of the picture; the next one is drawn below it.
 func (t *terminal) say(text string) {
-	_, _ = io.WriteString(t.w, t.home()+clearBelow+text+"\n")
+	_, _ = io.WriteString(t.w, t.begin()+clearBelow+text+"\n")
 	t.drawn = 0
+	t.said = append(t.said, text+"\n")
 }
 
 func (t *terminal) close() {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/kraft-edge/datafeed/feed"
@@ -42,9 +43,11 @@ type stage struct {
 	mqttURL   string
 	published *witness.Tally
 	received  *witness.Tally
+	handed    atomic.Uint64 // readings handed to RabbitMQ, confirmed or not
 
 	mu         sync.Mutex // guards what follows where the watcher reads it
 	place      *place     // nil: no RabbitMQ
+	report     *Report    // nil: not counted yet
 	blobs      lineCounter
 	phase      string
 	began      time.Time
@@ -179,7 +182,7 @@ func (s *stage) startFeed(ctx context.Context) error {
 	if s.options.Dir != "" {
 		s.say("the feed: " + s.path(fileName))
 	} else {
-		s.say("the feed: " + s.path(fileName) + " (removed at the end; --dir DIR keeps it)")
+		s.say("the feed: " + s.path(fileName) + "\n          (removed at the end; --dir DIR keeps it)")
 	}
 	built, err := s.build(ctx, cfg)
 	if err != nil {

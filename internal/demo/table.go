@@ -15,13 +15,18 @@ func (r *Report) Write(w io.Writer, color bool) error {
 	var b strings.Builder
 	by := "confirmed by RabbitMQ"
 	if r.Source == sourceGenerator {
-		by = "handed out by the generator"
+		by = "generated"
 	}
-	fmt.Fprintf(&b, "\n  %s readings published, %s, in %.1f s (%s)\n", s.paint(bold, count(r.Published)), by, r.PublishSeconds, perSecond(r.Rate))
+	rate := perSecond(r.Rate)
+	if r.slow() {
+		rate += " of " + perSecond(r.RateAsked) + " asked"
+	}
+	b.WriteString("\n")
+	paragraph(&b, "  ", fmt.Sprintf("%s readings %s in %.1f s (%s)", s.paint(bold, count(r.Published)), by, r.PublishSeconds, rate))
 	if r.Republished > 0 {
-		fmt.Fprintf(&b, "  %s of them were sent again for want of a confirm: each may have arrived twice\n", count(r.Republished))
+		paragraph(&b, "  ", count(r.Republished)+" of them were sent again for want of a confirm: each may have arrived twice")
 	}
-	b.WriteString("\n" + s.heading("WITNESSES FROM OUTSIDE", "ARRIVED", "MISSING", "DUPLICATE", "OUT OF ORDER", "UNEXPECTED"))
+	b.WriteString("\n" + s.heading("WITNESSES FROM OUTSIDE", "ARRIVED", "MISSING", "DUPLICATE", "REORDERED", "UNKNOWN"))
 	s.witnessed(&b, "independent MQTT subscriber", r.MQTT)
 	s.witnessed(&b, fmt.Sprintf("lines in %s files", count(uint64(r.Blobs.Objects))), r.Blobs.Verdict)
 	b.WriteString("\n" + s.heading("THE FEED'S OWN ACCOUNT", "RECEIVED", "DELIVERED", "OTHERWISE", "IN FLIGHT", "BALANCE"))
@@ -37,7 +42,9 @@ func (r *Report) Write(w io.Writer, color bool) error {
 		b.WriteString("  " + s.paint(green, "✓ every reading arrived at both places, and every message is accounted for") + "\n")
 	}
 	for _, p := range r.Problems {
-		b.WriteString("  " + s.paint(red, "✗ "+plain(p)) + "\n")
+		var lines strings.Builder
+		paragraph(&lines, "    ", plain(p))
+		b.WriteString("  " + s.paint(red, "✗ "+strings.TrimSpace(lines.String())) + "\n")
 	}
 	if r.File != "" {
 		b.WriteString("\n  the feed: " + r.File + "\n")
@@ -47,22 +54,49 @@ func (r *Report) Write(w io.Writer, color bool) error {
 	return err
 }
 
-func (s style) heading(name string, columns ...string) string {
-	text := fmt.Sprintf("  %-30s", name)
-	for _, c := range columns {
-		text += fmt.Sprintf("%13s", c)
+// paragraph writes text on lines of at most tableWidth, each behind indent. A
+// word that is longer than that stays whole.
+func paragraph(b *strings.Builder, indent, text string) {
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && visible(indent+line+" "+word) > tableWidth {
+			b.WriteString(indent + line + "\n")
+			line = ""
+		}
+		line = strings.TrimPrefix(line+" "+word, " ")
+	}
+	b.WriteString(indent + line + "\n")
+}
+
+// tableWidth is what fits a terminal of 80 columns, the last one free.
+const tableWidth = 79
+
+// The formats of the columns, which together fill tableWidth.
+const (
+	nameColumn = "  %-27s"
+	wide       = " %10s"
+	middling   = " %9s"
+	slim       = " %7s"
+)
+
+func columns() []string { return []string{wide, wide, middling, middling, slim} }
+
+func (s style) heading(name string, titles ...string) string {
+	text := fmt.Sprintf(nameColumn, name)
+	for i, c := range columns() {
+		text += fmt.Sprintf(c, titles[i])
 	}
 	return s.paint(dim, text) + "\n"
 }
 
 func (s style) witnessed(b *strings.Builder, name string, v witness.Verdict) {
-	fmt.Fprintf(b, "  %-30s%13s", name, count(v.Arrived))
-	b.WriteString(s.cell(v.Missing, red) + s.cell(v.Duplicates, yellow) + s.cell(v.Disordered, yellow) + s.cell(v.Unexpected+v.Unreadable, red) + "\n")
+	fmt.Fprintf(b, nameColumn+wide, name, count(v.Arrived))
+	b.WriteString(s.cell(wide, v.Missing, red) + s.cell(middling, v.Duplicates, yellow) + s.cell(middling, v.Disordered, yellow) + s.cell(slim, v.Unexpected+v.Unreadable, red) + "\n")
 }
 
 // cell colours what ought to be zero.
-func (s style) cell(n uint64, color string) string {
-	text := fmt.Sprintf("%13s", count(n))
+func (s style) cell(column string, n uint64, color string) string {
+	text := fmt.Sprintf(column, count(n))
 	if n == 0 {
 		return text
 	}
@@ -72,9 +106,9 @@ func (s style) cell(n uint64, color string) string {
 func (s style) accounted(b *strings.Builder, r RouteAccount) {
 	a := r.Deliveries
 	other := feed.Total(a.Filtered) + feed.Total(a.Quarantined) + feed.Total(a.Returned)
-	balance := s.paint(green, fmt.Sprintf("%13s", "ok"))
+	balance := s.paint(green, fmt.Sprintf(slim, "ok"))
 	if !r.Balances {
-		balance = s.paint(red, fmt.Sprintf("%13s", "WRONG"))
+		balance = s.paint(red, fmt.Sprintf(slim, "WRONG"))
 	}
-	fmt.Fprintf(b, "  %-30s%13s%13s%13s%13s%s\n", "route "+r.Name, count(a.Received), count(a.Delivered), count(other), count(a.InFlight), balance)
+	fmt.Fprintf(b, nameColumn+wide+wide+middling+middling+"%s\n", "route "+r.Name, count(a.Received), count(a.Delivered), count(other), count(a.InFlight), balance)
 }

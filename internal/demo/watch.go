@@ -55,6 +55,20 @@ func (s *stage) setClock(began time.Time, total time.Duration) {
 	s.began, s.total = began, total
 }
 
+// stopClock ends publishing, however much of its time was left.
+func (s *stage) stopClock() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.total = min(s.total, time.Since(s.began))
+}
+
+// finish has the last picture show what r says.
+func (s *stage) finish(r *Report) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.phase, s.report = "done", r
+}
+
 // watcher samples and shows.
 type watcher struct {
 	stage     *stage
@@ -82,12 +96,17 @@ func (w *watcher) look(now time.Time) {
 	}
 }
 
+// sample reads the counters against the stream, what arrived before what was
+// published: so no more ever seems to arrive than was published.
 func (w *watcher) sample(now time.Time) progress {
 	s := w.stage
 	p := progress{
 		Phase: s.phase, Elapsed: now.Sub(s.opened), Total: usualStart, Source: "generator",
-		Published: s.published.Distinct(), Received: s.received.Distinct(), Lines: s.lines, Objects: len(s.blobs.known),
+		Lines: s.lines, Objects: len(s.blobs.known), Received: s.received.Distinct(),
 	}
+	w.sampleRoutes(now, &p)
+	p.Published = s.entered()
+	p.Rate = w.published.rate(now, p.Published)
 	p.RSS, _ = memory()
 	if s.place != nil {
 		p.Source = "→ RabbitMQ"
@@ -95,9 +114,26 @@ func (w *watcher) sample(now time.Time) progress {
 	if !s.began.IsZero() {
 		p.Elapsed, p.Total = min(now.Sub(s.began), s.total), s.total
 	}
-	p.Rate = w.published.rate(now, p.Published)
+	if r := s.report; r != nil {
+		p.Final, p.Published, p.Rate = true, r.Published, r.Rate
+		p.Received, p.Lines, p.Objects = r.MQTT.Arrived, r.Blobs.Arrived, r.Blobs.Objects
+	}
+	return p
+}
+
+// entered returns how many readings were let in. A reading may arrive before
+// RabbitMQ's confirm for it does, so that the confirmed ones would be too few.
+func (s *stage) entered() uint64 {
+	if s.place == nil {
+		return s.published.Distinct()
+	}
+	return s.handed.Load()
+}
+
+func (w *watcher) sampleRoutes(now time.Time, p *progress) {
+	s := w.stage
 	if s.feed == nil {
-		return p
+		return
 	}
 	for _, r := range s.feed.Status().Routes {
 		m := w.routes[r.Name]
@@ -110,5 +146,4 @@ func (w *watcher) sample(now time.Time) progress {
 			Delivered: r.Deliveries.Delivered, InFlight: r.Deliveries.InFlight, Rate: m.rate(now, r.Deliveries.Delivered),
 		})
 	}
-	return p
 }
