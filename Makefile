@@ -25,7 +25,7 @@ setup: ## install what tests need and the machine lacks (Debian, Ubuntu)
 build: ## build the binary bin/feed
 	CGO_ENABLED=0 go build -trimpath -o bin/feed ./cmd/feed
 
-test: setup ## run all tests, with the race detector, on real servers
+test: setup ## run all tests, with the race detector, on real servers: 10 minutes
 	go vet ./...
 	@go build -o $(BIN)/testservers ./internal/testenv/testservers
 	@echo 'go test -race ./...'

@@ -17,7 +17,8 @@ func (c *cli) lintCommand() *cobra.Command {
 		Short: "Check files without running them",
 		Long: `Checks files as run does, without connecting to anything: keys, types, settings
 of the stages, secrets that must be there, and whether the routes can work.
-It prints all problems at once. FILE may be - for standard input.`,
+It prints all problems at once; what only the making of a stage shows, such as a
+certificate that cannot be read, comes when there is no other. FILE may be - for standard input.`,
 		Args: arguments(1, -1),
 		RunE: func(_ *cobra.Command, files []string) error {
 			var errs []error

@@ -108,19 +108,21 @@ func (r *running) exitCode() int {
 	return -1
 }
 
-// unreachable is a route whose sink is down: nobody listens on port 1.
-const unreachable = `
+// losing returns a route whose sink goes down with the first message.
+func losing(t *testing.T) string {
+	return `
 routes:
   telemetry:
     source: {generate: {count: 1000, rate: 0}}
-    sink: {mqtt: {url: "mqtt://127.0.0.1:1"}}
+    sink: {mqtt: {url: "mqtt://` + dyingBroker(t) + `"}}
 `
+}
 
 // TestRunServesAndDrains looks at a feed through its admin server and stops it
 // while its sink is down: it stays alive, says that it is not ready and why,
 // and gives back at its deadline what it could not deliver.
 func TestRunServesAndDrains(t *testing.T) {
-	r := startFeed(t, "drainTimeout: 300ms\n"+unreachable)
+	r := startFeed(t, "drainTimeout: 300ms\n"+losing(t))
 	address, _ := r.waitFor("feed starts")["admin"].(string)
 	r.waitFor("route is retrying")
 
@@ -139,7 +141,7 @@ func TestRunServesAndDrains(t *testing.T) {
 	if code, _ := get("/healthz"); code != 200 {
 		t.Errorf("healthz: %d", code)
 	}
-	if code, body := get("/readyz"); code != 503 || !strings.Contains(body, "connection refused") {
+	if code, body := get("/readyz"); code != 503 || !strings.Contains(body, `"reason": "sink mqtt: `) {
 		t.Errorf("readyz: %d %s", code, body)
 	}
 	if _, body := get("/metrics"); !strings.Contains(body, `datafeed_account_imbalance{feed="feed",route="telemetry",scope="delivery"} 0`) {
@@ -162,7 +164,7 @@ func TestRunServesAndDrains(t *testing.T) {
 }
 
 func TestSecondSignalStopsAtOnce(t *testing.T) {
-	r := startFeed(t, "drainTimeout: 10m\n"+unreachable)
+	r := startFeed(t, "drainTimeout: 10m\n"+losing(t))
 	r.waitFor("route is retrying")
 	r.signal(syscall.SIGINT)
 	r.waitFor("draining")
