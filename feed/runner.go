@@ -177,7 +177,7 @@ func (r *runner) consume() error {
 	var ended error // the source has ended; what is in flight is still finished
 	for {
 		if r.soft.Err() != nil {
-			_, reason := r.state()
+			reason := r.reason()
 			r.setState(StateDraining, reason)
 		}
 		if ended == nil && r.wantsMore() {
@@ -320,7 +320,7 @@ func (r *runner) checkHold(now time.Time) error {
 // pause waits until the sink (and the quarantine) would take messages again.
 // It returns false when the feed stops meanwhile.
 func (r *runner) pause() bool {
-	_, reason := r.state()
+	reason := r.reason()
 	r.setState(StatePaused, reason)
 	wait := backoff{first: r.Retry.InitialDelay, longest: r.Retry.MaxDelay}
 	if _, ok := r.Sink.(Prober); !ok {
@@ -418,10 +418,11 @@ func (r *runner) setState(s State, reason string) {
 	}
 }
 
-func (r *runner) state() (State, string) {
+// reason says why the route is in its state.
+func (r *runner) reason() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.counts.State, r.counts.Reason
+	return r.counts.Reason
 }
 
 // status returns a snapshot in which both accounts are of one moment.

@@ -42,11 +42,10 @@ func (d *identity) add(m *message.Message) {
 
 // name returns the {hash} of the object with the given content hash.
 func (d *identity) name(content string) string {
-	b := append(d.scratch[:0], content...)
-	b = binary.BigEndian.AppendUint64(b, uint64(d.received.UnixNano())) //nolint:gosec // as bits
-	b = binary.BigEndian.AppendUint64(b, uint64(d.part))                //nolint:gosec // never negative
-	b = d.ids.Sum(b)
-	d.scratch = b
-	sum := sha256.Sum256(b)
+	d.scratch = append(d.scratch[:0], content...)
+	d.scratch = binary.BigEndian.AppendUint64(d.scratch, uint64(d.received.UnixNano())) //nolint:gosec // as bits
+	d.scratch = binary.BigEndian.AppendUint64(d.scratch, uint64(d.part))                //nolint:gosec // never negative
+	d.scratch = d.ids.Sum(d.scratch)
+	sum := sha256.Sum256(d.scratch)
 	return hex.EncodeToString(sum[:])[:hashLen]
 }
