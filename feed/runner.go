@@ -177,8 +177,7 @@ func (r *runner) consume() error {
 	var ended error // the source has ended; what is in flight is still finished
 	for {
 		if r.soft.Err() != nil {
-			reason := r.reason()
-			r.setState(StateDraining, reason)
+			r.setState(StateDraining, r.reason())
 		}
 		if ended == nil && r.wantsMore() {
 			if err := r.gather(); err != nil {
@@ -237,12 +236,12 @@ func (r *runner) turn() (progress bool, err error) {
 	return r.done() != before, err
 }
 
-// done counts messages that have ended, to see whether a turn got on.
+// done counts messages that sink or quarantine have taken, to see whether a
+// turn got on. What was filtered says nothing about either.
 func (r *runner) done() uint64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	a, p := r.received.account, r.produced.account
-	return p.Delivered + Total(a.Filtered) + Total(a.Quarantined) + Total(p.Quarantined)
+	return r.produced.account.Delivered + Total(r.produced.account.Quarantined)
 }
 
 // afterTurn decides what follows: go on at once, wait, or end the subscription.
@@ -320,8 +319,7 @@ func (r *runner) checkHold(now time.Time) error {
 // pause waits until the sink (and the quarantine) would take messages again.
 // It returns false when the feed stops meanwhile.
 func (r *runner) pause() bool {
-	reason := r.reason()
-	r.setState(StatePaused, reason)
+	r.setState(StatePaused, r.reason())
 	wait := backoff{first: r.Retry.InitialDelay, longest: r.Retry.MaxDelay}
 	if _, ok := r.Sink.(Prober); !ok {
 		wait.first = wait.longest // nothing to ask: a try is the probe
