@@ -732,7 +732,6 @@ func TestOutageReportedByMessagePausesUnderEveryOrder(t *testing.T) {
 		t.Run(string(order), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var down atomic.Bool
-				down.Store(true)
 				check := func(context.Context) error {
 					if down.Load() {
 						return errors.New("connection refused")
@@ -750,7 +749,6 @@ func TestOutageReportedByMessagePausesUnderEveryOrder(t *testing.T) {
 					return 0, failed.ErrorOrNil()
 				}, Check: check}
 				r := start(t, feed.Options{}, feed.Route{Source: q, Sink: sink, Order: order})
-				down.Store(false)
 				synctest.Wait() // the first probe succeeds
 				down.Store(true)
 				want := numbered(50, "a", "b", "c")

@@ -1,3 +1,9 @@
+//go:build !race
+
+// Watermill's suite has a data race of its own (TestReconnect appends to a
+// slice in one goroutine and reads it in another), so it runs without the race
+// detector: "make test" does so in a step of its own.
+
 package amqp
 
 import (
