@@ -15,6 +15,7 @@ import (
 	"net/http/httptest"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/ThreeDotsLabs/watermill/pubsub/tests"
@@ -52,9 +53,10 @@ func TestWatermillPubSub(t *testing.T) {
 	node := testenv.PrivateRabbitMQ(t)
 	features := pubSubFeatures()
 	features.RestartServiceCommand = restartCommand(t, node)
+	after := &afterPublish{returned: map[string]chan time.Time{}}
 	pair := func(t *testing.T) (message.Publisher, message.Subscriber) {
-		return realSink(t, node.URL(), func(*SinkConfig) {}),
-			realSource(t, node.URL(), func(c *SourceConfig) { c.Queue, c.Declare = "", &Declare{Type: QueueClassic} })
+		return notingPublisher{realSink(t, node.URL(), func(*SinkConfig) {}), after},
+			patientSubscriber{realSource(t, node.URL(), func(c *SourceConfig) { c.Queue, c.Declare = "", &Declare{Type: QueueClassic} }), after}
 	}
 	group := func(t *testing.T, name string) (message.Publisher, message.Subscriber) {
 		return realSink(t, node.URL(), func(c *SinkConfig) { c.Exchange, c.Declare = "groups", &Exchange{} }),
