@@ -13,7 +13,7 @@ import (
 func publishBatch(ctx context.Context, sink message.Publisher, b *Batch) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("sink panicked: %v\n%s", r, debug.Stack()) // after the first line for debug logs only
+			err = fmt.Errorf("sink panicked: %v\n%s", r, debug.Stack()) // the route shows the first line alone
 		}
 	}()
 	p, ok := sink.(BatchPublisher)
