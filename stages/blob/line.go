@@ -9,6 +9,7 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/kraft-edge/datafeed/feed"
+	"github.com/kraft-edge/datafeed/internal/jsonscan"
 )
 
 // errNotJSON is permanent: the payload will never be JSON.
@@ -17,16 +18,16 @@ var errNotJSON = feed.Permanent(errors.New("payload is not JSON in UTF-8, and a 
 // appendPayloadLine appends the payload and a line end, or returns errNotJSON
 // and dst as it was.
 func appendPayloadLine(dst []byte, m *message.Message) ([]byte, error) {
-	s := scanJSON(m.Payload)
-	if !s.valid {
+	s := jsonscan.Check(m.Payload)
+	if !s.Valid {
 		return dst, errNotJSON
 	}
 	return append(appendJSON(dst, m.Payload, s), '\n'), nil
 }
 
-func appendJSON(dst, payload []byte, s shape) []byte {
-	if s.newlines {
-		return appendCompact(dst, payload)
+func appendJSON(dst, payload []byte, s jsonscan.Shape) []byte {
+	if s.Newlines {
+		return jsonscan.AppendCompact(dst, payload)
 	}
 	return append(dst, payload...)
 }
@@ -65,7 +66,7 @@ func (e *enveloper) appendLine(dst []byte, m *message.Message, topic string) []b
 		dst = appendString(dst, m.Metadata[k])
 	}
 	clear(e.keys) // keep no message alive
-	if s := scanJSON(m.Payload); s.valid {
+	if s := jsonscan.Check(m.Payload); s.Valid {
 		dst = append(dst, `},"payload":`...)
 		dst = appendJSON(dst, bytes.TrimSpace(m.Payload), s)
 	} else {

@@ -10,16 +10,21 @@ import (
 )
 
 func TestAllocations(t *testing.T) {
+	fields := Rule{Match: telemetry.Match, Fields: map[string]string{"/device": "{id}", "/seq": "{seq}"}, Topic: "kraft/{site}/{line}/{device}/{tag}/{id}/{seq}"}
 	for _, tt := range []struct {
 		name  string
+		rule  Rule
 		cache int
 		want  float64
 	}{
-		{"remembered", 1000, 1}, // the returned slice
-		{"matched", 0, 2},       // and the topic
+		{"remembered", telemetry, 1000, 1},     // the returned slice
+		{"matched", telemetry, 0, 2},           // and the topic
+		{"fields remembered", fields, 1000, 1}, // the returned slice
+		{"fields matched", fields, 0, 3},       // and the fields, and the topic
 	} {
-		b := newBridge(t, func(c *Config) { c.CacheKeys = tt.cache }, telemetry)
+		b := newBridge(t, func(c *Config) { c.CacheKeys = tt.cache }, tt.rule)
 		m := keyed("")
+		m.Payload = reading
 		got := testing.AllocsPerRun(1000, func() {
 			m.Metadata[feed.MetaTopic] = "telemetry.plant1.line2.press-0042.temperature"
 			if _, err := b.Handle(m); err != nil {
@@ -44,6 +49,10 @@ func BenchmarkHandle(b *testing.B) {
 	thousand = append(thousand, telemetry)
 	headers := Rule{Match: telemetry.Match, Headers: map[string]string{"x-kind": "{kind}"}, Topic: "kraft/{kind}/{site}/{line}/{device}/{tag}"}
 
+	two := Rule{Match: telemetry.Match, Fields: map[string]string{"/device": "{id}", "/quality": "{quality}"}, Topic: "kraft/{quality}/{site}/{line}/{device}/{tag}/{id}"}
+	four := Rule{Match: telemetry.Match, Fields: map[string]string{"/device": "{id}", "/quality": "good", "/site": "{place}", "/line": "{where}"}, Topic: "kraft/{place}/{site}/{line}/{device}/{tag}/{id}/{where}"}
+	last := Rule{Match: telemetry.Match, Fields: map[string]string{"/seq": "*"}, Topic: "kraft/{site}/{line}/{device}/{tag}"}
+
 	for _, bm := range []struct {
 		name  string
 		cache int
@@ -54,10 +63,16 @@ func BenchmarkHandle(b *testing.B) {
 		{"too-many-keys", 100, []Rule{telemetry}},
 		{"header", 16384, []Rule{headers}},
 		{"1000-rules", 0, thousand},
+		{"2-fields-remembered", 16384, []Rule{two}},
+		{"2-fields-matched", 0, []Rule{two}},
+		{"2-fields-too-many-values", 100, []Rule{two}},
+		{"4-fields-remembered", 16384, []Rule{four}},
+		{"4-fields-matched", 0, []Rule{four}},
+		{"last-field-remembered", 16384, []Rule{last}},
 	} {
 		b.Run(bm.name, func(b *testing.B) {
 			br := newBridge(b, func(c *Config) { c.CacheKeys = bm.cache }, bm.rules...)
-			m := &message.Message{Metadata: message.Metadata{"x-kind": "telemetry"}}
+			m := &message.Message{Payload: reading, Metadata: message.Metadata{"x-kind": "telemetry"}}
 			b.ReportAllocs()
 			i := 0
 			for b.Loop() {
@@ -72,3 +87,6 @@ func BenchmarkHandle(b *testing.B) {
 		})
 	}
 }
+
+// reading is a payload of 200 bytes, as the generate stage makes them.
+var reading = []byte(`{"site":"plant1","line":"line2","device":"press-0042","tag":"temperature","ts":"2026-11-21T03:40:39.123456Z","value":182.4375,"quality":"good","seq":1234567,"pad":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"}`)

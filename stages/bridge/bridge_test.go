@@ -198,7 +198,7 @@ func TestCacheIsBounded(t *testing.T) {
 			t.Fatalf("%d keys are remembered, more than 10", n)
 		}
 	}
-	if b.cache.get("telemetry.s.l.d.7") == nil {
+	if b.cache.get("telemetry.s.l.d.7", nil) == nil {
 		t.Error("a key in constant use was forgotten")
 	}
 }

@@ -3,9 +3,12 @@ package bridge
 import (
 	"strings"
 	"sync"
+
+	"github.com/kraft-edge/datafeed/internal/jsonscan"
 )
 
-// maxCachedKey is the longest key that is remembered: that of AMQP.
+// maxCachedKey is the longest question that is remembered: that of a routing
+// key of AMQP.
 const maxCachedKey = 255
 
 // result is what a rule made of a message.
@@ -15,20 +18,28 @@ type result struct {
 	set   []string // parallel to rule.set
 }
 
-// remembered is a result that the routing key alone decided.
+// question is what decided a result: the routing key and, where rules ask for
+// fields of the payload, their values.
+type question struct {
+	key    string
+	fields string // as by fields.appendQuestion; "" if there are none
+}
+
+// remembered is the answer to a question.
 type remembered struct {
-	key string
+	question
+	want jsonscan.Mask // not 0: these fields must be known; there is no result
 	result
 }
 
-// cache remembers results by routing key, at most size of them, in two
-// generations: when the young one has filled half of the size it becomes the
-// old one, and what was in the old one and not used since is forgotten.
+// cache remembers answers, at most size of them, in two generations: when the
+// young one has filled half of the size it becomes the old one, and what was in
+// the old one and not used since is forgotten.
 type cache struct {
 	half int
 
 	mu         sync.Mutex
-	young, old map[string]*remembered
+	young, old map[question]*remembered
 }
 
 // newCache returns nil when nothing is to be remembered.
@@ -36,40 +47,44 @@ func newCache(size int) *cache {
 	if size == 0 {
 		return nil
 	}
-	return &cache{half: max(1, size/2), young: map[string]*remembered{}}
+	return &cache{half: max(1, size/2), young: map[question]*remembered{}}
 }
 
-// get returns the result for key, or nil.
-func (c *cache) get(key string) *remembered {
+// get returns the answer for a routing key and the values of fields, or nil.
+func (c *cache) get(key string, fields []byte) *remembered {
+	if c == nil {
+		return nil
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	r, ok := c.young[key]
+	// Written in the brackets, the conversion copies nothing.
+	r, ok := c.young[question{key, string(fields)}]
 	if !ok {
-		if r, ok = c.old[key]; ok {
+		if r, ok = c.old[question{key, string(fields)}]; ok {
 			c.insert(r)
 		}
 	}
 	return r
 }
 
-// put remembers r for key. It copies what may be a piece of something large.
-func (c *cache) put(key string, r result) {
-	if len(key) > maxCachedKey {
+// put remembers r. It copies what may be a piece of something large.
+func (c *cache) put(r remembered) {
+	if c == nil || len(r.key)+len(r.fields) > maxCachedKey {
 		return
 	}
-	set := make([]string, len(r.set))
+	kept := &remembered{question{strings.Clone(r.key), strings.Clone(r.fields)}, r.want, r.result}
+	kept.set = make([]string, len(r.set))
 	for i, s := range r.set {
-		set[i] = strings.Clone(s)
+		kept.set[i] = strings.Clone(s)
 	}
-	r.set = set
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.insert(&remembered{strings.Clone(key), r})
+	c.insert(kept)
 }
 
 func (c *cache) insert(r *remembered) {
 	if len(c.young) >= c.half {
-		c.old, c.young = c.young, make(map[string]*remembered, c.half)
+		c.old, c.young = c.young, make(map[question]*remembered, c.half)
 	}
-	c.young[r.key] = r
+	c.young[r.question] = r
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/kraft-edge/datafeed/feed"
+	"github.com/kraft-edge/datafeed/internal/jsonscan"
 )
 
 // Unmatched says what happens to a message that no rule matches.
@@ -23,10 +24,12 @@ func (Unmatched) Values() []string {
 	return []string{string(UnmatchedQuarantine), string(UnmatchedFilter)}
 }
 
-// Rule gives messages of one form of routing key and headers their topic.
+// Rule gives messages of one form of routing key, headers and payload their
+// topic.
 type Rule struct {
 	Match   string            `yaml:"match" doc:"Pattern of the routing key, such as telemetry.{site}.{line}.{device}.{tag}; * is a part without a name, {rest...} at the end all parts that remain."`
 	Headers map[string]string `yaml:"headers" doc:"Patterns of headers by name; the rule matches only when each is there and matches."`
+	Fields  map[string]string `yaml:"fields" doc:"Patterns of values in the JSON payload by JSON Pointer, such as /device or /values/0/x; the rule matches only when each is there, is a text, a number, true or false, and matches."`
 	Topic   string            `yaml:"topic" doc:"Template of the topic, such as kraft/{site}/{line}/{device}/{tag}."`
 	Set     map[string]string `yaml:"set" doc:"Templates of metadata to set, by name; a sink sends metadata as headers or user properties."`
 }
@@ -38,7 +41,7 @@ type Config struct {
 	Separator     string    `yaml:"separator" doc:"The one character between the parts of a routing key."`
 	EscapeDots    bool      `yaml:"escapeDots" doc:"Escape dots in captured values too, for brokers such as RabbitMQ's MQTT plugin that exchange dots and slashes."`
 	MaxTopicBytes int       `yaml:"maxTopicBytes" doc:"Longest topic in bytes; a message whose topic would be longer is quarantined."`
-	CacheKeys     int       `yaml:"cacheKeys" doc:"Most routing keys whose topic is remembered, about 250 bytes of memory each; 0 remembers none."`
+	CacheKeys     int       `yaml:"cacheKeys" doc:"Most routing keys, and where rules have fields most keys with values of fields, whose topic is remembered, about 250 bytes of memory each; 0 remembers none."`
 }
 
 // The limits of a configuration.
@@ -60,19 +63,21 @@ func DefaultConfig() Config {
 
 // Validate reports all that is wrong, as [feed.ConfigError]s.
 func (c *Config) Validate() error {
-	_, err := compile(c)
+	_, _, err := compile(c)
 	return err
 }
 
-// compile makes the rules of c ready to match, and reports all that is wrong.
-func compile(c *Config) ([]*rule, error) {
+// compile makes the rules of c ready to match, with the pointers of all their
+// fields, and reports all that is wrong.
+func compile(c *Config) ([]*rule, *jsonscan.Pointers, error) {
 	errs := c.checkScalars()
 	if !c.separates() {
-		return nil, errors.Join(errs...) // without a separator no pattern can be read
+		return nil, nil, errors.Join(errs...) // without a separator no pattern can be read
 	}
+	pointers := &jsonscan.Pointers{}
 	rules := make([]*rule, 0, len(c.Rules))
 	for i := range c.Rules {
-		r, ruleErrs := compileRule(&c.Rules[i], c)
+		r, ruleErrs := compileRule(&c.Rules[i], c, pointers)
 		if len(ruleErrs) > 0 {
 			for _, e := range ruleErrs {
 				e.Key = fmt.Sprintf("rules[%d].%s", i, e.Key)
@@ -83,7 +88,7 @@ func compile(c *Config) ([]*rule, error) {
 		rules = append(rules, r)
 	}
 	errs = append(errs, shadowed(rules)...)
-	return rules, errors.Join(errs...)
+	return rules, pointers, errors.Join(errs...)
 }
 
 func (c *Config) checkScalars() []error {

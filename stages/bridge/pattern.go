@@ -14,12 +14,16 @@ type values [maxNames]string
 
 // names are the captures of one rule.
 type names struct {
+	key   string            // of the configuration, whose pattern is being read
+	keys  map[string]string // where each was captured
 	slots map[string]int
 	rest  string          // the name that stands for several parts, or ""
 	used  map[string]bool // by a template
 }
 
-func newNames() *names { return &names{slots: map[string]int{}, used: map[string]bool{}} }
+func newNames() *names {
+	return &names{keys: map[string]string{}, slots: map[string]int{}, used: map[string]bool{}}
+}
 
 // add gives name the next slot. The empty name is anonymous.
 func (n *names) add(name string) (int, error) {
@@ -32,11 +36,12 @@ func (n *names) add(name string) (int, error) {
 	if len(n.slots) == maxNames {
 		return 0, fmt.Errorf("captures more than %d names: write * for parts that are not needed", maxNames)
 	}
+	n.keys[name] = n.key
 	n.slots[name] = len(n.slots)
 	return n.slots[name], nil
 }
 
-// text is the pattern of one part or of one header: literals[0], a capture,
+// text is the pattern of one part, header or field: literals[0], a capture,
 // literals[1], a capture, …, literals[n]. All literals but the first and the
 // last are non-empty.
 type text struct {
@@ -173,7 +178,7 @@ func cutPart(s string, separator byte) (part, rest string, more bool) {
 	return s, "", false
 }
 
-// parseText reads the pattern of one part or one header.
+// parseText reads the pattern of one part, header or field.
 func parseText(s string, n *names) (text, error) {
 	var p text
 	var lit strings.Builder

@@ -4,16 +4,21 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/kraft-edge/datafeed/feed"
+	"github.com/kraft-edge/datafeed/internal/jsonscan"
 )
 
 // rule is a [Rule] ready to match.
 type rule struct {
 	key     key
-	headers []header // by name
+	headers []header      // by name
+	fields  []field       // by number
+	want    jsonscan.Mask // the pointers of fields
 	topic   []piece
 	set     []setting // by name
 }
@@ -39,9 +44,9 @@ func (r *rule) matchHeaders(md message.Metadata, v *values) bool {
 	return true
 }
 
-// compileRule makes r ready to match. The keys of its errors are relative to
-// the rule.
-func compileRule(r *Rule, c *Config) (*rule, []*feed.ConfigError) {
+// compileRule makes r ready to match, and adds the pointers of its fields to
+// those of all rules. The keys of its errors are relative to the rule.
+func compileRule(r *Rule, c *Config, pointers *jsonscan.Pointers) (*rule, []*feed.ConfigError) {
 	var errs []*feed.ConfigError
 	bad := func(key, remedy string, err error) {
 		errs = append(errs, &feed.ConfigError{Key: key, Problem: err.Error(), Remedy: remedy})
@@ -49,6 +54,7 @@ func compileRule(r *Rule, c *Config) (*rule, []*feed.ConfigError) {
 	n := newNames()
 	compiled := &rule{}
 	var err error
+	n.key = "match"
 	if compiled.key, err = parseKey(r.Match, c.Separator[0], n); err != nil {
 		bad("match", "", err)
 	}
@@ -57,12 +63,28 @@ func compileRule(r *Rule, c *Config) (*rule, []*feed.ConfigError) {
 			bad("headers."+name, "use match for it", fmt.Errorf("the topic is no header"))
 			continue
 		}
+		n.key = "headers." + name
 		p, err := parseText(r.Headers[name], n)
 		if err != nil {
-			bad("headers."+name, "", err)
+			bad(n.key, "", err)
 		}
 		compiled.headers = append(compiled.headers, header{name, p})
 	}
+	for _, pointer := range slices.Sorted(maps.Keys(r.Fields)) {
+		n.key = fieldKey(pointer)
+		number, err := pointers.Add(pointer)
+		if err != nil {
+			bad(n.key, "write a JSON Pointer such as /device or /values/0/x", err)
+			continue
+		}
+		p, err := parseText(r.Fields[pointer], n)
+		if err != nil {
+			bad(n.key, "", err)
+		}
+		compiled.fields = append(compiled.fields, field{number, p})
+		compiled.want |= jsonscan.Bit(number)
+	}
+	slices.SortFunc(compiled.fields, func(a, b field) int { return a.number - b.number })
 	if len(errs) > 0 {
 		return nil, errs // which names there are is not known
 	}
@@ -88,11 +110,20 @@ func compileRule(r *Rule, c *Config) (*rule, []*feed.ConfigError) {
 	if len(errs) == 0 {
 		for _, name := range slices.Sorted(maps.Keys(n.slots)) {
 			if !n.used[name] {
-				bad("match", "write * for what is not needed", fmt.Errorf("{%s} is captured and never used", name))
+				bad(n.keys[name], "write * for what is not needed", fmt.Errorf("{%s} is captured and never used", name))
 			}
 		}
 	}
 	return compiled, errs
+}
+
+// fieldKey returns the key of a field in the configuration.
+func fieldKey(pointer string) string {
+	if pointer == "" || strings.ContainsAny(pointer, ".[]\"\\") {
+		// The reader of keys ends the name at the first bracket.
+		return "fields[" + strings.ReplaceAll(strconv.Quote(pointer), "]", `\x5d`) + "]"
+	}
+	return "fields." + pointer
 }
 
 // literalBytes returns the bytes of the template's own text.

@@ -42,6 +42,15 @@ func (r *rule) covers(other *rule) bool {
 			return false
 		}
 	}
+	for i := range r.fields {
+		f := &r.fields[i]
+		ok := slices.ContainsFunc(other.fields, func(o field) bool {
+			return o.number == f.number && f.pattern.covers(&o.pattern)
+		})
+		if !ok {
+			return false
+		}
+	}
 	return true
 }
 

@@ -1,4 +1,7 @@
-package blob
+// Package jsonscan reads JSON texts where they lie: it checks them, and finds
+// values by JSON Pointer, in one pass and without copying. It takes what
+// encoding/json takes, to the same depth.
+package jsonscan
 
 import (
 	"encoding/binary"
@@ -9,32 +12,25 @@ import (
 // maxNesting is the depth at which encoding/json gives up, too.
 const maxNesting = 10000
 
-// shape is what a line needs to know of a JSON payload.
-type shape struct {
-	valid    bool // one JSON value in UTF-8, white space around it allowed
-	newlines bool // raw line ends between the tokens
-}
-
-// scanJSON checks a payload. It takes what encoding/json.Valid takes, and asks
-// for UTF-8 besides, since one bad line would make a whole object unreadable
-// for many readers. It exists because it is several times as fast: see
-// BenchmarkScanJSON.
-func scanJSON(b []byte) shape {
-	s := scanner{b: b}
-	i := s.value(s.space(0), 1)
-	if i < 0 || s.space(i) != len(b) {
-		return shape{}
-	}
-	if s.wide && !utf8.Valid(b) {
-		return shape{}
-	}
-	return shape{valid: true, newlines: s.newlines}
-}
-
+// scanner reads one text. Its methods take the index to read at and return the
+// index after what they read, or -1 to read no further: something was wrong,
+// which fail has noted, or nothing more is wanted.
 type scanner struct {
 	b        []byte
 	newlines bool // a raw line end was seen outside of strings
 	wide     bool // a byte beyond ASCII was seen in a string
+	escaped  bool // a backslash was seen in a string
+
+	want  Mask   // pointers whose value is not decided yet
+	found []Span // by pointer
+
+	failedAt int
+	problem  problem // none as long as all is well
+}
+
+func (s *scanner) fail(i int, p problem) int {
+	s.failedAt, s.problem = i, p
+	return -1
 }
 
 // space returns the index of the first byte from i on that is no white space.
@@ -52,19 +48,19 @@ func (s *scanner) space(i int) int {
 	return i
 }
 
-// The following return the index after what they read, or -1.
-
-func (s *scanner) value(i, depth int) int {
+// value reads any value. Of an object or array it looks for what n names; nil
+// names nothing.
+func (s *scanner) value(i, depth int, n *node) int {
 	if i >= len(s.b) {
-		return -1
+		return s.fail(i, noValue)
 	}
 	switch c := s.b[i]; c {
 	case '"':
 		return s.string(i + 1)
 	case '{':
-		return s.object(i+1, depth)
+		return s.object(i+1, depth, n)
 	case '[':
-		return s.array(i+1, depth)
+		return s.array(i+1, depth, n)
 	case 't':
 		return s.word(i, "true")
 	case 'f':
@@ -76,9 +72,9 @@ func (s *scanner) value(i, depth int) int {
 	}
 }
 
-func (s *scanner) object(i, depth int) int {
+func (s *scanner) object(i, depth int, n *node) int {
 	if depth > maxNesting {
-		return -1
+		return s.fail(i-1, tooDeep)
 	}
 	i = s.space(i)
 	if i < len(s.b) && s.b[i] == '}' {
@@ -86,54 +82,73 @@ func (s *scanner) object(i, depth int) int {
 	}
 	for {
 		if i >= len(s.b) || s.b[i] != '"' {
+			return s.fail(i, noName)
+		}
+		start := i + 1
+		s.escaped = false
+		if i = s.string(start); i < 0 {
 			return -1
 		}
-		if i = s.string(i + 1); i < 0 {
-			return -1
+		var child *node
+		if n != nil {
+			child = n.member(s.b[start:i-1], s.escaped, s.want)
 		}
 		if i = s.space(i); i >= len(s.b) || s.b[i] != ':' {
+			return s.fail(i, noColon)
+		}
+		i = s.space(i + 1)
+		if child == nil {
+			i = s.value(i, depth+1, nil)
+		} else {
+			i = s.pointed(i, depth+1, child)
+		}
+		if i < 0 {
 			return -1
 		}
-		if i = s.value(s.space(i+1), depth+1); i < 0 {
+		if i = s.space(i); i >= len(s.b) || s.b[i] != ',' && s.b[i] != '}' {
+			return s.fail(i, noMemberEnd)
+		}
+		if n != nil && s.want == 0 {
 			return -1
 		}
-		if i = s.space(i); i >= len(s.b) {
-			return -1
-		}
-		switch s.b[i] {
-		case ',':
-			i = s.space(i + 1)
-		case '}':
+		if s.b[i] == '}' {
 			return i + 1
-		default:
-			return -1
 		}
+		i = s.space(i + 1)
 	}
 }
 
-func (s *scanner) array(i, depth int) int {
+func (s *scanner) array(i, depth int, n *node) int {
 	if depth > maxNesting {
-		return -1
+		return s.fail(i-1, tooDeep)
 	}
 	i = s.space(i)
 	if i < len(s.b) && s.b[i] == ']' {
 		return i + 1
 	}
-	for {
-		if i = s.value(i, depth+1); i < 0 {
+	for index := 0; ; index++ {
+		var child *node
+		if n != nil {
+			child = n.element(index, s.want)
+		}
+		if child == nil {
+			i = s.value(i, depth+1, nil)
+		} else {
+			i = s.pointed(i, depth+1, child)
+		}
+		if i < 0 {
 			return -1
 		}
-		if i = s.space(i); i >= len(s.b) {
+		if i = s.space(i); i >= len(s.b) || s.b[i] != ',' && s.b[i] != ']' {
+			return s.fail(i, noElementEnd)
+		}
+		if n != nil && s.want == 0 {
 			return -1
 		}
-		switch s.b[i] {
-		case ',':
-			i = s.space(i + 1)
-		case ']':
+		if s.b[i] == ']' {
 			return i + 1
-		default:
-			return -1
 		}
+		i = s.space(i + 1)
 	}
 }
 
@@ -160,7 +175,7 @@ func (s *scanner) string(i int) int {
 			i += 8
 		}
 		if i >= len(b) {
-			return -1
+			return s.fail(i, noQuote)
 		}
 		switch c := b[i]; {
 		case c == '"':
@@ -170,7 +185,7 @@ func (s *scanner) string(i int) int {
 				return -1
 			}
 		case c < 0x20:
-			return -1
+			return s.fail(i, controlCharacter)
 		default:
 			s.wide = s.wide || c >= utf8.RuneSelf
 			i++
@@ -180,40 +195,50 @@ func (s *scanner) string(i int) int {
 
 // escape reads what follows a backslash.
 func (s *scanner) escape(i int) int {
+	s.escaped = true
 	if i >= len(s.b) {
-		return -1
+		return s.fail(i, noEscaped)
 	}
 	switch s.b[i] {
 	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
 		return i + 1
 	case 'u':
-		if i+5 > len(s.b) {
-			return -1
-		}
-		for _, c := range s.b[i+1 : i+5] {
-			if !('0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f') {
-				return -1
+		for end := i + 5; ; {
+			i++
+			if i == end {
+				return i
+			}
+			if i >= len(s.b) || !isHex(s.b[i]) {
+				return s.fail(i, noHex)
 			}
 		}
-		return i + 5
 	}
-	return -1
+	return s.fail(i, badEscape)
 }
 
+func isHex(c byte) bool { return '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f' }
+
 func (s *scanner) word(i int, word string) int {
-	if len(s.b)-i < len(word) || string(s.b[i:i+len(word)]) != word {
-		return -1
+	if len(s.b)-i >= len(word) && string(s.b[i:i+len(word)]) == word {
+		return i + len(word)
 	}
-	return i + len(word)
+	for k := 0; i < len(s.b) && s.b[i] == word[k]; k++ {
+		i++
+	}
+	return s.fail(i, badWord)
 }
 
 func (s *scanner) number(i int) int {
-	if i < len(s.b) && s.b[i] == '-' {
+	start := i
+	if s.b[i] == '-' {
 		i++
 	}
 	if i < len(s.b) && s.b[i] == '0' {
 		i++
 	} else if i = s.digits(i); i < 0 {
+		if s.failedAt == start {
+			s.problem = noValue
+		}
 		return -1
 	}
 	if i < len(s.b) && s.b[i] == '.' {
@@ -238,26 +263,7 @@ func (s *scanner) digits(i int) int {
 		i++
 	}
 	if i == start {
-		return -1
+		return s.fail(i, noDigit)
 	}
 	return i
-}
-
-// appendCompact appends a valid JSON text without white space between tokens.
-func appendCompact(dst, b []byte) []byte {
-	inString := false
-	for i := 0; i < len(b); i++ {
-		switch c := b[i]; {
-		case inString && c == '\\':
-			dst = append(dst, c, b[i+1])
-			i++
-			continue
-		case c == '"':
-			inString = !inString
-		case !inString && (c == ' ' || c == '\t' || c == '\n' || c == '\r'):
-			continue
-		}
-		dst = append(dst, b[i])
-	}
-	return dst
 }

@@ -1,4 +1,4 @@
-package blob
+package jsonscan
 
 import (
 	"bytes"
@@ -16,53 +16,53 @@ var jsonSeeds = []string{
 	`"abcdefgh\"ijklmnop\\"`, `"aaaaaaaaaaaaaaaaéaaaaaaa"`, "\v1", "1\f",
 }
 
-// checkScan compares a scan with what encoding/json says.
-func checkScan(t *testing.T, b []byte) {
+// compareCheck compares a scan with what encoding/json says.
+func compareCheck(t *testing.T, b []byte) {
 	t.Helper()
-	got := scanJSON(b)
-	if want := json.Valid(b) && utf8.Valid(b); got.valid != want {
-		t.Fatalf("scanJSON(%q).valid = %v, want %v", b, got.valid, want)
+	got := Check(b)
+	if want := json.Valid(b) && utf8.Valid(b); got.Valid != want {
+		t.Fatalf("Check(%q).Valid = %v, want %v", b, got.Valid, want)
 	}
-	if !got.valid {
+	if !got.Valid {
 		return
 	}
-	if want := bytes.ContainsAny(b, "\r\n"); got.newlines != want {
-		t.Fatalf("scanJSON(%q).newlines = %v, want %v", b, got.newlines, want)
+	if want := bytes.ContainsAny(b, "\r\n"); got.Newlines != want {
+		t.Fatalf("Check(%q).Newlines = %v, want %v", b, got.Newlines, want)
 	}
 	var want bytes.Buffer
 	if err := json.Compact(&want, b); err != nil {
 		t.Fatal(err)
 	}
-	if c := appendCompact(nil, b); !bytes.Equal(c, want.Bytes()) {
-		t.Fatalf("appendCompact(%q) = %q, want %q", b, c, want.Bytes())
+	if c := AppendCompact(nil, b); !bytes.Equal(c, want.Bytes()) {
+		t.Fatalf("AppendCompact(%q) = %q, want %q", b, c, want.Bytes())
 	}
 }
 
-func TestScanJSON(t *testing.T) {
+func TestCheck(t *testing.T) {
 	for _, s := range jsonSeeds {
-		checkScan(t, []byte(s))
+		compareCheck(t, []byte(s))
 	}
 	for _, depth := range []int{100, maxNesting, maxNesting + 1} {
-		checkScan(t, []byte(strings.Repeat("[", depth)+strings.Repeat("]", depth)))
-		checkScan(t, []byte(strings.Repeat(`{"a":`, depth)+"1"+strings.Repeat("}", depth)))
+		compareCheck(t, []byte(strings.Repeat("[", depth)+strings.Repeat("]", depth)))
+		compareCheck(t, []byte(strings.Repeat(`{"a":`, depth)+"1"+strings.Repeat("}", depth)))
 	}
 }
 
-func FuzzScanJSON(f *testing.F) {
+func FuzzCheck(f *testing.F) {
 	for _, s := range jsonSeeds {
 		f.Add([]byte(s))
 	}
-	f.Fuzz(func(t *testing.T, b []byte) { checkScan(t, b) })
+	f.Fuzz(func(t *testing.T, b []byte) { compareCheck(t, b) })
 }
 
 // reading is a payload of 200 bytes.
 var reading = []byte(`{"device":"press-017","tag":"hydraulics.pressure.main","ts":"2026-11-21T03:40:39.123456Z","value":182.4375,"quality":"good","seq":1234567,"site":"north","line":"line-03","unit":"bar","batch":"A-77123"}`)
 
-func BenchmarkScanJSON(b *testing.B) {
+func BenchmarkCheck(b *testing.B) {
 	b.Run("scan", func(b *testing.B) {
 		b.SetBytes(int64(len(reading)))
 		for b.Loop() {
-			if !scanJSON(reading).valid {
+			if !Check(reading).Valid {
 				b.Fatal("invalid")
 			}
 		}
