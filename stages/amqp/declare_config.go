@@ -72,6 +72,7 @@ type Declare struct {
 	Exchange             Exchange   `yaml:"exchange" doc:"Exchange to declare and bind the queue to."`
 	RoutingKeys          []string   `yaml:"routingKeys" doc:"Routing keys that bind the queue to exchange."`
 	Bindings             []Binding  `yaml:"bindings" doc:"Further bindings, to exchanges that exist."`
+	Shards               Shards     `yaml:"shards" doc:"Spread what is bound over several queues by a hash of the routing key: the queue is one of them."`
 	MaxLength            int64      `yaml:"maxLength" doc:"Most messages in the queue; 0 is no limit."`
 	MaxBytes             feed.Size  `yaml:"maxBytes" doc:"Most bytes of payload in the queue; 0 is no limit."`
 	Overflow             Overflow   `yaml:"overflow" doc:"What a full queue does: reject-publish (default) or drop-head, which loses the oldest messages."`
@@ -97,6 +98,14 @@ func (e Exchange) kind() string {
 type Binding struct {
 	Exchange   string `yaml:"exchange" doc:"Exchange to bind to."`
 	RoutingKey string `yaml:"routingKey" doc:"Routing key, or pattern, of the binding."`
+}
+
+// Shards spreads messages over several queues so that all of one routing key
+// go to the same one. The bindings of [Declare] then bind the shards' exchange
+// instead of the queue.
+type Shards struct {
+	Exchange string   `yaml:"exchange" doc:"Exchange of the type x-modulus-hash to declare in front of the shards; empty declares none."`
+	Queues   []string `yaml:"queues" doc:"All shards, the source's own queue among them: each is declared like it; the list must be the same wherever one of them is read."`
 }
 
 // DeadLetter says where given-up messages go.
@@ -178,6 +187,7 @@ func (p *problems) checkDeclare(d *Declare) {
 		p.checkName(key+".exchange", b.Exchange)
 		p.checkName(key+".routingKey", b.RoutingKey)
 	}
+	p.checkShards(d)
 	dl := d.DeadLetter
 	if dl.Exchange == "" && (dl.Queue != "" || dl.RoutingKey != "" || dl.Strategy != "") {
 		p.add("declare.deadLetter.exchange", "is missing", "name the dead-letter exchange")
@@ -187,5 +197,37 @@ func (p *problems) checkDeclare(d *Declare) {
 	}
 	if d.atLeastOnce() && d.overflow() != OverflowReject {
 		p.add("declare.overflow", "at-least-once dead letters need reject-publish", "remove overflow, or use deadLetter.strategy: at-most-once")
+	}
+}
+
+func (p *problems) checkShards(d *Declare) {
+	const queues = "declare.shards.queues"
+	s := d.Shards
+	p.checkName("declare.shards.exchange", s.Exchange)
+	switch {
+	case s.Exchange == "" && len(s.Queues) == 0:
+		return
+	case s.Exchange == "":
+		p.add("declare.shards.exchange", "is missing", "name the exchange that spreads the messages, such as telemetry.shards")
+	case s.Exchange == d.Exchange.Name:
+		p.add("declare.shards.exchange", "is also declare.exchange", "use two names: one exchange takes what devices publish, the other spreads it")
+	}
+	if len(s.Queues) < 2 {
+		p.add(queues, fmt.Sprintf("lists %d", len(s.Queues)), "list all shards, two at least, or remove declare.shards")
+	}
+	seen := map[string]bool{}
+	for i, q := range s.Queues {
+		key := fmt.Sprintf("%s[%d]", queues, i)
+		switch {
+		case q == "":
+			p.add(key, "is empty", "name a queue")
+		case seen[q]:
+			p.add(key, fmt.Sprintf("%q is listed twice", q), "remove one")
+		}
+		p.checkName(key, q)
+		seen[q] = true
+	}
+	if !d.SingleActiveConsumer {
+		p.add("declare.singleActiveConsumer", "is off, and two consumers of a shard would break the order that shards are for", "set it to true, or use one queue for all consumers")
 	}
 }

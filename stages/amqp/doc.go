@@ -79,6 +79,13 @@
 // with other arguments, the source fails with a [feed.ConfigError] that names
 // the argument, what was asked for and what is there.
 //
+// With declare.shards the queue is one of several that share the load and keep
+// the order of each routing key: an exchange of the type x-modulus-hash stands
+// between exchange and the queues, and each queue has a single active consumer.
+// The source declares all shards, and binds their exchange when the last one is
+// bound, so that the first message finds the final layout. The plugin
+// rabbitmq_sharding must be enabled. docs/scaling.md has the whole layout.
+//
 // # Configuration
 //
 //	source:

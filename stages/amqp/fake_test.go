@@ -453,6 +453,12 @@ func (ch *fakeChannel) QueueBind(name, key, exchange string, _ bool, _ amqp091.T
 	return nil
 }
 
+func (ch *fakeChannel) ExchangeBind(destination, key, source string, _ bool, _ amqp091.Table) error {
+	defer ch.lock()()
+	ch.l.b.declared = append(ch.l.b.declared, fmt.Sprintf("bind exchange %s %s %s", destination, key, source))
+	return nil
+}
+
 func (ch *fakeChannel) ExchangeDeclare(name, kind string, durable, _, _, _ bool, _ amqp091.Table) error {
 	defer ch.lock()()
 	ch.l.b.declared = append(ch.l.b.declared, fmt.Sprintf("exchange %s %s durable=%v", name, kind, durable))

@@ -57,6 +57,7 @@ type channel interface {
 	QueueDeclarePassive(name string, durable, autoDelete, exclusive, noWait bool, args amqp091.Table) (amqp091.Queue, error)
 	QueueBind(name, key, exchange string, noWait bool, args amqp091.Table) error
 	ExchangeDeclare(name, kind string, durable, autoDelete, internal, noWait bool, args amqp091.Table) error
+	ExchangeBind(destination, key, source string, noWait bool, args amqp091.Table) error
 	ExchangeDeclarePassive(name, kind string, durable, autoDelete, internal, noWait bool, args amqp091.Table) error
 
 	NotifyClose(c chan *amqp091.Error) chan *amqp091.Error

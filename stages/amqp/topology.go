@@ -37,13 +37,23 @@ func (d *Declare) apply(ch channel, queue string, major int) error {
 	if err := d.declareDeadLetters(ch, major); err != nil {
 		return err
 	}
-	if _, err := ch.QueueDeclare(queue, !d.Transient, false, false, false, d.arguments(major)); err != nil {
-		return explainMismatch("queue", queue, "declare", err)
+	if d.Shards.Exchange != "" {
+		return d.declareShards(ch, queue, major)
+	}
+	if err := d.declareQueue(ch, queue, major); err != nil {
+		return err
 	}
 	for _, b := range d.bindings() {
 		if err := ch.QueueBind(queue, b.RoutingKey, b.Exchange, false, nil); err != nil {
 			return fmt.Errorf("bind queue %q to exchange %q with routing key %q: %w", queue, b.Exchange, b.RoutingKey, err)
 		}
+	}
+	return nil
+}
+
+func (d *Declare) declareQueue(ch channel, queue string, major int) error {
+	if _, err := ch.QueueDeclare(queue, !d.Transient, false, false, false, d.arguments(major)); err != nil {
+		return explainMismatch("queue", queue, "declare", err)
 	}
 	return nil
 }

@@ -21,7 +21,7 @@ type RabbitMQConfig struct {
 	// Settings are further lines of rabbitmq.conf.
 	Settings []string
 
-	// Plugins are enabled besides the management plugin, the consistent hash exchange and, with TLS, EXTERNAL login.
+	// Plugins are enabled besides the management plugin, the one with the modulus hash exchange and, with TLS, EXTERNAL login.
 	Plugins []string
 }
 
@@ -98,7 +98,7 @@ func (r *RabbitMQ) write(config RabbitMQConfig, http int) error {
 		"log.file = false",
 		"channel_max = 2047",
 	}
-	plugins := append([]string{"rabbitmq_management", "rabbitmq_consistent_hash_exchange"}, config.Plugins...)
+	plugins := append([]string{"rabbitmq_management", "rabbitmq_sharding"}, config.Plugins...)
 	if config.TLS != nil {
 		plugins = append(plugins, "rabbitmq_auth_mechanism_ssl")
 		settings = append(settings,
