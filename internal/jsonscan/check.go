@@ -13,7 +13,7 @@ type Shape struct {
 // BenchmarkCheck.
 func Check(b []byte) Shape {
 	s := scanner{b: b}
-	i := s.value(s.space(0), 1, nil)
+	i := s.value(s.space(0), 1)
 	if i < 0 || s.space(i) != len(b) {
 		return Shape{}
 	}

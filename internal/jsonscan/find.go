@@ -27,11 +27,17 @@ func (p *Pointers) Find(b []byte, want Mask, found []Span) error {
 // that pass through n.
 func (s *scanner) pointed(start, depth int, n *node) int {
 	s.escaped = false
-	inner := n
-	if len(n.children) == 0 {
-		inner = nil
+	i := start
+	switch {
+	case len(n.children) == 0 || i >= len(s.b):
+		i = s.value(i, depth)
+	case s.b[i] == '{':
+		i = s.members(i+1, depth, n)
+	case s.b[i] == '[':
+		i = s.elements(i+1, depth, n)
+	default:
+		i = s.value(i, depth)
 	}
-	i := s.value(start, depth, inner)
 	if i < 0 {
 		return -1
 	}
@@ -46,4 +52,71 @@ func (s *scanner) pointed(start, depth int, n *node) int {
 	}
 	s.want &^= n.through
 	return i
+}
+
+// members reads an object and looks for the children of n.
+func (s *scanner) members(i, depth int, n *node) int {
+	if i = s.space(i); i < len(s.b) && s.b[i] == '}' {
+		return i + 1
+	}
+	for {
+		if i >= len(s.b) || s.b[i] != '"' {
+			return s.fail(i, noName)
+		}
+		start := i + 1
+		s.escaped = false
+		if i = s.string(start); i < 0 {
+			return -1
+		}
+		child := n.member(s.b[start:i-1], s.escaped, s.want)
+		if i = s.space(i); i >= len(s.b) || s.b[i] != ':' {
+			return s.fail(i, noColon)
+		}
+		i = s.space(i + 1)
+		if child == nil {
+			i = s.value(i, depth+1)
+		} else {
+			i = s.pointed(i, depth+1, child)
+		}
+		if i < 0 {
+			return -1
+		}
+		if i = s.space(i); i >= len(s.b) || s.b[i] != ',' && s.b[i] != '}' {
+			return s.fail(i, noMemberEnd)
+		}
+		if s.want == 0 {
+			return -1
+		}
+		if s.b[i] == '}' {
+			return i + 1
+		}
+		i = s.space(i + 1)
+	}
+}
+
+// elements reads an array and looks for the children of n.
+func (s *scanner) elements(i, depth int, n *node) int {
+	if i = s.space(i); i < len(s.b) && s.b[i] == ']' {
+		return i + 1
+	}
+	for index := 0; ; index++ {
+		if child := n.element(index, s.want); child == nil {
+			i = s.value(i, depth+1)
+		} else {
+			i = s.pointed(i, depth+1, child)
+		}
+		if i < 0 {
+			return -1
+		}
+		if i = s.space(i); i >= len(s.b) || s.b[i] != ',' && s.b[i] != ']' {
+			return s.fail(i, noElementEnd)
+		}
+		if s.want == 0 {
+			return -1
+		}
+		if s.b[i] == ']' {
+			return i + 1
+		}
+		i = s.space(i + 1)
+	}
 }

@@ -48,9 +48,8 @@ func (s *scanner) space(i int) int {
 	return i
 }
 
-// value reads any value. Of an object or array it looks for what n names; nil
-// names nothing.
-func (s *scanner) value(i, depth int, n *node) int {
+// value reads any value.
+func (s *scanner) value(i, depth int) int {
 	if i >= len(s.b) {
 		return s.fail(i, noValue)
 	}
@@ -58,9 +57,9 @@ func (s *scanner) value(i, depth int, n *node) int {
 	case '"':
 		return s.string(i + 1)
 	case '{':
-		return s.object(i+1, depth, n)
+		return s.object(i+1, depth)
 	case '[':
-		return s.array(i+1, depth, n)
+		return s.array(i+1, depth)
 	case 't':
 		return s.word(i, "true")
 	case 'f':
@@ -72,7 +71,7 @@ func (s *scanner) value(i, depth int, n *node) int {
 	}
 }
 
-func (s *scanner) object(i, depth int, n *node) int {
+func (s *scanner) object(i, depth int) int {
 	if depth > maxNesting {
 		return s.fail(i-1, tooDeep)
 	}
@@ -84,41 +83,30 @@ func (s *scanner) object(i, depth int, n *node) int {
 		if i >= len(s.b) || s.b[i] != '"' {
 			return s.fail(i, noName)
 		}
-		start := i + 1
-		s.escaped = false
-		if i = s.string(start); i < 0 {
+		if i = s.string(i + 1); i < 0 {
 			return -1
-		}
-		var child *node
-		if n != nil {
-			child = n.member(s.b[start:i-1], s.escaped, s.want)
 		}
 		if i = s.space(i); i >= len(s.b) || s.b[i] != ':' {
 			return s.fail(i, noColon)
 		}
-		i = s.space(i + 1)
-		if child == nil {
-			i = s.value(i, depth+1, nil)
-		} else {
-			i = s.pointed(i, depth+1, child)
-		}
-		if i < 0 {
+		if i = s.value(s.space(i+1), depth+1); i < 0 {
 			return -1
 		}
-		if i = s.space(i); i >= len(s.b) || s.b[i] != ',' && s.b[i] != '}' {
+		if i = s.space(i); i >= len(s.b) {
 			return s.fail(i, noMemberEnd)
 		}
-		if n != nil && s.want == 0 {
-			return -1
-		}
-		if s.b[i] == '}' {
+		switch s.b[i] {
+		case ',':
+			i = s.space(i + 1)
+		case '}':
 			return i + 1
+		default:
+			return s.fail(i, noMemberEnd)
 		}
-		i = s.space(i + 1)
 	}
 }
 
-func (s *scanner) array(i, depth int, n *node) int {
+func (s *scanner) array(i, depth int) int {
 	if depth > maxNesting {
 		return s.fail(i-1, tooDeep)
 	}
@@ -126,29 +114,21 @@ func (s *scanner) array(i, depth int, n *node) int {
 	if i < len(s.b) && s.b[i] == ']' {
 		return i + 1
 	}
-	for index := 0; ; index++ {
-		var child *node
-		if n != nil {
-			child = n.element(index, s.want)
-		}
-		if child == nil {
-			i = s.value(i, depth+1, nil)
-		} else {
-			i = s.pointed(i, depth+1, child)
-		}
-		if i < 0 {
+	for {
+		if i = s.value(i, depth+1); i < 0 {
 			return -1
 		}
-		if i = s.space(i); i >= len(s.b) || s.b[i] != ',' && s.b[i] != ']' {
+		if i = s.space(i); i >= len(s.b) {
 			return s.fail(i, noElementEnd)
 		}
-		if n != nil && s.want == 0 {
-			return -1
-		}
-		if s.b[i] == ']' {
+		switch s.b[i] {
+		case ',':
+			i = s.space(i + 1)
+		case ']':
 			return i + 1
+		default:
+			return s.fail(i, noElementEnd)
 		}
-		i = s.space(i + 1)
 	}
 }
 
