@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -15,17 +16,31 @@ type programs struct {
 	feed, loop string
 }
 
-// build builds both programs the way the feed is released.
+const feedSource = "./cmd/feed"
+
+// releaseFlags are those of "make build".
+var releaseFlags = []string{"-trimpath"}
+
+// build builds both programs as "make build" does.
 func build(ctx context.Context, root, dir string) (programs, error) {
 	p := programs{feed: filepath.Join(dir, "feed"), loop: filepath.Join(dir, "plainloop")}
-	for program, source := range map[string]string{p.feed: "./cmd/feed", p.loop: "./internal/bench/plainloop"} {
-		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", program, source)
-		cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return programs{}, fmt.Errorf("build %s: %w\n%s", source, err, out)
+	for program, source := range map[string]string{p.feed: feedSource, p.loop: "./internal/bench/plainloop"} {
+		if err := goBuild(ctx, root, program, source); err != nil {
+			return programs{}, err
 		}
 	}
 	return p, nil
+}
+
+// goBuild builds one program; flags come on top of those of a release.
+func goBuild(ctx context.Context, root, program, source string, flags ...string) error {
+	args := slices.Concat([]string{"build"}, releaseFlags, flags, []string{"-o", program, source})
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build %s: %w\n%s", source, err, out)
+	}
+	return nil
 }
 
 // moduleRoot returns the folder of the module that the working directory is in.

@@ -8,67 +8,114 @@ import (
 	"strings"
 )
 
-// The chart's measures, in pixels.
+// A chart's measures, in pixels: a row for each result, a panel for each
+// metric, and in it a line for the feed and one for the plain loop.
 const (
-	chartWidth  = 760
-	plotLeft    = 110
-	plotWidth   = 600
-	rowHeight   = 26
-	panelHeight = 2*rowHeight + 58
+	chartTop    = 44 // legend and names of the metrics
+	panelLeft   = 24
+	panelWidth  = 340
+	panelGap    = 40
+	titleHeight = 30
+	lineHeight  = 22
+	axisHeight  = 26
+	rowHeight   = titleHeight + 2*lineHeight + axisHeight
 )
 
-// chart draws the CPU time and the rate of each run: a dot for each run, a bar
-// at the median, zero at the left.
-func chart(results []result) string {
-	panels := []metric{cpuMetric, rateMetric}
-	height := len(results)*len(panels)*panelHeight + 10
-	var b strings.Builder
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" font-family="sans-serif" font-size="13" role="img">`+"\n",
-		chartWidth, height, chartWidth, height)
-	b.WriteString("<title>CPU time and rate of the feed and of a plain loop</title>\n")
-	// Readable on light and dark pages alike.
-	fmt.Fprintf(&b, `<rect width="%d" height="%d" rx="6" fill="#ffffff"/>`+"\n", chartWidth, height)
-	y := 10
-	for _, r := range results {
-		for _, m := range panels {
-			drawPanel(&b, y, r, m)
-			y += panelHeight
+// chartStyle makes the chart follow whether people read light or dark. It
+// brings its background along, so that it can be read on any page.
+const chartStyle = `<style>
+.back{fill:#ffffff}.text{fill:#1f2328}.quiet{fill:#59636e}.grid{stroke:#d8dee4}
+.feed{fill:#0969da}.loop{fill:#bc4c00}.feed-median{stroke:#0969da}.loop-median{stroke:#bc4c00}
+@media (prefers-color-scheme: dark){
+.back{fill:#151b23}.text{fill:#f0f6fc}.quiet{fill:#9198a1}.grid{stroke:#3d444d}
+.feed{fill:#58a6ff}.loop{fill:#f0883e}.feed-median{stroke:#58a6ff}.loop-median{stroke:#f0883e}
+}
+</style>
+`
+
+// chart draws the metrics of each run: a dot for each run, a bar at the median,
+// zero at the left. It returns nothing for no results.
+func chart(title string, results []result, metrics []metric) string {
+	if len(results) == 0 {
+		return ""
+	}
+	width := 2*panelLeft + len(metrics)*panelWidth + (len(metrics)-1)*panelGap
+	height := chartTop + len(results)*rowHeight + 6
+	d := &drawing{}
+	fmt.Fprintf(d, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" font-family="system-ui, 'DejaVu Sans', sans-serif" font-size="13" role="img">`+"\n",
+		width, height, width, height)
+	fmt.Fprintf(d, "<title>%s</title>\n%s", html.EscapeString(title), chartStyle)
+	fmt.Fprintf(d, `<rect class="back" width="%d" height="%d" rx="6"/>`+"\n", width, height)
+	d.legend(panelLeft, 24)
+	for i, r := range results {
+		top := chartTop + i*rowHeight
+		for j, m := range metrics {
+			d.panel(panelLeft+j*(panelWidth+panelGap), top, r, m, j == 0)
 		}
 	}
-	b.WriteString("</svg>\n")
-	return b.String()
+	d.WriteString("</svg>\n")
+	return d.String()
 }
 
-func drawPanel(b *strings.Builder, y int, r result, m metric) {
-	feeds, loops := r.feeds(m), r.loops(m)
-	top := axisEnd(slices.Max(slices.Concat(feeds, loops, []float64{0})))
-	x := func(value float64) float64 { return plotLeft + plotWidth*value/top }
-	text := func(x float64, y int, anchor, fill, s string) {
-		fmt.Fprintf(b, `<text x="%.1f" y="%d" text-anchor="%s" fill="%s">%s</text>`+"\n", x, y, anchor, fill, html.EscapeString(s))
+// side is one of the contenders.
+type side struct {
+	name, class string
+	values      []float64
+}
+
+// drawing is an SVG image in the making.
+type drawing struct{ strings.Builder }
+
+func (d *drawing) text(x float64, y int, anchor, class, s string) {
+	fmt.Fprintf(d, `<text class="%s" x="%.1f" y="%d" text-anchor="%s">%s</text>`+"\n", class, x, y, anchor, html.EscapeString(s))
+}
+
+func (d *drawing) dot(x float64, y int, class string) {
+	fmt.Fprintf(d, `<circle class="%s" cx="%.1f" cy="%d" r="4.5" fill-opacity="0.5"/>`+"\n", class, x, y)
+}
+
+func (d *drawing) line(x1 float64, y1 int, x2 float64, y2, width int, class string) {
+	fmt.Fprintf(d, `<line class="%s" x1="%.1f" y1="%d" x2="%.1f" y2="%d" stroke-width="%d"/>`+"\n", class, x1, y1, x2, y2, width)
+}
+
+func (d *drawing) legend(x, y int) {
+	for _, s := range []side{{name: "feed", class: "feed"}, {name: "plain loop", class: "loop"}} {
+		fmt.Fprintf(d, `<rect class="%s" x="%d" y="%d" width="12" height="12" rx="6" fill-opacity="0.7"/>`+"\n", s.class, x, y-10)
+		d.text(float64(x+18), y, "start", "text", s.name)
+		x += 70
 	}
-	text(16, y+16, "start", "#111111", fmt.Sprintf("%s: %s, %s", r.path.title, m.name, m.unit))
-	rows := y + 24
-	bottom := rows + 2*rowHeight
+	d.text(float64(x+50), y, "start", "quiet", "a dot for each run, a bar at the median, its value at the right")
+}
+
+// panel draws a metric of a result; the first of a row names the path.
+func (d *drawing) panel(x, y int, r result, m metric, first bool) {
+	const valueWidth = 64 // for the median, right of the axis
+	sides := []side{{"feed", "feed", r.feeds(m)}, {"plain loop", "loop", r.loops(m)}}
+	end := axisEnd(slices.Max(slices.Concat(sides[0].values, sides[1].values, []float64{0})))
+	at := func(value float64) float64 { return float64(x) + (panelWidth-valueWidth)*value/end }
+	if first {
+		fmt.Fprintf(d, `<text class="text" x="%d" y="%d" font-weight="600">%s</text>`+"\n", x, y+12, html.EscapeString(r.path.title))
+	}
+	lines := y + titleHeight
+	bottom := lines + 2*lineHeight
+	d.text(at(end), y+titleHeight-4, "end", "quiet", m.name+", "+m.unit)
 	const ticks = 4
 	for i := range ticks + 1 {
-		value := top * float64(i) / ticks
-		fmt.Fprintf(b, `<line x1="%.1f" y1="%d" x2="%.1f" y2="%d" stroke="#dddddd"/>`+"\n", x(value), rows, x(value), bottom)
-		text(x(value), bottom+15, "middle", "#666666", axisLabel(value))
+		value := end * float64(i) / ticks
+		d.line(at(value), lines, at(value), bottom, 1, "grid")
+		d.text(at(value), bottom+15, "middle", "quiet", axisLabel(value))
 	}
-	for i, side := range []struct {
-		name, color string
-		values      []float64
-	}{{"feed", "#0b6bcb", feeds}, {"plain loop", "#b35900", loops}} {
-		middle := rows + i*rowHeight + rowHeight/2
-		text(plotLeft-10, middle+4, "end", side.color, side.name)
-		if len(side.values) == 0 {
+	for i, s := range sides {
+		middle := lines + i*lineHeight + lineHeight/2
+		if len(s.values) == 0 {
 			continue
 		}
-		median := x(summarize(side.values).median)
-		fmt.Fprintf(b, `<line x1="%.1f" y1="%d" x2="%.1f" y2="%d" stroke="%s" stroke-width="2"/>`+"\n", median, middle-10, median, middle+10, side.color)
-		for _, value := range side.values {
-			fmt.Fprintf(b, `<circle cx="%.1f" cy="%d" r="5" fill="%s" fill-opacity="0.55"/>`+"\n", x(value), middle, side.color)
+		median := summarize(s.values).median
+		for _, value := range s.values {
+			d.dot(at(value), middle, s.class)
 		}
+		d.line(at(median), middle-9, at(median), middle+9, 3, s.class+"-median")
+		d.text(at(end)+valueWidth, middle+4, "end", s.class, fmt.Sprintf(m.format, median))
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// A contender is a program that empties the queue until SIGTERM.
+// A contender is a program that empties queues until SIGTERM.
 type contender struct {
 	name string // "feed" or "plain loop"
 	args []string
@@ -28,10 +28,13 @@ const (
 	lookEvery = 10 * time.Millisecond
 )
 
+// settled waits until everything is settled; pid is the process that does it.
+type settled func(ctx context.Context, pid int) error
+
 // run starts the contender, stops it when settled returns, and measures it. It
 // fails when settled does, or when the contender does not live until then and
 // end with exit code 0.
-func (c contender) run(ctx context.Context, settled func(context.Context) error) (measurement, error) {
+func (c contender) run(ctx context.Context, settled settled) (measurement, error) {
 	m := measurement{}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -40,7 +43,7 @@ func (c contender) run(ctx context.Context, settled func(context.Context) error)
 		return m, err
 	}
 	isSettled := make(chan error, 1)
-	go func() { isSettled <- settled(ctx) }()
+	go func() { isSettled <- settled(ctx, p.cmd.Process.Pid) }()
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
 	watch := watch{pid: p.cmd.Process.Pid, lastWrite: p.begin}
@@ -54,7 +57,7 @@ func (c contender) run(ctx context.Context, settled func(context.Context) error)
 			cancel()
 			<-isSettled //nolint:errcheck // the process that ended is the error
 			p.ended <- ended
-			err = errors.New("it ended before the queue was empty")
+			err = errors.New("it ended before everything was settled")
 			waiting = false
 		}
 	}

@@ -15,8 +15,8 @@ func shell(script string) contender {
 func TestContenderIsStoppedWhenAllIsSettled(t *testing.T) {
 	// The script must have set its trap before it is stopped.
 	ready := t.TempDir() + "/ready"
-	script := `trap 'exit 0' TERM; for i in 1 2 3 4 5; do sleep 0.02; echo $GREETING; done; echo > ` + ready + `; while :; do sleep 0.01; done`
-	m, err := shell(script).run(t.Context(), func(ctx context.Context) error { return awaitFile(ctx, ready) })
+	script := `trap 'exit 0' TERM; for i in 1 2 3 4 5; do sleep 0.02; echo $GREETING, and more bytes than an acknowledgement has; done; echo > ` + ready + `; while :; do sleep 0.01; done`
+	m, err := shell(script).run(t.Context(), func(ctx context.Context, _ int) error { return awaitFile(ctx, ready) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +26,7 @@ func TestContenderIsStoppedWhenAllIsSettled(t *testing.T) {
 }
 
 func TestContenderThatEndsEarly(t *testing.T) {
-	_, err := shell("echo $GREETING; echo broken >&2; exit 3").run(t.Context(), func(ctx context.Context) error {
+	_, err := shell("echo $GREETING; echo broken >&2; exit 3").run(t.Context(), func(ctx context.Context, _ int) error {
 		<-ctx.Done()
 		return ctx.Err()
 	})
@@ -39,7 +39,7 @@ func TestContenderThatEndsEarly(t *testing.T) {
 
 func TestContenderWhoseQueueStaysFull(t *testing.T) {
 	stuck := errors.New("stuck")
-	_, err := shell("exec cat /dev/zero > /dev/null").run(t.Context(), func(context.Context) error { return stuck })
+	_, err := shell("exec cat /dev/zero > /dev/null").run(t.Context(), func(context.Context, int) error { return stuck })
 	if !errors.Is(err, stuck) {
 		t.Errorf("got %v", err)
 	}

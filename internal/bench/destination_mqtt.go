@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/kraft-edge/datafeed/internal/witness"
 )
@@ -39,38 +38,23 @@ func (d *mqttDestination) prepare(ctx context.Context, witnessed bool) error {
 }
 
 func (d *mqttDestination) check(ctx context.Context, p *published) error {
-	d.expected += p.messages
-	if err := d.received.await(ctx, d.expected); err != nil {
+	if err := d.count(ctx, p.messages); err != nil {
 		return err
 	}
 	if d.subscriber == nil {
 		return nil
 	}
-	d.await(ctx, p.messages)
+	awaitTally(ctx, d.arrived, p.messages)
 	if err := d.unsubscribe(); err != nil {
 		return fmt.Errorf("subscriber: %w", err)
 	}
 	return p.compare(d.arrived)
 }
 
-// await waits until n messages have reached the subscriber, or for long enough:
-// what is missing then shows in the comparison.
-func (d *mqttDestination) await(ctx context.Context, n int) {
-	patience := time.NewTimer(countPatience)
-	defer patience.Stop()
-	for {
-		changed := d.arrived.Changed()
-		if d.arrived.Distinct() >= uint64(n) {
-			return
-		}
-		select {
-		case <-changed:
-		case <-patience.C:
-			return
-		case <-ctx.Done():
-			return
-		}
-	}
+// count fails unless Mosquitto has received n publishes more, and not others.
+func (d *mqttDestination) count(ctx context.Context, n int) error {
+	d.expected += n
+	return d.received.await(ctx, d.expected)
 }
 
 func (d *mqttDestination) unsubscribe() error {

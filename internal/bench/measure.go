@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 )
@@ -10,33 +11,63 @@ import (
 func measureAll(ctx context.Context, s *stand, o options, out io.Writer) ([]result, error) {
 	var results []result
 	for _, p := range o.paths {
-		r := result{path: p}
-		s.progress.clear()
-		fmt.Fprintf(out, "%s: %d pairs of %d messages, after one to warm up\n", p.title, o.pairs, o.messages)
-		for i := range o.pairs + 1 {
-			one, err := measurePair(ctx, s, p, o.messages, i)
-			if err != nil {
-				return nil, err
-			}
-			s.progress.clear()
-			name := fmt.Sprintf("pair %d", i)
-			if i == 0 {
-				name = "warm-up"
-			} else {
-				r.pairs = append(r.pairs, one)
-			}
-			fmt.Fprintf(out, "  %-8s feed %s, plain loop %s; CPU ratio %.2f\n", name, one.feed, one.loop, cpuMetric.value(one.feed)/cpuMetric.value(one.loop))
+		r, err := measurePath(ctx, s, p, o, out)
+		if err != nil {
+			return nil, err
 		}
 		results = append(results, r)
 	}
 	return results, nil
 }
 
-// measurePair measures both contenders; which one is first alternates. The
-// first pair warms up, and is witnessed.
-func measurePair(ctx context.Context, s *stand, p path, n, i int) (one pair, err error) {
-	feed := func() error { one.feed, err = s.run(ctx, p, s.feed(p), n, i == 0); return err }
-	loop := func() error { one.loop, err = s.run(ctx, p, s.loop(p), n, i == 0); return err }
+// measurePath runs all pairs of a path. Unless it has a run-in of its own, a
+// first pair, which is witnessed, warms up.
+func measurePath(ctx context.Context, s *stand, p path, o options, out io.Writer) (r result, err error) {
+	r = result{path: p}
+	s.progress.clear()
+	fmt.Fprintf(out, "%s: %d pairs of %s\n", p.title, o.pairs, o.about(p))
+	if err := s.queues(p).declare(); err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, s.queues(p).remove()) }()
+	first := 0
+	if p.steady {
+		first = 1
+	}
+	for i := first; i <= o.pairs; i++ {
+		one, err := measurePair(ctx, s, p, o, i)
+		if err != nil {
+			return r, err
+		}
+		s.progress.clear()
+		name := fmt.Sprintf("pair %d", i)
+		if i == 0 {
+			name = "warm-up"
+		} else {
+			r.pairs = append(r.pairs, one)
+		}
+		fmt.Fprintf(out, "  %-8s feed %s; plain loop %s; CPU ratio %.2f\n", name, one.feed, one.loop, cpuMetric.value(one.feed)/cpuMetric.value(one.loop))
+	}
+	return r, nil
+}
+
+// measurePair measures both contenders; which one is first alternates. Pair 0
+// is witnessed.
+func measurePair(ctx context.Context, s *stand, p path, o options, i int) (one pair, err error) {
+	run := func(c competitor, into *measurement) error {
+		var err error
+		if p.steady {
+			*into, err = s.carrySteady(ctx, p, c, o.steadyLoad())
+		} else {
+			*into, err = s.carryBacklog(ctx, p, c, o.load, i == 0)
+		}
+		if err != nil {
+			return fmt.Errorf("%s, %s: %w", p.name, c.name, err)
+		}
+		return nil
+	}
+	feed := func() error { return run(s.feed(p), &one.feed) }
+	loop := func() error { return run(s.loop(p), &one.loop) }
 	order := []func() error{feed, loop}
 	if i%2 == 0 {
 		order = []func() error{loop, feed}

@@ -7,10 +7,14 @@ import (
 
 // measurement is what one run of a contender took.
 type measurement struct {
-	messages int
-	cpu      time.Duration // user and system, from start to end of the process
-	elapsed  time.Duration // from the start of the process until everything was settled
-	peakRSS  int64         // bytes
+	messages int           // that were measured, in each queue
+	cpu      time.Duration // user and system
+	elapsed  time.Duration
+	peakRSS  int64 // bytes, of the whole process's life
+
+	// At a steady rate only:
+	latency    latencies
+	duplicates int // messages that arrived again
 }
 
 // cpuPer100k is in seconds.
@@ -22,60 +26,17 @@ func (m measurement) cpuPer100k() float64 {
 func (m measurement) rate() float64 { return float64(m.messages) / m.elapsed.Seconds() }
 
 // rss is in MiB.
-func (m measurement) rss() float64 { return float64(m.peakRSS) / (1 << 20) }
-
-// pair is a run of the feed and one of the plain loop, one right after the
-// other.
-type pair struct {
-	feed, loop measurement
-}
-
-// result is all that was measured on a path.
-type result struct {
-	path  path
-	pairs []pair
-}
-
-// metric is one of the things that are measured.
-type metric struct {
-	name   string
-	unit   string
-	format string // of a value, for fmt
-	value  func(measurement) float64
-}
-
-var (
-	cpuMetric  = metric{"CPU per 100,000 messages", "s", "%.2f", measurement.cpuPer100k}
-	rateMetric = metric{"rate", "messages/s", "%.0f", measurement.rate}
-	rssMetric  = metric{"peak RSS", "MiB", "%.0f", measurement.rss}
-)
-
-// metrics returns all, the most important first.
-func metrics() []metric { return []metric{cpuMetric, rateMetric, rssMetric} }
-
-// feeds and loops return one side of all pairs.
-func (r result) feeds(m metric) []float64 {
-	return r.each(func(p pair) float64 { return m.value(p.feed) })
-}
-
-func (r result) loops(m metric) []float64 {
-	return r.each(func(p pair) float64 { return m.value(p.loop) })
-}
-
-// ratios returns feed/loop pair by pair.
-func (r result) ratios(m metric) []float64 {
-	return r.each(func(p pair) float64 { return m.value(p.feed) / m.value(p.loop) })
-}
-
-func (r result) each(f func(pair) float64) []float64 {
-	values := make([]float64, len(r.pairs))
-	for i, p := range r.pairs {
-		values[i] = f(p)
-	}
-	return values
-}
+func (m measurement) rss() float64 { return mebibytes(m.peakRSS) }
 
 // String shows the measurement in one line.
 func (m measurement) String() string {
-	return fmt.Sprintf("%.2f s CPU, %.0f/s, %.0f MiB", m.cpuPer100k(), m.rate(), m.rss())
+	if m.latency.max == 0 {
+		return fmt.Sprintf("%.2f s CPU, %.0f/s, %.1f MiB", m.cpuPer100k(), m.rate(), m.rss())
+	}
+	text := fmt.Sprintf("%.2f s CPU, p50 %.2f ms, p99 %.2f ms, max %.1f ms, %.1f MiB", m.cpuPer100k(),
+		milliseconds(m.latency.p50), milliseconds(m.latency.p99), milliseconds(m.latency.max), m.rss())
+	if m.duplicates > 0 {
+		text += fmt.Sprintf(", %d duplicates", m.duplicates)
+	}
+	return text
 }

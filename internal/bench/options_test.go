@@ -6,11 +6,11 @@ import (
 )
 
 func TestParse(t *testing.T) {
-	o, err := parse([]string{"-n", "1000", "-paths", "blob, mqtt", "-docs", ""})
+	o, err := parse([]string{"-n", "1000", "-payload", "64000", "-devices", "7", "-paths", "blob, startup,mqtt", "-goals=false", "-docs", ""})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o.messages != 1000 || o.pairs != 5 || o.limit != 1.05 || o.docs != "" || o.profile {
+	if o.load != (load{messages: 1000, payloadBytes: 64000, devices: 7}) || !o.startup || !o.withoutGoals || o.docs != "" || o.profile {
 		t.Errorf("got %+v", o)
 	}
 	if len(o.paths) != 2 || o.paths[0].name != "blob" || o.paths[1].name != "mqtt" {
@@ -18,12 +18,31 @@ func TestParse(t *testing.T) {
 	}
 }
 
+func TestParseDefaults(t *testing.T) {
+	o, err := parse(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o.messages != 100_000 || o.pairs != 7 || len(o.paths) != 5 || !o.startup || o.withoutGoals || o.docs != "docs" {
+		t.Errorf("got %+v", o)
+	}
+	l := o.steadyLoad()
+	if l.messages != 24_000 || l.during(l.runIn) != 4000 || l.during(l.measured) != 20_000 || l.payloadBytes != 200 || l.devices != 200 {
+		t.Errorf("steady: %+v", l)
+	}
+}
+
 func TestParseRefuses(t *testing.T) {
 	for args, problem := range map[string]string{
 		"-n 0":            "positive",
 		"-pairs 0":        "positive",
-		"-limit -1":       "positive",
-		"-paths mqtt,ftp": `no path "ftp"`,
+		"-rate 0":         "positive",
+		"-starts 0":       "positive",
+		"-payload -1":     "positive",
+		"-devices 0":      "positive",
+		"-for 0s":         "-for",
+		"-run-in -1s":     "-run-in",
+		"-paths mqtt,ftp": `no path "ftp": there are mqtt, mqtt-json, blob, both, steady, startup`,
 		"mqtt":            "unexpected",
 	} {
 		if _, err := parse(strings.Fields(args)); err == nil || !strings.Contains(err.Error(), problem) {

@@ -1,79 +1,164 @@
 package main
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// The names of everything in the servers.
-const (
-	exchangeName = "bench"
-	queueName    = "bench"
-)
-
-// path is one of the ways that are measured: what both contenders do.
+// path is one of the things that are measured: what both contenders do.
 type path struct {
-	name     string // as an argument: "mqtt" or "blob"
-	title    string
-	about    string // what both contenders do
-	prefetch int
-	batch    int    // messages of a batch, where the job says so
-	route    string // of the feed, in YAML
+	name   string // as an argument
+	title  string
+	about  string // what both contenders do
+	legs   []leg
+	steady bool // messages come at a rate, instead of waiting in the queue
+	goals  []goal
 }
 
-// feedYAML is the feed's configuration around a route.
-const feedYAML = `name: bench
-log: {level: warn}
-admin: {address: "127.0.0.1:0"}
-quarantine: {path: "DIR/quarantine.db"}
-routes:
-  bench:
-    source:
-      amqp: {url: "${AMQP_URL}", queue: "${QUEUE}", prefetch: PREFETCH}
-`
+// leg is one way from a queue of its own to a destination: a route of the feed,
+// a job of the plain loop.
+type leg struct {
+	job         string // of the plain loop; the queue has its name
+	destination string // "mqtt" or "blob"
+	prefetch    int
+	batch       int    // messages of a batch, where the job says so
+	stages      string // of the feed's route after its source, in YAML
+}
 
-// paths returns all paths.
-func paths() []path {
-	return []path{
-		{
-			name:     "mqtt",
-			title:    "AMQP → MQTT 5, QoS 1",
-			about:    "From a quorum queue to Mosquitto: the routing key `telemetry.SITE.LINE.DEVICE.TAG` becomes the topic `kraft/SITE/LINE/DEVICE/TAG`; a message is acknowledged to RabbitMQ after its PUBACK, in order, many at a time.",
-			prefetch: 4000,
-			route: `    transforms:
+var (
+	mqttLeg = leg{job: "mqtt", destination: "mqtt", prefetch: 4000, stages: `    transforms:
       - bridge:
           rules:
             - match: telemetry.{site}.{line}.{device}.{tag}
               topic: kraft/{site}/{line}/{device}/{tag}
     sink:
       mqtt: {url: "mqtt://${MQTT_ADDRESS}", qos: 1}
-`,
-		},
-		{
-			name:     "blob",
-			title:    "AMQP → Azure Blob, NDJSON",
-			about:    "From a quorum queue to Azurite: a new blob of uncompressed lines for every 10,000 messages, or after a second; they are acknowledged to RabbitMQ together when the blob is there.",
-			prefetch: 20_000,
-			batch:    10_000,
-			route: `    sink:
+`}
+	jsonLeg = leg{job: "mqtt-json", destination: "mqtt", prefetch: 4000, stages: `    transforms:
+      - bridge:
+          rules:
+            - match: telemetry.{...}
+              fields: {/site: "{site}", /line: "{line}", /device: "{device}", /tag: "{tag}"}
+              topic: kraft/{site}/{line}/{device}/{tag}
+    sink:
+      mqtt: {url: "mqtt://${MQTT_ADDRESS}", qos: 1}
+`}
+	blobLeg = leg{job: "blob", destination: "blob", prefetch: 20_000, batch: 10_000, stages: `    sink:
       blob: {connectionString: "${BLOB_CONNECTION}", container: "${CONTAINER}", compression: plain}
     batch: {maxMessages: BATCH, maxBytes: 64MiB, maxDelay: 1s}
-`,
+`}
+)
+
+// paths returns all paths.
+func paths() []path {
+	return []path{
+		{
+			name:  "mqtt",
+			title: "AMQP → MQTT 5, QoS 1",
+			about: "From a quorum queue to Mosquitto: the routing key `telemetry.SITE.LINE.DEVICE.TAG` becomes the topic `kraft/SITE/LINE/DEVICE/TAG`; a message is acknowledged to RabbitMQ after its PUBACK, in order, many at a time.",
+			legs:  []leg{mqttLeg},
+			goals: []goal{ratio(cpuMetric, 0.30), ratio(rateMetric, 1.4), absolute(rssMetric, 30)},
+		},
+		{
+			name:  "mqtt-json",
+			title: "AMQP → MQTT 5, topic from the payload",
+			about: "As before, but site, line, device and tag are read from the JSON payload: by the feed's bridge with `fields`, by the plain loop with `json.Unmarshal` into a struct of these four.",
+			legs:  []leg{jsonLeg},
+			goals: []goal{ratio(cpuMetric, 0.35), ratio(rateMetric, 1.3)},
+		},
+		{
+			name:  "blob",
+			title: "AMQP → Azure Blob, NDJSON",
+			about: "From a quorum queue to Azurite: a new blob of uncompressed lines for every 10,000 messages, or after a second; they are acknowledged to RabbitMQ together when the blob is there.",
+			legs:  []leg{blobLeg},
+			goals: []goal{ratio(cpuMetric, 1.0), ratio(rateMetric, 1.0), absolute(rssMetric, 60)},
+		},
+		{
+			name:  "both",
+			title: "AMQP → MQTT and Azure Blob",
+			about: "Both from two queues that are bound to the same exchange, so that each holds every message: two routes in one feed, two loops in one process. 100,000 messages are here 100,000 in each queue, and everything has to arrive at both ends.",
+			legs:  []leg{mqttLeg, blobLeg},
+			goals: []goal{ratio(cpuMetric, 0.40), ratio(rateMetric, 1.2)},
+		},
+		{
+			name:   "steady",
+			title:  "AMQP → MQTT at a steady rate",
+			about:  "The first path while messages come evenly: a gateway publishes them to the exchange, persistent and with publisher confirms, each at its time; an MQTT subscriber notes when it arrives.",
+			legs:   []leg{mqttLeg},
+			steady: true,
+			goals:  []goal{ratio(cpuMetric, 0.5), ratio(p50Metric, 1.0)},
 		},
 	}
 }
 
-// yaml returns the feed's configuration; dir is for its files. Addresses and
-// credentials come from the environment.
-func (p path) yaml(dir string) string {
-	return strings.NewReplacer(
-		"DIR", dir, "PREFETCH", strconv.Itoa(p.prefetch), "BATCH", strconv.Itoa(p.batch),
-	).Replace(feedYAML + p.route)
+// metrics returns what is measured on the path, the most important first.
+func (p path) metrics() []metric {
+	if p.steady {
+		return []metric{cpuMetric, p50Metric, p99Metric, maxMetric, rssMetric}
+	}
+	return []metric{cpuMetric, rateMetric, rssMetric}
 }
 
-// env tells both contenders what to do; the addresses come on top.
-func (p path) env() []string {
-	return []string{"QUEUE=" + queueName, "PREFETCH=" + strconv.Itoa(p.prefetch), "BATCH=" + strconv.Itoa(p.batch)}
+// feedYAML is the feed's configuration before its routes.
+const feedYAML = `name: bench
+log: {level: warn}
+admin: {address: "ADMIN"}
+quarantine: {path: "DIR/quarantine.db"}
+routes:
+`
+
+// routeYAML is a route as far as its source.
+const routeYAML = `  QUEUE:
+    source:
+      amqp: {url: "${AMQP_URL}", queue: QUEUE, prefetch: PREFETCH}
+`
+
+// anyPort is an admin address for those who do not ask there.
+const anyPort = "127.0.0.1:0"
+
+// yaml returns the feed's configuration; dir is for its files, admin the
+// address of its admin server. Other addresses, and credentials, come from the
+// environment.
+func (p path) yaml(dir, admin string) string {
+	text := strings.NewReplacer("DIR", dir, "ADMIN", admin).Replace(feedYAML)
+	for _, l := range p.legs {
+		text += strings.NewReplacer(
+			"QUEUE", l.queue(), "PREFETCH", strconv.Itoa(l.prefetch), "BATCH", strconv.Itoa(l.batch),
+		).Replace(routeYAML + l.stages)
+	}
+	return text
+}
+
+// jobs returns the plain loop's arguments for the same.
+func (p path) jobs() []string {
+	args := make([]string, len(p.legs))
+	for i, l := range p.legs {
+		args[i] = strings.Join([]string{l.job, l.queue(), strconv.Itoa(l.prefetch), strconv.Itoa(l.batch)}, ":")
+	}
+	return args
+}
+
+func (l leg) queue() string { return "bench-" + l.job }
+
+// queueNames returns the queues of all legs.
+func (p path) queueNames() []string {
+	names := make([]string, len(p.legs))
+	for i, l := range p.legs {
+		names[i] = l.queue()
+	}
+	return names
+}
+
+// destinations returns the names of the destinations, each once.
+func (p path) destinations() []string {
+	var names []string
+	for _, l := range p.legs {
+		if !slices.Contains(names, l.destination) {
+			names = append(names, l.destination)
+		}
+	}
+	return names
 }
 
 func findPath(name string) (path, bool) {

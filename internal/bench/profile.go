@@ -22,12 +22,19 @@ import (
 // and prints where the time went. The profiles stay in the working directory.
 func profileAll(ctx context.Context, s *stand, o options, out io.Writer) error {
 	for _, p := range o.paths {
+		if p.steady {
+			continue // a rate says how much of a profile is waiting, and nothing more
+		}
 		file := "feed-" + p.name + ".prof"
-		c := competitor{"feed under the profiler", func(ctx context.Context, env []string, settled func(context.Context) error) (measurement, error) {
-			return measurement{}, runProfiled(ctx, p.yaml(s.dir), env, file, settled)
+		c := competitor{"feed under the profiler", func(ctx context.Context, env []string, settled settled) (measurement, error) {
+			return measurement{}, runProfiled(ctx, p.yaml(s.dir, anyPort), env, file, settled)
 		}}
-		if _, err := s.run(ctx, p, c, o.messages, false); err != nil {
+		if err := s.queues(p).declare(); err != nil {
 			return err
+		}
+		_, err := s.carryBacklog(ctx, p, c, o.load, false)
+		if err := errors.Join(err, s.queues(p).remove()); err != nil {
+			return fmt.Errorf("%s, %s: %w", p.name, c.name, err)
 		}
 		s.progress.clear()
 		for _, order := range []string{"flat", "cum"} {
@@ -43,7 +50,7 @@ func profileAll(ctx context.Context, s *stand, o options, out io.Writer) error {
 
 // runProfiled runs a feed until settled returns. The profile includes what this
 // process does to know that.
-func runProfiled(ctx context.Context, yaml string, env []string, file string, settled func(context.Context) error) error {
+func runProfiled(ctx context.Context, yaml string, env []string, file string, settled settled) error {
 	registry, err := feed.NewRegistry(stages.All()...)
 	if err != nil {
 		return err
@@ -78,7 +85,7 @@ func runProfiled(ctx context.Context, yaml string, env []string, file string, se
 	defer stop()
 	ended := make(chan error, 1)
 	go func() { ended <- f.Run(running) }()
-	err = settled(running)
+	err = settled(running, os.Getpid())
 	stop()
 	err = errors.Join(err, <-ended)
 	pprof.StopCPUProfile()

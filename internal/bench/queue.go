@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -9,94 +10,123 @@ import (
 
 	"github.com/kraft-edge/datafeed/internal/testenv/server"
 	"github.com/kraft-edge/datafeed/internal/witness"
-	"github.com/kraft-edge/datafeed/stages/generate"
 )
 
-// payloadBytes is the size of the messages.
-const payloadBytes = 200
+// exchangeName is the exchange that leads to all queues.
+const exchangeName = "bench"
 
-// askEvery is how often RabbitMQ is asked what the queue holds. It counts twice
+// askEvery is how often RabbitMQ is asked what the queues hold. It counts twice
 // a second.
 const askEvery = 200 * time.Millisecond
 
-// queue is the quorum queue that contenders empty.
-type queue struct {
-	url string
-	api *server.RabbitMQAPI
+// queues are the quorum queues that contenders empty, all bound to the same
+// exchange: each holds every message.
+type queues struct {
+	url   string
+	api   *server.RabbitMQAPI
+	names []string
 }
 
-// declare makes the queue and the exchange that leads to it.
-func (q queue) declare() error {
+// declare makes the queues and the exchange that leads to them.
+func (q queues) declare() error {
+	return q.onChannel("declare the queues", func(channel *amqp.Channel) error {
+		if err := channel.ExchangeDeclare(exchangeName, "topic", true, false, false, false, nil); err != nil {
+			return err
+		}
+		for _, name := range q.names {
+			if _, err := channel.QueueDeclare(name, true, false, false, false, amqp.Table{"x-queue-type": "quorum"}); err != nil {
+				return err
+			}
+			if err := channel.QueueBind(name, "telemetry.#", exchangeName, false, nil); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// remove deletes the queues, so that they do not fill while others are
+// measured.
+func (q queues) remove() error {
+	return q.onChannel("delete the queues", func(channel *amqp.Channel) error {
+		for _, name := range q.names {
+			if _, err := channel.QueueDelete(name, false, false, false); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (q queues) onChannel(what string, do func(*amqp.Channel) error) error {
 	conn, err := amqp.Dial(q.url)
 	if err != nil {
-		return fmt.Errorf("declare the queue: %w", err)
+		return fmt.Errorf("%s: %w", what, err)
 	}
-	defer conn.Close() //nolint:errcheck // what was declared is there
 	channel, err := conn.Channel()
-	if err != nil {
-		return fmt.Errorf("declare the queue: %w", err)
+	if err == nil {
+		err = do(channel)
 	}
-	if err := channel.ExchangeDeclare(exchangeName, "topic", true, false, false, false, nil); err != nil {
-		return fmt.Errorf("declare the exchange: %w", err)
-	}
-	if _, err := channel.QueueDeclare(queueName, true, false, false, false, amqp.Table{"x-queue-type": "quorum"}); err != nil {
-		return fmt.Errorf("declare the queue: %w", err)
-	}
-	if err := channel.QueueBind(queueName, "telemetry.#", exchangeName, false, nil); err != nil {
-		return fmt.Errorf("bind the queue: %w", err)
+	if err := errors.Join(err, conn.Close()); err != nil {
+		return fmt.Errorf("%s: %w", what, err)
 	}
 	return nil
 }
 
-// fill publishes n readings, each time the same ones, waits until the queue
-// holds them, and returns what was published. progress is told how far it is.
-func (q queue) fill(ctx context.Context, n int, progress func(done int)) (*published, error) {
-	c := generate.DefaultConfig()
-	c.PayloadBytes, c.Start = payloadBytes, "2026-01-01T00:00:00Z"
-	readings, err := generate.NewGenerator(c)
+// fill publishes the load, waits until each queue holds it, and returns what
+// was published. progress is told how far it is.
+func (q queues) fill(ctx context.Context, l load, progress func(done int)) (*published, error) {
+	readings, err := l.readings(nil)
 	if err != nil {
 		return nil, err
 	}
 	made := 0
-	next := func() (witness.Reading, bool) {
-		if made == n {
-			return witness.Reading{}, false
-		}
+	p, err := q.publish(ctx, l, 0, func() (witness.Reading, bool) {
 		if made++; made%1000 == 0 {
 			progress(made)
 		}
-		r := readings.Next()
-		return witness.Reading{
-			Device: r.Device, Seq: r.Seq, RoutingKey: r.RoutingKey(),
-			Payload: r.AppendJSON(make([]byte, 0, payloadBytes+64), payloadBytes),
-		}, true
+		return readings()
+	})
+	if err != nil {
+		return nil, fmt.Errorf("fill the queues: %w", err)
 	}
-	factory := witness.Factory{URL: q.url, Exchange: exchangeName, Published: witness.NewTally()}
-	if err := factory.Publish(ctx, next); err != nil {
-		return nil, fmt.Errorf("fill the queue: %w", err)
-	}
-	if factory.Republished > 0 {
-		return nil, fmt.Errorf("fill the queue: RabbitMQ did not confirm %d messages", factory.Republished)
-	}
-	return &published{messages: n, tally: factory.Published}, q.await(ctx, n, func(int) {})
+	return p, q.await(ctx, l.messages, func(int) {})
 }
 
-// await waits until the queue holds n messages, unsettled ones included.
-func (q queue) await(ctx context.Context, n int, progress func(now int)) error {
+// publish publishes the load, persistent and confirmed, at a rate of messages a
+// second; 0 is as fast as it goes.
+func (q queues) publish(ctx context.Context, l load, rate int, next func() (witness.Reading, bool)) (*published, error) {
+	factory := witness.Factory{URL: q.url, Exchange: exchangeName, Rate: rate, Published: witness.NewTally()}
+	if err := factory.Publish(ctx, next); err != nil {
+		return nil, err
+	}
+	if factory.Republished > 0 {
+		return nil, fmt.Errorf("RabbitMQ did not confirm %d messages", factory.Republished)
+	}
+	return &published{messages: l.messages, tally: factory.Published}, nil
+}
+
+// await waits until each queue holds n messages, unsettled ones included.
+// progress is told how many the fullest holds.
+func (q queues) await(ctx context.Context, n int, progress func(now int)) error {
 	ask := time.NewTicker(askEvery)
 	defer ask.Stop()
 	for {
-		info, err := q.api.Queue(ctx, "/", queueName)
-		if err != nil {
-			return fmt.Errorf("ask for the queue: %w", err)
+		most, reached := 0, true
+		for _, name := range q.names {
+			info, err := q.api.Queue(ctx, "/", name)
+			if err != nil {
+				return fmt.Errorf("ask for the queue: %w", err)
+			}
+			most, reached = max(most, info.Messages), reached && info.Messages == n
 		}
-		progress(info.Messages)
-		if info.Messages == n {
+		progress(most)
+		if reached {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("wait until the queue holds %d messages: %w", n, context.Cause(ctx))
+			return fmt.Errorf("wait until each queue holds %d messages: %w", n, context.Cause(ctx))
 		case <-ask.C:
 		}
 	}

@@ -3,19 +3,16 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"strconv"
 	"time"
-
-	"github.com/eclipse/paho.golang/paho"
 )
 
 // received follows Mosquitto's own count of publishes that it has received. A
 // subscriber to the messages themselves would take the CPU that contenders
 // need.
 type received struct {
-	client *paho.Client
-	counts chan int // the latest one that was not read yet
+	subscription *subscription
+	counts       chan int // the latest one that was not read yet
 }
 
 const (
@@ -25,40 +22,23 @@ const (
 )
 
 func followReceived(ctx context.Context, address string) (*received, error) {
-	dialer := net.Dialer{Timeout: 5 * time.Second}
-	conn, err := dialer.DialContext(ctx, "tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("follow Mosquitto's counts: %w", err)
-	}
 	r := &received{counts: make(chan int, 1)}
-	r.client = paho.NewClient(paho.ClientConfig{
-		Conn:              conn,
-		OnPublishReceived: []func(paho.PublishReceived) (bool, error){r.note},
-	})
-	if _, err := r.client.Connect(ctx, &paho.Connect{ClientID: "bench-counts", CleanStart: true}); err != nil {
-		_ = conn.Close()
-		return nil, fmt.Errorf("follow Mosquitto's counts: %w", err)
-	}
-	_, err = r.client.Subscribe(ctx, &paho.Subscribe{Subscriptions: []paho.SubscribeOptions{{Topic: receivedTopic}}})
-	if err != nil {
-		r.close()
-		return nil, fmt.Errorf("follow Mosquitto's counts: %w", err)
-	}
-	return r, nil
+	var err error
+	r.subscription, err = subscribe(ctx, address, "bench-counts", receivedTopic, r.note)
+	return r, err
 }
 
 // note is called by one goroutine.
-func (r *received) note(p paho.PublishReceived) (bool, error) {
-	n, err := strconv.Atoi(string(p.Packet.Payload))
+func (r *received) note(payload []byte) {
+	n, err := strconv.Atoi(string(payload))
 	if err != nil {
-		return true, nil //nolint:nilerr // no count: await will say that none came
+		return // no count: await will say that none came
 	}
 	select {
 	case <-r.counts: // older
 	default:
 	}
 	r.counts <- n
-	return true, nil
 }
 
 // await waits until Mosquitto has received n publishes since it started. More
@@ -83,7 +63,4 @@ func (r *received) await(ctx context.Context, n int) error {
 	}
 }
 
-func (r *received) close() {
-	_ = r.client.Disconnect(&paho.Disconnect{}) // the broker ends with us
-	<-r.client.Done()
-}
+func (r *received) close() { r.subscription.close() }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,25 +12,11 @@ import (
 
 // report is everything that was measured, and where.
 type report struct {
-	machine  machine
-	messages int
-	limit    float64
-	results  []result
-	took     time.Duration
-}
-
-// row is a line of a table: a metric with both sides and their ratio.
-type row struct {
-	metric           metric
-	feed, loop, each summary // each: the ratios pair by pair
-}
-
-func (r result) rows() []row {
-	var rows []row
-	for _, m := range metrics() {
-		rows = append(rows, row{m, summarize(r.feeds(m)), summarize(r.loops(m)), summarize(r.ratios(m))})
-	}
-	return rows
+	options options
+	machine machine
+	results []result
+	startup *startup // nil: not measured
+	took    time.Duration
 }
 
 // spread writes a median with the lowest and the highest value.
@@ -37,44 +24,102 @@ func spread(s summary, format string) string {
 	return fmt.Sprintf(format+" ("+format+"–"+format+")", s.median, s.min, s.max)
 }
 
+// checks are all goals.
+func (r report) checks() []check {
+	var checks []check
+	for _, result := range r.results {
+		checks = append(checks, result.checks()...)
+	}
+	if r.startup != nil {
+		checks = append(checks, r.startup.checks()...)
+	}
+	return checks
+}
+
 // text is the report for a terminal.
 func (r report) text() string {
 	var b strings.Builder
+	table := func(write func(*tabwriter.Writer)) {
+		w := tabwriter.NewWriter(&b, 0, 0, 3, ' ', 0)
+		write(w)
+		_ = w.Flush() // a Builder takes everything
+	}
 	for _, result := range r.results {
 		fmt.Fprintf(&b, "\n%s: medians of %d pairs (lowest–highest)\n", result.path.title, len(result.pairs))
-		table := tabwriter.NewWriter(&b, 0, 0, 3, ' ', 0)
-		fmt.Fprintln(table, "\tfeed\tplain loop\tfeed ÷ loop")
-		for _, row := range result.rows() {
-			fmt.Fprintf(table, "%s, %s\t%s\t%s\t%s\n", row.metric.name, row.metric.unit,
-				spread(row.feed, row.metric.format), spread(row.loop, row.metric.format), spread(row.each, "%.2f"))
-		}
-		_ = table.Flush() // a Builder takes everything
+		table(func(w *tabwriter.Writer) {
+			fmt.Fprintln(w, "\tfeed\tplain loop\tfeed ÷ loop")
+			for _, row := range result.rows() {
+				fmt.Fprintf(w, "%s, %s\t%s\t%s\t%s\n", row.metric.name, row.metric.unit,
+					spread(row.feed, row.metric.format), spread(row.loop, row.metric.format), spread(row.each, "%.2f"))
+			}
+		})
 	}
+	if r.startup != nil {
+		fmt.Fprintf(&b, "\nBinary: %s\n", r.startup.sizes())
+	}
+	b.WriteString("\nGoals\n")
+	table(func(w *tabwriter.Writer) {
+		for _, c := range r.checks() {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", c.what, c.measured, c.goal, c.verdict())
+		}
+	})
 	return b.String()
 }
 
-// verdict returns an error when the feed takes more CPU time than the limit
-// allows.
+// verdict returns an error that names the goals that were missed.
 func (r report) verdict() error {
-	var over []string
-	for _, result := range r.results {
-		if ratio := summarize(result.ratios(cpuMetric)).median; !(ratio <= r.limit) {
-			over = append(over, fmt.Sprintf("%s %.2f", result.path.name, ratio))
+	var errs []error
+	for _, c := range r.checks() {
+		if !c.met {
+			errs = append(errs, fmt.Errorf("goal missed: %s %s, goal %s", c.what, c.measured, c.goal))
 		}
 	}
-	if len(over) > 0 {
-		return fmt.Errorf("the feed takes more CPU time than %.2f of the plain loop's: %s", r.limit, strings.Join(over, ", "))
-	}
-	return nil
+	return errors.Join(errs...)
 }
 
-// write writes performance.md and its chart into a folder.
+// The files of the report, in its folder.
+const (
+	pageFile         = "performance.md"
+	chartFile        = "performance.svg"
+	latencyChartFile = "performance-latency.svg"
+)
+
+// write writes the page and its charts into a folder. A chart of nothing is not
+// left behind from an earlier report.
 func (r report) write(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "performance.svg"), []byte(chart(r.results)), 0o644); err != nil {
-		return err
+	backlog, steady := r.byKind()
+	for _, c := range []struct {
+		file string
+		svg  string
+	}{
+		{chartFile, chart("CPU time and rate of the feed and of a plain loop", backlog, []metric{cpuMetric, rateMetric})},
+		{latencyChartFile, chart("Latency of the feed and of a plain loop", steady, []metric{p50Metric, p99Metric})},
+	} {
+		path := filepath.Join(dir, c.file)
+		if c.svg == "" {
+			if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+				return err
+			}
+			continue
+		}
+		if err := os.WriteFile(path, []byte(c.svg), 0o644); err != nil {
+			return err
+		}
 	}
-	return os.WriteFile(filepath.Join(dir, "performance.md"), []byte(r.markdown()), 0o644)
+	return os.WriteFile(filepath.Join(dir, pageFile), []byte(r.markdown()), 0o644)
+}
+
+// byKind separates the paths that empty a queue from those at a steady rate.
+func (r report) byKind() (backlog, steady []result) {
+	for _, result := range r.results {
+		if result.path.steady {
+			steady = append(steady, result)
+		} else {
+			backlog = append(backlog, result)
+		}
+	}
+	return backlog, steady
 }

@@ -20,21 +20,40 @@ func measured(cpu, elapsed time.Duration, mib int64) measurement {
 // sample has a median CPU ratio of 0.5, which the ratio of the medians is not.
 func sample() report {
 	p, _ := findPath("mqtt")
+	p.goals = []goal{ratio(cpuMetric, 0.5), ratio(rateMetric, 1.25), absolute(rssMetric, 31)}
 	loop := func(cpu time.Duration) measurement { return measured(cpu, 5*time.Second, 22) }
-	return report{
-		messages: 200_000, limit: 1.05, took: 90 * time.Second,
+	steady, _ := findPath("steady")
+	steady.goals = []goal{ratio(p50Metric, 1)}
+	late := func(p50 time.Duration) measurement {
+		m := measured(time.Second, 10*time.Second, 20)
+		m.latency = latencies{p50, 2 * p50, 9 * p50}
+		return m
+	}
+	o, _ := parse([]string{"-n", "200000"})
+	r := report{
+		options: o, took: 90 * time.Second,
 		machine: machine{when: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), cpu: "Fast <CPU>", cores: 2, memory: "4.0 GiB", system: "System", versions: []string{"Go 1"}},
 		results: []result{{path: p, pairs: []pair{
 			{measured(1*time.Second, 4*time.Second, 30), loop(4 * time.Second)},
 			{measured(2*time.Second, 4*time.Second, 31), loop(4 * time.Second)},
 			{measured(3*time.Second, 2*time.Second, 32), loop(2 * time.Second)},
+		}}, {path: steady, pairs: []pair{
+			{late(2 * time.Millisecond), late(4 * time.Millisecond)},
+			{late(3 * time.Millisecond), late(4 * time.Millisecond)},
 		}}},
+		startup: &startup{ready: []float64{90, 100, 120}, lint: []float64{20, 30}, binary: 30 << 20, stripped: 21 << 20},
 	}
+	r.results[1].pairs[0].feed.duplicates = 3
+	return r
 }
 
 func TestMeasurement(t *testing.T) {
 	m := measurement{messages: 200_000, cpu: 3 * time.Second, elapsed: 4 * time.Second, peakRSS: 20 << 20}
-	if got := m.String(); got != "1.50 s CPU, 50000/s, 20 MiB" {
+	if got := m.String(); got != "1.50 s CPU, 50000/s, 20.0 MiB" {
+		t.Errorf("got %s", got)
+	}
+	m.latency, m.duplicates = latencies{p50: 1500 * time.Microsecond, p99: 8 * time.Millisecond, max: 20 * time.Millisecond}, 2
+	if got := m.String(); got != "1.50 s CPU, p50 1.50 ms, p99 8.00 ms, max 20.0 ms, 20.0 MiB, 2 duplicates" {
 		t.Errorf("got %s", got)
 	}
 }
@@ -45,7 +64,7 @@ func TestRatiosAreTakenPairByPair(t *testing.T) {
 		t.Fatalf("%d rows", len(rows))
 	}
 	want := row{cpuMetric, summary{2, 1, 3}, summary{4, 2, 4}, summary{0.5, 0.25, 1.5}}
-	if got := rows[0]; got.feed != want.feed || got.loop != want.loop || got.each != want.each {
+	if got := rows[0]; got.metric.name != want.metric.name || got.feed != want.feed || got.loop != want.loop || got.each != want.each {
 		t.Errorf("got %v %v %v, want %v", got.feed, got.loop, got.each, want)
 	}
 }
@@ -56,7 +75,9 @@ func TestText(t *testing.T) {
 		"AMQP → MQTT 5, QoS 1: medians of 3 pairs",
 		"CPU per 100,000 messages, s   2.00 (1.00–3.00)",
 		"4.00 (2.00–4.00)", "0.50 (0.25–1.50)",
-		"25000 (25000–50000)", "31 (30–32)",
+		"25000 (25000–50000)", "31.0 (30.0–32.0)",
+		"latency p50, ms", "2.50 (2.00–3.00)", "4.00 (4.00–4.00)", "0.62 (0.50–0.75)",
+		"Binary: 30.0 MiB, without", "21.0 MiB", "≤ 0.50     met",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in\n%s", want, text)
@@ -65,27 +86,36 @@ func TestText(t *testing.T) {
 }
 
 func TestVerdict(t *testing.T) {
+	if err := sample().verdict(); err != nil {
+		t.Errorf("all goals are reached exactly: %v", err)
+	}
 	tests := []struct {
-		limit float64
-		ok    bool
-	}{{1.05, true}, {0.5, true}, {0.49, false}}
+		name   string
+		change func(*report)
+		want   string
+	}{
+		{"CPU", func(r *report) { r.results[0].path.goals[0].limit = 0.49 }, "CPU per 100,000 messages, feed ÷ plain loop 0.50 (0.25–1.50), goal ≤ 0.49"},
+		{"rate", func(r *report) { r.results[0].path.goals[1].limit = 1.26 }, "rate, feed ÷ plain loop 1.25 (1.25–2.50), goal ≥ 1.26"},
+		{"RSS", func(r *report) { r.results[0].path.goals[2].limit = 30 }, "peak RSS of the feed 31.0 (30.0–32.0) MiB, goal ≤ 30 MiB"},
+		{"latency", func(r *report) { r.results[1].path.goals[0].limit = 0.6 }, "AMQP → MQTT at a steady rate: latency p50"},
+		{"start", func(r *report) { r.startup.ready = []float64{299, 300, 301} }, "`feed run` until ready 300 (299–301) ms, goal < 300 ms"},
+		{"lint", func(r *report) { r.startup.lint = []float64{70} }, "`feed lint` 70"},
+		{"nothing measured", func(r *report) { r.results[0].pairs = nil }, "goal missed: AMQP → MQTT 5, QoS 1: CPU"},
+	}
 	for _, tt := range tests {
 		r := sample()
-		r.limit = tt.limit
-		if err := r.verdict(); (err == nil) != tt.ok {
-			t.Errorf("limit %v: %v", tt.limit, err)
+		tt.change(&r)
+		if err := r.verdict(); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
 		}
-	}
-	r := sample()
-	r.results[0].pairs = nil
-	if r.verdict() == nil {
-		t.Error("nothing measured is within the limit")
 	}
 }
 
 func TestWrite(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "docs")
-	if err := sample().write(dir); err != nil {
+	r := sample()
+	r.results[0].path.goals[2].limit = 30
+	if err := r.write(dir); err != nil {
 		t.Fatal(err)
 	}
 	page, err := os.ReadFile(filepath.Join(dir, "performance.md"))
@@ -93,26 +123,62 @@ func TestWrite(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
+		"| AMQP → MQTT 5, QoS 1: CPU per 100,000 messages, feed ÷ plain loop | 0.50 (0.25–1.50) | ≤ 0.50 | met |",
+		"| AMQP → MQTT 5, QoS 1: peak RSS of the feed | 31.0 (30.0–32.0) MiB | ≤ 30 MiB | **missed** |",
 		"| CPU per 100,000 messages, s | 2.00 (1.00–3.00) | 4.00 (2.00–4.00) | 0.50 (0.25–1.50) |",
-		"| 3 | 3.00 s CPU, 50000/s, 32 MiB | 2.00 s CPU, 20000/s, 22 MiB | 1.50 |",
-		"2 January 2026", "Fast <CPU> with 2 cores, 4.0 GiB", "200,000 messages", "4,000 for mqtt", "(performance.svg)",
+		"| 3 | 3.00 s CPU, 50000/s, 32.0 MiB | 2.00 s CPU, 20000/s, 22.0 MiB | 1.50 |",
+		"says 200 | 100 (90–120) ms |", "duplicates: 3 of the feed, 0 of the plain loop",
+		"2 January 2026", "Fast <CPU> with 2 cores, 4.0 GiB", "200,000 messages", "4,000 for mqtt", "(performance.svg)", "(performance-latency.svg)",
 	} {
 		if !strings.Contains(string(page), want) {
 			t.Errorf("%q is not in\n%s", want, page)
 		}
 	}
-	if _, err := os.Stat(filepath.Join(dir, "performance.svg")); err != nil {
-		t.Error(err)
+	// A second report, without the steady path, leaves no chart of it behind.
+	for _, latency := range []bool{true, false} {
+		if !latency {
+			r.results = r.results[:1]
+			if err := r.write(dir); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for file, want := range map[string]bool{"performance.svg": true, "performance-latency.svg": latency} {
+			if _, err := os.Stat(filepath.Join(dir, file)); (err == nil) != want {
+				t.Errorf("%s: %v", file, err)
+			}
+		}
 	}
 }
 
 func TestChart(t *testing.T) {
-	svg := chart(sample().results)
+	backlog, steady := sample().byKind()
+	metrics := []metric{cpuMetric, rateMetric}
+	for _, tt := range []struct {
+		results []result
+		metrics []metric
+		dots    int
+	}{{backlog, metrics, 12}, {steady, []metric{p50Metric, p99Metric}, 8}, {[]result{{path: backlog[0].path}}, metrics, 0}} {
+		svg := chart("Title <1>", tt.results, tt.metrics)
+		if got := countCircles(t, svg); got != tt.dots {
+			t.Errorf("%d dots instead of %d in\n%s", got, tt.dots, svg)
+		}
+		if strings.Contains(svg, "NaN") {
+			t.Errorf("no numbers in\n%s", svg)
+		}
+	}
+	if svg := chart("Title", nil, metrics); svg != "" {
+		t.Errorf("of nothing: %s", svg)
+	}
+}
+
+// countCircles fails when the drawing is no XML.
+func countCircles(t *testing.T, svg string) int {
+	t.Helper()
 	circles := 0
 	for d := xml.NewDecoder(strings.NewReader(svg)); ; {
 		token, err := d.Token()
 		if errors.Is(err, io.EOF) {
-			break
+			return circles
 		}
 		if err != nil {
 			t.Fatalf("%v in\n%s", err, svg)
@@ -120,15 +186,6 @@ func TestChart(t *testing.T) {
 		if e, ok := token.(xml.StartElement); ok && e.Name.Local == "circle" {
 			circles++
 		}
-	}
-	if circles != 12 { // three pairs, two sides, two panels
-		t.Errorf("%d dots in\n%s", circles, svg)
-	}
-	if strings.Contains(svg, "NaN") {
-		t.Errorf("no numbers in\n%s", svg)
-	}
-	if empty := chart([]result{{path: sample().results[0].path}}); strings.Contains(empty, "NaN") {
-		t.Errorf("no numbers in\n%s", empty)
 	}
 }
 

@@ -31,6 +31,7 @@ func startServers(ctx context.Context, root, dir string) (*servers, error) {
 	s := &servers{}
 	var errs [3]error
 	s.rabbitmq, errs[0] = server.NewRabbitMQ(filepath.Join(dir, "rabbitmq"), server.RabbitMQConfig{})
+	// The server's own limits of what is in flight and queued are off unless settings say otherwise.
 	// The count of what was received, which tells whether everything arrived, comes every second instead of every ten.
 	s.mosquitto, errs[1] = server.NewMosquitto(filepath.Join(dir, "mosquitto"), server.MosquittoConfig{Settings: []string{"sys_interval 1"}})
 	s.azurite, errs[2] = server.NewAzurite(filepath.Join(dir, "azurite"), server.AzuriteConfig{Program: share.AzuriteProgram(root)})

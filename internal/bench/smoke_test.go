@@ -52,21 +52,38 @@ func TestBench(t *testing.T) {
 		}
 	}()
 	const n = 3000
+	o := options{
+		load: load{messages: n, payloadBytes: 300, devices: 50}, pairs: 1, paths: paths(),
+		rate: 500, runIn: 500 * time.Millisecond, measured: time.Second,
+	}
 	var out strings.Builder
-	results, err := measureAll(ctx, s, options{messages: n, pairs: 1, paths: paths()}, &out)
+	results, err := measureAll(ctx, s, o, &out)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Log("\n" + out.String())
 	for _, r := range results {
+		if len(r.pairs) != 1 {
+			t.Errorf("%s: %d pairs", r.path.name, len(r.pairs))
+		}
 		for _, p := range r.pairs {
 			for name, m := range map[string]measurement{"feed": p.feed, "loop": p.loop} {
-				if m.messages != n || m.cpu <= 0 || m.elapsed <= 0 || m.peakRSS < 1<<20 {
+				if want := map[bool]int{false: n, true: 500}[r.path.steady]; m.messages != want || m.cpu <= 0 || m.elapsed <= 0 || m.peakRSS < 1<<20 {
 					t.Errorf("%s, %s: %+v", r.path.name, name, m)
+				}
+				if l := m.latency; r.path.steady != (0 < l.p50 && l.p50 <= l.p99 && l.p99 <= l.max) {
+					t.Errorf("%s, %s: latency %+v", r.path.name, name, l)
 				}
 			}
 		}
 	}
+	begin, err := measureStartup(ctx, s, 2, &out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(begin.ready) != 2 || begin.ready[0] <= 0 || len(begin.lint) != 2 || begin.lint[0] <= 0 || begin.binary < begin.stripped || begin.stripped < 1<<20 {
+		t.Errorf("start: %+v", begin)
+	}
+	t.Log("\n" + out.String())
 	if m := describe(ctx, s); m.cores == 0 || len(m.versions) < 3 {
 		t.Errorf("machine: %+v", m)
 	}

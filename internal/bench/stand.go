@@ -6,21 +6,23 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 )
 
-// stand is the test stand: servers, queue and programs, and how one run goes.
+// stand is the test stand: servers and programs, and how one run goes.
 type stand struct {
+	root         string // of the module
 	dir          string // for files of the runs
 	programs     programs
 	servers      *servers
-	queue        queue
-	destinations map[string]destination // by the name of the path
+	mqtt         *mqttDestination
+	destinations map[string]destination // by name
 	progress     *progress
 }
 
-// destination is where messages of a path arrive. It is prepared before and
-// checked after each run.
+// destination is where messages arrive. It is prepared before and checked after
+// each run.
 type destination interface {
 	// prepare makes the destination ready for one run; witnessed has it see
 	// each message arrive, even if that takes CPU time that contenders need.
@@ -32,15 +34,15 @@ type destination interface {
 	close() error
 }
 
-// competitor empties the queue as fast as it can until settled returns.
+// competitor empties queues as fast as it can until settled returns.
 type competitor struct {
 	name  string
-	empty func(ctx context.Context, env []string, settled func(context.Context) error) (measurement, error)
+	empty func(ctx context.Context, env []string, settled settled) (measurement, error)
 }
 
 // newStand builds the programs and starts the servers. Their files are in dir.
 func newStand(ctx context.Context, root, dir string, progress *progress) (*stand, error) {
-	s := &stand{dir: dir, progress: progress, destinations: map[string]destination{}}
+	s := &stand{root: root, dir: dir, progress: progress, destinations: map[string]destination{}}
 	progress.say("building the feed and the plain loop")
 	var err error
 	if s.programs, err = build(ctx, root, dir); err != nil {
@@ -57,15 +59,11 @@ func newStand(ctx context.Context, root, dir string, progress *progress) (*stand
 }
 
 func (s *stand) setUp(ctx context.Context) error {
-	s.queue = queue{url: s.servers.amqpURL(), api: s.servers.rabbitmq.API}
-	if err := s.queue.declare(); err != nil {
+	var err error
+	if s.mqtt, err = newMQTTDestination(ctx, s.servers.mosquitto.Addr()); err != nil {
 		return err
 	}
-	mqtt, err := newMQTTDestination(ctx, s.servers.mosquitto.Addr())
-	if err != nil {
-		return err
-	}
-	s.destinations["mqtt"] = mqtt
+	s.destinations["mqtt"] = s.mqtt
 	blob, err := newBlobDestination(s.servers.blobConnection())
 	if err != nil {
 		return err
@@ -82,32 +80,40 @@ func (s *stand) close() error {
 	return errors.Join(append(errs, s.servers.close())...)
 }
 
+// queues are the queues of a path.
+func (s *stand) queues(p path) queues {
+	return queues{url: s.servers.amqpURL(), api: s.servers.rabbitmq.API, names: p.queueNames()}
+}
+
+// env tells a contender where the servers are.
+func (s *stand) env(p path) []string {
+	env := []string{"AMQP_URL=" + s.servers.amqpURL()}
+	for _, name := range p.destinations() {
+		env = slices.Concat(env, s.destinations[name].env())
+	}
+	return env
+}
+
 // returnPatience is how long RabbitMQ may take to count what a contender gave
 // back when it ended.
 const returnPatience = 3 * time.Second
 
-// run has a competitor carry n messages, and fails unless all of them arrive.
-func (s *stand) run(ctx context.Context, p path, c competitor, n int, witnessed bool) (measurement, error) {
-	m, err := s.carry(ctx, p, c, n, witnessed)
-	if err != nil {
-		return m, fmt.Errorf("%s, %s: %w", p.name, c.name, err)
-	}
-	return m, nil
-}
-
-func (s *stand) carry(ctx context.Context, p path, c competitor, n int, witnessed bool) (measurement, error) {
+// carryBacklog has a competitor carry messages that wait for it, and fails
+// unless all of them arrive.
+func (s *stand) carryBacklog(ctx context.Context, p path, c competitor, l load, witnessed bool) (measurement, error) {
 	label := p.name + ", " + c.name + ": "
-	d := s.destinations[p.name]
-	if err := d.prepare(ctx, witnessed); err != nil {
-		return measurement{}, err
+	for _, name := range p.destinations() {
+		if err := s.destinations[name].prepare(ctx, witnessed); err != nil {
+			return measurement{}, err
+		}
 	}
-	published, err := s.queue.fill(ctx, n, func(done int) { s.progress.count(label+"filling the queue", done, n) })
+	queues, n := s.queues(p), l.messages
+	published, err := queues.fill(ctx, l, func(done int) { s.progress.count(label+"filling", done, n) })
 	if err != nil {
 		return measurement{}, err
 	}
-	env := append(p.env(), "AMQP_URL="+s.servers.amqpURL())
-	m, err := c.empty(ctx, append(env, d.env()...), func(ctx context.Context) error {
-		return s.queue.await(ctx, 0, func(left int) { s.progress.count(label+"running", n-left, n) })
+	m, err := c.empty(ctx, s.env(p), func(ctx context.Context, _ int) error {
+		return queues.await(ctx, 0, func(left int) { s.progress.count(label+"running", n-left, n) })
 	})
 	if err != nil {
 		return m, err
@@ -116,26 +122,40 @@ func (s *stand) carry(ctx context.Context, p path, c competitor, n int, witnesse
 	s.progress.say(label + "checking")
 	settled, cancel := context.WithTimeout(ctx, returnPatience)
 	defer cancel()
-	if err := s.queue.await(settled, 0, func(int) {}); err != nil {
+	if err := queues.await(settled, 0, func(int) {}); err != nil {
 		return m, fmt.Errorf("it gave messages back: %w", err)
 	}
-	return m, d.check(ctx, published)
+	for _, name := range p.destinations() {
+		if err := s.destinations[name].check(ctx, published); err != nil {
+			return m, err
+		}
+	}
+	return m, nil
 }
 
 // feed is the feed itself, with the configuration of a path.
 func (s *stand) feed(p path) competitor {
-	return competitor{"feed", func(ctx context.Context, env []string, settled func(context.Context) error) (measurement, error) {
-		file := filepath.Join(s.dir, "feed.yaml")
-		if err := os.WriteFile(file, []byte(p.yaml(s.dir)), 0o600); err != nil {
+	return competitor{"feed", func(ctx context.Context, env []string, settled settled) (measurement, error) {
+		c, err := s.feedContender(p, anyPort, env)
+		if err != nil {
 			return measurement{}, err
 		}
-		return contender{"feed", []string{s.programs.feed, "run", file}, env}.run(ctx, settled)
+		return c.run(ctx, settled)
 	}}
+}
+
+// feedContender writes the configuration of a path.
+func (s *stand) feedContender(p path, admin string, env []string) (contender, error) {
+	file := filepath.Join(s.dir, "feed.yaml")
+	if err := os.WriteFile(file, []byte(p.yaml(s.dir, admin)), 0o600); err != nil {
+		return contender{}, err
+	}
+	return contender{"feed", []string{s.programs.feed, "run", file}, env}, nil
 }
 
 // loop is the plain loop.
 func (s *stand) loop(p path) competitor {
-	return competitor{"plain loop", func(ctx context.Context, env []string, settled func(context.Context) error) (measurement, error) {
-		return contender{"plain loop", []string{s.programs.loop, p.name}, env}.run(ctx, settled)
+	return competitor{"plain loop", func(ctx context.Context, env []string, settled settled) (measurement, error) {
+		return contender{"plain loop", slices.Concat([]string{s.programs.loop}, p.jobs()), env}.run(ctx, settled)
 	}}
 }

@@ -16,14 +16,23 @@ type watch struct {
 	peakRSS   int64     // bytes
 }
 
+// ackBytes is the size of an acknowledgement to RabbitMQ (a frame with the
+// method basic.ack). Whatever writes less is a heartbeat, or Go's runtime, which
+// wakes itself up through a file of eight bytes: a process that has nothing to
+// do any more writes these, too.
+const ackBytes = 21
+
 // look notes what the process has done by now. It does not mind that the
 // process may have ended: what counts is what was seen before.
 //
 // The maximum that wait4 returns is of no use: it includes what the process
 // that forked this one had.
 func (w *watch) look(now time.Time) {
-	if n, ok := w.field("io", "wchar:"); ok && n != w.written {
-		w.written, w.lastWrite = n, now
+	if n, ok := w.field("io", "wchar:"); ok {
+		if n >= w.written+ackBytes {
+			w.lastWrite = now
+		}
+		w.written = n
 	}
 	if n, ok := w.field("status", "VmHWM:"); ok {
 		w.peakRSS = max(w.peakRSS, int64(n)<<10)
@@ -51,4 +60,35 @@ func parseField(text, name string) (uint64, bool) {
 		}
 	}
 	return 0, false
+}
+
+// clockTick is the unit of times in /proc, the same on all of Go's platforms.
+const clockTick = 10 * time.Millisecond
+
+// cpuTime returns the user and system time that a running process has taken.
+func cpuTime(pid int) (time.Duration, error) {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, fmt.Errorf("CPU time: %w", err)
+	}
+	return parseCPUTime(string(data))
+}
+
+// parseCPUTime reads /proc/PID/stat.
+func parseCPUTime(stat string) (time.Duration, error) {
+	// The name of the program may hold anything, parentheses and spaces too.
+	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
+	const user, system = 11, 12 // the 14th and the 15th field; the first here is the third
+	if len(fields) <= system {
+		return 0, fmt.Errorf("CPU time: %q is no /proc/PID/stat", stat)
+	}
+	ticks := 0
+	for _, field := range []string{fields[user], fields[system]} {
+		n, err := strconv.Atoi(field)
+		if err != nil {
+			return 0, fmt.Errorf("CPU time: %w", err)
+		}
+		ticks += n
+	}
+	return time.Duration(ticks) * clockTick, nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"strings"
 	"testing"
 	"time"
 )
@@ -30,12 +31,17 @@ func TestWatchSeesWrites(t *testing.T) {
 	defer file.Close()
 	var last time.Time
 	for i := range 3 {
-		if _, err := file.WriteString("text"); err != nil {
+		if _, err := file.Write(make([]byte, ackBytes)); err != nil {
 			t.Fatal(err)
 		}
 		last = begin.Add(time.Duration(i+1) * time.Second)
 		w.look(last)
 	}
+	// A heartbeat is no acknowledgement.
+	if _, err := file.Write(make([]byte, 8)); err != nil {
+		t.Fatal(err)
+	}
+	w.look(last.Add(time.Second))
 	if !w.saw() || !w.lastWrite.Equal(last) {
 		t.Errorf("got %+v, want the last write at %v", w, last)
 	}
@@ -46,6 +52,21 @@ func TestWatchOfAnEndedProcess(t *testing.T) {
 	w.look(time.Now())
 	if w.saw() {
 		t.Errorf("got %+v", w)
+	}
+}
+
+func TestCPUTime(t *testing.T) {
+	const stat = "42 (a (b) c) S 1 42 42 0 -1 4194560 100 0 0 0 250 31 9 9 20 0 8 0 1234 5678 90\n"
+	if got, err := parseCPUTime(stat); err != nil || got != 2810*time.Millisecond {
+		t.Errorf("got %v, %v", got, err)
+	}
+	for _, bad := range []string{"", "42 (a) S 1", strings.Replace(stat, "250", "x", 1)} {
+		if _, err := parseCPUTime(bad); err == nil {
+			t.Errorf("%q is taken", bad)
+		}
+	}
+	if _, err := cpuTime(os.Getpid()); err != nil {
+		t.Error(err)
 	}
 }
 

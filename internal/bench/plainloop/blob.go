@@ -14,19 +14,15 @@ import (
 // maxDelay is how long a message waits for its batch to fill.
 const maxDelay = time.Second
 
-// toBlob writes the queue's messages as lines, a blob for each batch: one is
+// toBlob writes a queue's messages as lines, a blob for each batch: one is
 // uploaded while the next one gathers, and acknowledged as a whole when it is
 // there.
-func toBlob(ctx context.Context) error {
-	size, err := number("BATCH")
-	if err != nil {
-		return err
-	}
+func toBlob(ctx context.Context, j job) error {
 	client, err := azblob.NewClientFromConnectionString(os.Getenv("BLOB_CONNECTION"), nil)
 	if err != nil {
 		return fmt.Errorf("azblob: %w", err)
 	}
-	source, err := consume(ctx)
+	source, err := consume(ctx, j.queue, j.prefetch)
 	if err != nil {
 		return err
 	}
@@ -43,7 +39,7 @@ func toBlob(ctx context.Context) error {
 	defer timer.Stop()
 	deliveries := source.deliveries
 	for deliveries != nil || batch.count > 0 || busy {
-		due := batch.count >= size || batch.count > 0 && (late || deliveries == nil)
+		due := batch.count >= j.batch || batch.count > 0 && (late || deliveries == nil)
 		if due && !busy {
 			busy = true
 			b := batch
@@ -52,7 +48,7 @@ func toBlob(ctx context.Context) error {
 			continue
 		}
 		take := deliveries
-		if batch.count >= size {
+		if batch.count >= j.batch {
 			take = nil // until the one before is through
 		}
 		select {

@@ -9,7 +9,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-// consumer is a consumer of the queue.
+// consumer is a consumer of a queue.
 type consumer struct {
 	conn       *amqp.Connection
 	channel    *amqp.Channel
@@ -18,14 +18,10 @@ type consumer struct {
 
 const consumerTag = "plainloop"
 
-// consume begins to consume the queue. When ctx ends it cancels the consumer:
+// consume begins to consume a queue. When ctx ends it cancels the consumer:
 // the deliveries that are here already can still be taken and acknowledged,
 // then their channel is closed.
-func consume(ctx context.Context) (*consumer, error) {
-	prefetch, err := number("PREFETCH")
-	if err != nil {
-		return nil, err
-	}
+func consume(ctx context.Context, queue string, prefetch int) (*consumer, error) {
 	conn, err := amqp.Dial(os.Getenv("AMQP_URL"))
 	if err != nil {
 		return nil, fmt.Errorf("connect to RabbitMQ: %w", err)
@@ -37,7 +33,7 @@ func consume(ctx context.Context) (*consumer, error) {
 	if err := c.channel.Qos(prefetch, 0, false); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	c.deliveries, err = c.channel.Consume(os.Getenv("QUEUE"), consumerTag, false, false, false, false, nil)
+	c.deliveries, err = c.channel.Consume(queue, consumerTag, false, false, false, false, nil)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("consume: %w", err), conn.Close())
 	}

@@ -1,4 +1,4 @@
-// Command plainloop is what the feed is measured against: the two jobs of the
+// Command plainloop is what the feed is measured against: the jobs of the
 // benchmark, written by hand over the stock client libraries (amqp091-go,
 // paho.golang, azblob), as well as these allow.
 //
@@ -8,11 +8,12 @@
 // What it has left out is what a feed adds, and the comparison shows what that
 // costs.
 //
-//	plainloop mqtt
-//	plainloop blob
+//	plainloop JOB:QUEUE:PREFETCH:BATCH...
 //
-// Where from and where to come from the environment: AMQP_URL, QUEUE,
-// PREFETCH; MQTT_ADDRESS; BLOB_CONNECTION, CONTAINER, BATCH.
+// JOB is mqtt, mqtt-json (topics from the payload) or blob, the only one that
+// makes batches. Each job has connections of its own. Where the servers are
+// comes from the environment: AMQP_URL; MQTT_ADDRESS; BLOB_CONNECTION,
+// CONTAINER.
 package main
 
 import (
@@ -21,8 +22,9 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"strconv"
 	"syscall"
+
+	"golang.org/x/sync/errgroup"
 )
 
 func main() {
@@ -33,24 +35,21 @@ func main() {
 }
 
 func run(args []string) error {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
-	if len(args) == 1 {
-		switch args[0] {
-		case "mqtt":
-			return toMQTT(ctx)
-		case "blob":
-			return toBlob(ctx)
+	if len(args) == 0 {
+		return errors.New("say what to do: plainloop JOB:QUEUE:PREFETCH:BATCH [JOB:…]")
+	}
+	todo := make([]job, len(args))
+	for i, arg := range args {
+		var err error
+		if todo[i], err = parseJob(arg); err != nil {
+			return err
 		}
 	}
-	return errors.New("usage: plainloop mqtt|blob")
-}
-
-// number returns the positive number in an environment variable.
-func number(name string) (int, error) {
-	n, err := strconv.Atoi(os.Getenv(name))
-	if err != nil || n < 1 {
-		return 0, fmt.Errorf("%s: %q is no positive number", name, os.Getenv(name))
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	running, ctx := errgroup.WithContext(ctx)
+	for _, j := range todo {
+		running.Go(func() error { return j.run(ctx) })
 	}
-	return n, nil
+	return running.Wait()
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"strings"
 
 	"github.com/eclipse/paho.golang/packets"
 	"github.com/eclipse/paho.golang/paho"
@@ -19,16 +18,17 @@ import (
 // ackEvery is how many finished messages one acknowledgement covers under load.
 const ackEvery = 100
 
-// toMQTT publishes the queue's messages with QoS 1: all that were delivered are
+// toMQTT publishes a queue's messages with QoS 1 to the topics that topicOf
+// returns: all that were delivered are
 // in flight at a time, and those at the head that the broker has acknowledged
 // are acknowledged to RabbitMQ together.
-func toMQTT(ctx context.Context) error {
-	source, err := consume(ctx)
+func toMQTT(ctx context.Context, j job, topicOf func(*amqp.Delivery) (string, error)) error {
+	source, err := consume(ctx, j.queue, j.prefetch)
 	if err != nil {
 		return err
 	}
 	defer source.conn.Close() //nolint:errcheck // everything is acknowledged, or will be delivered again
-	broker, err := connectMQTT(ctx)
+	broker, err := connectMQTT(ctx, j)
 	if err != nil {
 		return err
 	}
@@ -50,7 +50,11 @@ func toMQTT(ctx context.Context) error {
 				deliveries = nil
 				continue
 			}
-			id, err := broker.publish(&d)
+			topic, err := topicOf(&d)
+			if err != nil {
+				return err
+			}
+			id, err := broker.publish(&d, topic)
 			if err != nil {
 				return err
 			}
@@ -94,11 +98,7 @@ type broker struct {
 	failed  chan error
 }
 
-func connectMQTT(ctx context.Context) (*broker, error) {
-	window, err := number("PREFETCH")
-	if err != nil {
-		return nil, err
-	}
+func connectMQTT(ctx context.Context, j job) (*broker, error) {
 	address, err := net.ResolveTCPAddr("tcp", os.Getenv("MQTT_ADDRESS"))
 	if err != nil {
 		return nil, fmt.Errorf("connect to the MQTT broker: %w", err)
@@ -108,7 +108,7 @@ func connectMQTT(ctx context.Context) (*broker, error) {
 		return nil, fmt.Errorf("connect to the MQTT broker: %w", err)
 	}
 	b := &broker{
-		session: &sharedSession{SessionManager: state.NewInMemory(), answers: make(chan packets.ControlPacket, window)},
+		session: &sharedSession{SessionManager: state.NewInMemory(), answers: make(chan packets.ControlPacket, j.prefetch)},
 		failed:  make(chan error, 1),
 	}
 	fail := func(err error) {
@@ -127,7 +127,7 @@ func connectMQTT(ctx context.Context) (*broker, error) {
 	})
 	// Acknowledgement may not stop while draining: the connection outlives ctx.
 	_, err = b.client.Connect(context.WithoutCancel(ctx), &paho.Connect{
-		ClientID: fmt.Sprintf("plainloop-%d", os.Getpid()), CleanStart: true, KeepAlive: 30,
+		ClientID: fmt.Sprintf("plainloop-%d-%s", os.Getpid(), j.queue), CleanStart: true, KeepAlive: 30,
 	})
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("connect to the MQTT broker: %w", err), tcp.Close())
@@ -137,10 +137,10 @@ func connectMQTT(ctx context.Context) (*broker, error) {
 
 // publish sends a delivery and returns its packet identifier, without waiting
 // for the acknowledgement.
-func (b *broker) publish(d *amqp.Delivery) (uint16, error) {
+func (b *broker) publish(d *amqp.Delivery, topic string) (uint16, error) {
 	_, err := b.client.PublishWithOptions(context.Background(), &paho.Publish{
 		QoS:        1,
-		Topic:      topic(d.RoutingKey),
+		Topic:      topic,
 		Payload:    d.Body,
 		Properties: &paho.PublishProperties{ContentType: d.ContentType},
 	}, paho.PublishOptions{Method: paho.PublishMethod_AsyncSend})
@@ -148,11 +148,6 @@ func (b *broker) publish(d *amqp.Delivery) (uint16, error) {
 		return 0, fmt.Errorf("publish: %w", err)
 	}
 	return b.session.last, nil
-}
-
-// topic maps telemetry.SITE.LINE.DEVICE.TAG to kraft/SITE/LINE/DEVICE/TAG.
-func topic(routingKey string) string {
-	return "kraft/" + strings.ReplaceAll(strings.TrimPrefix(routingKey, "telemetry."), ".", "/")
 }
 
 func (b *broker) close() {

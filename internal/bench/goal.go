@@ -1,0 +1,48 @@
+package main
+
+import "fmt"
+
+// goal is what the feed is meant to reach, in the median.
+type goal struct {
+	metric   metric
+	limit    float64 // the highest, or for metrics of which more is better the lowest
+	absolute bool    // of the feed's own value; else of the ratio to the plain loop's
+}
+
+// ratio makes a goal for the feed's value as a multiple of the plain loop's.
+func ratio(m metric, limit float64) goal { return goal{metric: m, limit: limit} }
+
+// absolute makes a goal for the feed's own value, in the metric's unit.
+func absolute(m metric, limit float64) goal { return goal{metric: m, limit: limit, absolute: true} }
+
+// check is a goal beside what was measured.
+type check struct {
+	what, measured, goal string
+	met                  bool
+}
+
+// verdict is the word for people.
+func (c check) verdict() string {
+	if c.met {
+		return "met"
+	}
+	return "missed"
+}
+
+// check compares a goal with a result. What was not measured misses it.
+func (g goal) check(r result) check {
+	what, values, format, unit := g.metric.name+", feed ÷ plain loop", r.ratios(g.metric), "%.2f", ""
+	if g.absolute {
+		what, values, format, unit = g.metric.name+" of the feed", r.feeds(g.metric), g.metric.format, " "+g.metric.unit
+	}
+	s := summarize(values)
+	sign, met := "≤", s.median <= g.limit
+	if g.metric.moreIsBetter {
+		sign, met = "≥", s.median >= g.limit
+	}
+	limit := fmt.Sprintf("%s %.2f", sign, g.limit)
+	if g.absolute {
+		limit = fmt.Sprintf("%s %g%s", sign, g.limit, unit)
+	}
+	return check{what: r.path.title + ": " + what, measured: spread(s, format) + unit, goal: limit, met: met}
+}

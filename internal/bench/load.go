@@ -1,0 +1,39 @@
+package main
+
+import (
+	"github.com/kraft-edge/datafeed/internal/witness"
+	"github.com/kraft-edge/datafeed/stages/generate"
+)
+
+// load is what one run carries.
+type load struct {
+	messages     int
+	payloadBytes int // least bytes of a payload
+	devices      int // that take turns
+}
+
+// readings returns what makes the load's messages, the same ones for each run.
+// stamp, unless nil, may change a reading before it is written.
+func (l load) readings(stamp func(*generate.Reading)) (next func() (witness.Reading, bool), err error) {
+	c := generate.DefaultConfig()
+	c.PayloadBytes, c.Devices, c.Start = l.payloadBytes, l.devices, "2026-01-01T00:00:00Z"
+	readings, err := generate.NewGenerator(c)
+	if err != nil {
+		return nil, err
+	}
+	made := 0
+	return func() (witness.Reading, bool) {
+		if made == l.messages {
+			return witness.Reading{}, false
+		}
+		made++
+		r := readings.Next()
+		if stamp != nil {
+			stamp(&r)
+		}
+		return witness.Reading{
+			Device: r.Device, Seq: r.Seq, RoutingKey: r.RoutingKey(),
+			Payload: r.AppendJSON(make([]byte, 0, l.payloadBytes+64), l.payloadBytes),
+		}, true
+	}, nil
+}

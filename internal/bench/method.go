@@ -1,0 +1,81 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// writeMethod writes where, when and how it was measured, and how to repeat it.
+func (r report) writeMethod(p *page) {
+	m, o := r.machine, r.options
+	p.line("")
+	p.line("## Where and when")
+	p.line("")
+	p.line("%s, %s: %s with %d cores%s; %s.", m.when.Format("2 January 2006"), m.system,
+		m.cpu, m.cores, prefixed(", ", m.memory), strings.Join(m.versions, ", "))
+	p.line("The servers ran on the same machine and had their share of the cores: rates are those of the whole, and")
+	p.line("would be higher with brokers elsewhere; CPU time is that of the one process. It took %s.", r.took.Round(time.Second))
+	p.line("")
+	p.line("## What is measured")
+	p.line("")
+	p.line("- The feed is the real binary, built as `make build` does, with its quarantine open and its admin server listening. Both")
+	p.line("  contenders use the same servers, queues and prefetch (%s). Mosquitto's limits of what is in", r.prefetches())
+	p.line("  flight and queued are off.")
+	p.line("- Messages are readings as JSON of %d bytes, of %s devices, persistent, in quorum queues of one node.", o.payloadBytes, thousands(o.devices))
+	p.line("- A pair is a run of each contender right after the other; which is first alternates.")
+	p.line("- Peak RSS is the process's high-water mark (VmHWM), in MiB.")
+	backlog, steady := r.byKind()
+	if len(backlog) > 0 {
+		p.line("- Paths that empty queues: %s messages wait in each queue. The contender starts, empties them, and gets SIGTERM once", thousands(o.messages))
+		p.line("  RabbitMQ says that everything is settled. CPU time is user and system time of the process from start to end, as the")
+		p.line("  kernel accounts it. The rate is counted from the start of the process to the last byte that it wrote before everything")
+		p.line("  was settled. A first pair warms up the servers and is not counted. After each run it is checked that everything arrived")
+		p.line("  once: for MQTT by Mosquitto's own count of publishes, and in the first pair by a subscriber; for blobs by reading them.")
+	}
+	if len(steady) > 0 {
+		p.line("- At a steady rate: %s messages a second, each at its time by the clock and not by pauses between them, for %v to run", thousands(o.rate), o.runIn)
+		p.line("  in, and then for %v that are measured. A message carries the time at which it was handed to RabbitMQ's client; latency", o.measured)
+		p.line("  is from then until a QoS 0 subscriber of its own has it, by one monotonic clock of one process on the same machine. It")
+		p.line("  includes what RabbitMQ, Mosquitto and the subscriber take, for both contenders alike. CPU time is what /proc/PID/stat")
+		p.line("  says of the measured time alone, in steps of 10 ms. Everything that is published has to arrive; %s.", r.duplicates(steady))
+	}
+	p.line("")
+	p.line("Not measured: TLS, networks with delay, classic queues and streams, how either behaves when something fails, and what the")
+	p.line("brokers themselves spend.")
+	p.line("")
+	p.line("## Repeat it")
+	p.line("")
+	p.line("```")
+	p.line("make bench")
+	p.line("```")
+	p.line("")
+	p.line("It writes this page anew, and fails when a goal is missed. `go run ./internal/bench -h` lists what can be changed;")
+	p.line("`-n 50000 -pairs 2 -docs ''` is a quick look, and `-profile` tells where the feed spends its time.")
+	p.line("Leave the machine alone meanwhile: the pairs cancel out what changes slowly, not what comes and goes.")
+}
+
+// prefetches names the prefetch of each job.
+func (r report) prefetches() string {
+	var texts []string
+	for _, result := range r.results {
+		for _, l := range result.path.legs {
+			if text := fmt.Sprintf("%s for %s", thousands(l.prefetch), l.job); !slices.Contains(texts, text) {
+				texts = append(texts, text)
+			}
+		}
+	}
+	return strings.Join(texts, ", ")
+}
+
+// duplicates says how many messages came again.
+func (r report) duplicates(results []result) string {
+	feed, loop := 0, 0
+	for _, result := range results {
+		for _, p := range result.pairs {
+			feed, loop = feed+p.feed.duplicates, loop+p.loop.duplicates
+		}
+	}
+	return fmt.Sprintf("duplicates: %d of the feed, %d of the plain loop", feed, loop)
+}

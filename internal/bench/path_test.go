@@ -1,0 +1,39 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestPathsMeetBothContenders looks at what the contenders are told: the same
+// queues and windows.
+func TestPathsMeetBothContenders(t *testing.T) {
+	for _, p := range paths() {
+		yaml, jobs := p.yaml("/dir", anyPort), p.jobs()
+		if len(p.legs) == 0 || len(jobs) != len(p.legs) || len(p.goals) == 0 {
+			t.Errorf("%s: %d legs, jobs %q, %d goals", p.name, len(p.legs), jobs, len(p.goals))
+		}
+		for i, l := range p.legs {
+			job := strings.Split(jobs[i], ":")
+			if job[0] != l.job || job[1] != p.queueNames()[i] || !strings.Contains(yaml, "queue: "+job[1]+", prefetch: "+job[2]+"}") {
+				t.Errorf("%s: job %q for\n%s", p.name, jobs[i], yaml)
+			}
+			if l.batch > 0 && !strings.Contains(yaml, "maxMessages: "+job[3]+",") {
+				t.Errorf("%s: job %q for\n%s", p.name, jobs[i], yaml)
+			}
+		}
+		for _, g := range p.goals {
+			if !slices.ContainsFunc(p.metrics(), func(m metric) bool { return m.name == g.metric.name }) {
+				t.Errorf("%s: %s is not measured", p.name, g.metric.name)
+			}
+		}
+	}
+}
+
+func TestDestinationsAreNamedOnce(t *testing.T) {
+	p := path{legs: []leg{mqttLeg, blobLeg, jsonLeg}}
+	if got := p.destinations(); !slices.Equal(got, []string{"mqtt", "blob"}) {
+		t.Errorf("got %q", got)
+	}
+}
