@@ -20,6 +20,7 @@ func TestExamples(t *testing.T) {
 	t.Setenv("AMQP_URL", "amqp://feed:canary@rabbitmq:5672/")
 	t.Setenv("MQTT_URL", "mqtt://mosquitto:1883")
 	t.Setenv("AZURE_STORAGE_CONNECTION_STRING", "DefaultEndpointsProtocol=https;AccountName=example;AccountKey=Y2FuYXJ5;EndpointSuffix=core.windows.net")
+	t.Setenv("SHARD", "0")
 	c, err := initializeCLI(streams{strings.NewReader(""), &bytes.Buffer{}, &bytes.Buffer{}})
 	if err != nil {
 		t.Fatal(err)
