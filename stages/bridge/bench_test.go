@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 
@@ -53,6 +54,8 @@ func BenchmarkHandle(b *testing.B) {
 	four := Rule{Match: telemetry.Match, Fields: map[string]string{"/device": "{id}", "/quality": "good", "/site": "{place}", "/line": "{where}"}, Topic: "kraft/{place}/{site}/{line}/{device}/{tag}/{id}/{where}"}
 	last := Rule{Match: telemetry.Match, Fields: map[string]string{"/seq": "*"}, Topic: "kraft/{site}/{line}/{device}/{tag}"}
 
+	counted := Rule{Match: telemetry.Match, Fields: map[string]string{"/device": "{id}", "/seq": "{seq}"}, Topic: "kraft/{site}/{line}/{device}/{tag}/{id}", Set: map[string]string{"seq": "{seq}"}}
+
 	for _, bm := range []struct {
 		name  string
 		cache int
@@ -69,14 +72,18 @@ func BenchmarkHandle(b *testing.B) {
 		{"4-fields-remembered", 16384, []Rule{four}},
 		{"4-fields-matched", 0, []Rule{four}},
 		{"last-field-remembered", 16384, []Rule{last}},
+		{"new-values", 16384, []Rule{counted}},
 	} {
 		b.Run(bm.name, func(b *testing.B) {
 			br := newBridge(b, func(c *Config) { c.CacheKeys = bm.cache }, bm.rules...)
-			m := &message.Message{Payload: reading, Metadata: message.Metadata{"x-kind": "telemetry"}}
+			m := &message.Message{Payload: bytes.Clone(reading), Metadata: message.Metadata{"x-kind": "telemetry"}}
 			b.ReportAllocs()
 			i := 0
 			for b.Loop() {
 				m.Metadata[feed.MetaTopic] = keys[i]
+				if bm.name == "new-values" {
+					count(m.Payload[seqAt : seqAt+7])
+				}
 				if i++; i == len(keys) {
 					i = 0
 				}
@@ -85,6 +92,19 @@ func BenchmarkHandle(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// seqAt is where the number seq stands in reading.
+var seqAt = bytes.Index(reading, []byte("1234567"))
+
+// count adds one to a number.
+func count(digits []byte) {
+	for i := len(digits) - 1; i > 0; i-- { // leave the first: it must not become 0
+		if digits[i]++; digits[i] <= '9' {
+			return
+		}
+		digits[i] = '0'
 	}
 }
 

@@ -67,12 +67,13 @@ func (c *cache) get(key string, fields []byte) *remembered {
 	return r
 }
 
-// put remembers r. It copies what may be a piece of something large.
+// put remembers r. It copies what may be a piece of something large; the values
+// of fields are a text of their own.
 func (c *cache) put(r remembered) {
 	if c == nil || len(r.key)+len(r.fields) > maxCachedKey {
 		return
 	}
-	kept := &remembered{question{strings.Clone(r.key), strings.Clone(r.fields)}, r.want, r.result}
+	kept := &remembered{question{strings.Clone(r.key), r.fields}, r.want, r.result}
 	kept.set = make([]string, len(r.set))
 	for i, s := range r.set {
 		kept.set[i] = strings.Clone(s)

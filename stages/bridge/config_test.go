@@ -11,6 +11,9 @@ import (
 
 func TestValidate(t *testing.T) {
 	rule := func(match, topic string) []Rule { return []Rule{{Match: match, Topic: topic}} }
+	fields := func(patterns map[string]string, topic string) []Rule {
+		return []Rule{{Match: "t", Fields: patterns, Topic: topic}}
+	}
 	tests := []struct {
 		name    string
 		edit    func(*Config)
@@ -45,6 +48,28 @@ func TestValidate(t *testing.T) {
 		{name: "unused name", rules: rule("{a}.{b}", "{a}"), key: "rules[0].match", problem: "{b} is captured and never used"},
 		{name: "name used in set only", rules: []Rule{{Match: "{a}.{b}", Topic: "{a}", Set: map[string]string{"x": "{b}"}}}},
 		{name: "topic as header", rules: []Rule{{Match: "t", Headers: map[string]string{"topic": "*"}, Topic: "x"}}, key: "rules[0].headers.topic"},
+
+		{name: "fields", rules: fields(map[string]string{"/a": "{a}", "/b/0": "x-*", "/c~1d": "y", "": "*"}, "{a}")},
+		{name: "no pointer", rules: fields(map[string]string{"a": "{a}"}, "{a}"), key: "rules[0].fields.a", problem: "begins with /"},
+		{name: "bad escape in a pointer", rules: fields(map[string]string{"/a~2": "{a}"}, "{a}"), key: "rules[0].fields./a~2", problem: "~0"},
+		{name: "pointer with a dot", rules: fields(map[string]string{"/a.b": "{"}, "x"), key: `rules[0].fields["/a.b"]`, problem: "never closed"},
+		{name: "pointer with a bracket", rules: fields(map[string]string{"/a]b": "{"}, "x"), key: `rules[0].fields["/a\x5db"]`, problem: "never closed"},
+		{name: "pointer to the whole", rules: fields(map[string]string{"": "{"}, "x"), key: `rules[0].fields[""]`, problem: "never closed"},
+		{name: "long pointer", rules: fields(map[string]string{strings.Repeat("/a", 65): "*"}, "x"), key: "rules[0].fields." + strings.Repeat("/a", 65), problem: "65 levels, more than 64"},
+		{name: "bad pattern of a field", rules: fields(map[string]string{"/a": "{a}{b}"}, "{a}"), key: "rules[0].fields./a", problem: "touch"},
+		{name: "rest of a field", rules: fields(map[string]string{"/a": "{a...}"}, "{a...}"), key: "rules[0].fields./a", problem: "alone"},
+		{name: "name twice in a field", rules: []Rule{{Match: "{a}", Fields: map[string]string{"/a": "{a}"}, Topic: "{a}"}}, key: "rules[0].fields./a", problem: "second time"},
+		{name: "name of a header in a field", rules: []Rule{{Match: "t", Headers: map[string]string{"h": "{a}"}, Fields: map[string]string{"/a": "{a}"}, Topic: "{a}"}}, key: "rules[0].fields./a", problem: "second time"},
+		{name: "unused name of a field", rules: fields(map[string]string{"/a": "{a}"}, "x"), key: "rules[0].fields./a", problem: "never used"},
+		{name: "unused name of a header", rules: []Rule{{Match: "t", Headers: map[string]string{"h": "{a}"}, Topic: "x"}}, key: "rules[0].headers.h", problem: "never used"},
+		{name: "many pointers", rules: manyFields(64)},
+		{name: "too many pointers", rules: manyFields(65), key: "rules[64].fields./p64", problem: "more than 64 different pointers"},
+		{name: "fields after all", rules: append(rule("t", "x"), fields(map[string]string{"/a": "b"}, "y")...), key: "rules[1].match", problem: "never matches"},
+		{name: "all after fields", rules: append(fields(map[string]string{"/a": "*"}, "x"), rule("t", "y")...)},
+		{name: "other field", rules: append(fields(map[string]string{"/a": "*"}, "x"), fields(map[string]string{"/b": "*"}, "y")...)},
+		{name: "more fields", rules: append(fields(map[string]string{"/a": "*"}, "x"), fields(map[string]string{"/a": "b", "/c": "*"}, "y")...), key: "rules[1].match", problem: "never matches"},
+		{name: "fewer fields", rules: append(fields(map[string]string{"/a": "b", "/c": "*"}, "x"), fields(map[string]string{"/a": "b"}, "y")...)},
+		{name: "another value", rules: append(fields(map[string]string{"/a": "b"}, "x"), fields(map[string]string{"/a": "*"}, "y")...)},
 
 		{name: "empty topic", rules: rule("a", ""), key: "rules[0].topic", problem: "empty"},
 		{name: "unknown part", rules: []Rule{telemetry, {Match: "x.{a}", Topic: "{a}/{b}"}}, key: "rules[1].topic", problem: "captures no {b}"},
@@ -118,6 +143,15 @@ func TestValidateReportsAll(t *testing.T) {
 			t.Errorf("%q is not reported in:\n%v", key, err)
 		}
 	}
+}
+
+// manyFields returns n rules, each with a pointer of its own.
+func manyFields(n int) []Rule {
+	var rules []Rule
+	for i := range n {
+		rules = append(rules, Rule{Match: "t", Fields: map[string]string{fmt.Sprintf("/p%d", i): "*"}, Topic: "x"})
+	}
+	return rules
 }
 
 // manyParts returns a pattern of n named parts and a topic of them.

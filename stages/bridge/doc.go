@@ -1,9 +1,10 @@
-// Package bridge turns AMQP routing keys and headers into MQTT topics.
+// Package bridge turns AMQP routing keys, headers and fields of JSON payloads
+// into MQTT topics.
 //
 // # Terms
 //
-// A rule has a pattern for the routing key, patterns for headers, and
-// templates for the topic and for metadata. A routing key is made of parts
+// A rule has a pattern for the routing key, patterns for headers and for fields
+// of the payload, and templates for the topic and for metadata. A routing key is made of parts
 // between separators ('.'). In a pattern
 //
 //	{name}     captures one part, or what stands in its place within a part: line-{line}
@@ -12,15 +13,36 @@
 //	{...}      is the same without a name
 //	other text stands for itself
 //
-// Where two captures stand in one part or header, each but the last ends at
-// the first occurrence of the text that follows it. A header has no parts: its
-// pattern is for the whole value, dots included. A header that is absent
+// Where two captures stand in one part, header or field, each but the last ends
+// at the first occurrence of the text that follows it. A header or field has no
+// parts: its pattern is for the whole value, dots included. One that is absent
 // matches no pattern. The routing key is the topic in the message's metadata
 // ([feed.MetaTopic]), where the source has put it; the topic takes its place.
 //
 // The first rule that matches wins. What matches none is quarantined with its
 // routing key in the reason, or filtered with the reason [ReasonUnmatched], as
 // configured: it is never dropped silently.
+//
+// # Fields
+//
+// A field is named by a JSON Pointer (RFC 6901): /device, /values/0/x, the
+// empty pointer for the whole payload. Its value is a string with its escapes
+// resolved, or a number as it is written (1.50 stays 1.50), or true or false.
+// null, an object or an array counts as absent. Half a surrogate pair becomes
+// U+FFFD; bytes that are no UTF-8 stay as they are.
+//
+// The payload is read where it lies, once for all rules that match otherwise,
+// up to the first of these that has no fields; when that is the first, it is
+// not read at all. Reading ends with the value that decides the last field and
+// the delimiter after it. What follows is not looked at: it need not be JSON,
+// and of members with the same name the first counts. When a field is absent
+// that is known only at the end, and the whole payload must be JSON.
+//
+// A payload that is no JSON as far as it is read is a permanent error that
+// says at which byte and why, even if a later rule without fields would match:
+// whether it is the first is not known. So are a value longer than 65535 bytes,
+// the longest text of MQTT, and values nested more than 10000 deep. All rules
+// together have at most 64 different pointers, of at most 64 levels.
 //
 // # Escaping
 //
@@ -68,11 +90,17 @@
 //	      topic: kraft/{site}/alarms/{rest...}
 //	      set:
 //	        severity: high
+//	    - match: readings.{...}
+//	      fields:
+//	        /device: "{device}"
+//	        /site: "{site}"
+//	        /kind: reading
+//	      topic: kraft/{site}/{device}
 //	  unmatched: quarantine   # or filter
 //	  separator: "."          # between the parts of a routing key
 //	  escapeDots: false
 //	  maxTopicBytes: 1024
-//	  cacheKeys: 16384        # routing keys whose topic is remembered
+//	  cacheKeys: 16384        # routing keys, with values of fields, whose topic is remembered
 //
 // A configuration is refused when a template names a part that its rule does
 // not capture, a part has a name but no template uses it (write * instead), a
