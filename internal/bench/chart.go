@@ -11,13 +11,13 @@ import (
 // A chart's measures, in pixels: a row for each result, a panel for each
 // metric, and in it a line for the feed and one for the plain loop.
 const (
-	chartTop    = 44 // legend and names of the metrics
+	chartTop    = 68 // legend and names of the metrics
 	panelLeft   = 24
 	panelWidth  = 340
 	panelGap    = 40
-	titleHeight = 30
+	titleHeight = 22
 	lineHeight  = 22
-	axisHeight  = 26
+	axisHeight  = 32
 	rowHeight   = titleHeight + 2*lineHeight + axisHeight
 )
 
@@ -47,15 +47,25 @@ func chart(title string, results []result, metrics []metric) string {
 	fmt.Fprintf(d, "<title>%s</title>\n%s", html.EscapeString(title), chartStyle)
 	fmt.Fprintf(d, `<rect class="back" width="%d" height="%d" rx="6"/>`+"\n", width, height)
 	d.legend(panelLeft, 24)
+	for j, m := range metrics {
+		better := "less is better"
+		if m.moreIsBetter {
+			better = "more is better"
+		}
+		d.text(float64(panelX(j)), chartTop-16, "start", "quiet", fmt.Sprintf("%s, %s: %s", m.name, m.unit, better))
+	}
 	for i, r := range results {
 		top := chartTop + i*rowHeight
 		for j, m := range metrics {
-			d.panel(panelLeft+j*(panelWidth+panelGap), top, r, m, j == 0)
+			d.panel(panelX(j), top, r, m, j == 0)
 		}
 	}
 	d.WriteString("</svg>\n")
 	return d.String()
 }
+
+// panelX is the left edge of a column of panels.
+func panelX(column int) int { return panelLeft + column*(panelWidth+panelGap) }
 
 // side is one of the contenders.
 type side struct {
@@ -98,7 +108,6 @@ func (d *drawing) panel(x, y int, r result, m metric, first bool) {
 	}
 	lines := y + titleHeight
 	bottom := lines + 2*lineHeight
-	d.text(at(end), y+titleHeight-4, "end", "quiet", m.name+", "+m.unit)
 	const ticks = 4
 	for i := range ticks + 1 {
 		value := end * float64(i) / ticks

@@ -17,8 +17,9 @@ func absolute(m metric, limit float64) goal { return goal{metric: m, limit: limi
 
 // check is a goal beside what was measured.
 type check struct {
-	what, measured, goal string
-	met                  bool
+	of, what       string // the path, and what of it
+	measured, goal string
+	met            bool
 }
 
 // verdict is the word for people.
@@ -44,5 +45,5 @@ func (g goal) check(r result) check {
 	if g.absolute {
 		limit = fmt.Sprintf("%s %g%s", sign, g.limit, unit)
 	}
-	return check{what: r.path.title + ": " + what, measured: spread(s, format) + unit, goal: limit, met: met}
+	return check{of: r.path.title, what: what, measured: spread(s, format) + unit, goal: limit, met: met}
 }

@@ -12,6 +12,12 @@ type load struct {
 	devices      int // that take turns
 }
 
+// toWarmUp is less of the same.
+func (l load) toWarmUp() load {
+	l.messages = max(1, l.messages/4)
+	return l
+}
+
 // readings returns what makes the load's messages, the same ones for each run.
 // stamp, unless nil, may change a reading before it is written.
 func (l load) readings(stamp func(*generate.Reading)) (next func() (witness.Reading, bool), err error) {

@@ -46,14 +46,14 @@ func (r report) markdown() string {
 
 // writeGoals writes the summary.
 func (r report) writeGoals(p *page) {
-	p.line("| Median (lowest–highest) | measured | goal | |")
-	p.line("|---|---:|---:|---|")
+	p.line("| | | median (lowest–highest) | goal | |")
+	p.line("|---|---|---:|---:|---|")
 	for _, c := range r.checks() {
 		verdict := c.verdict()
 		if !c.met {
 			verdict = "**" + verdict + "**"
 		}
-		p.line("| %s | %s | %s | %s |", c.what, c.measured, c.goal, verdict)
+		p.line("| %s | %s | %s | %s | %s |", c.of, c.what, c.measured, c.goal, verdict)
 	}
 }
 

@@ -21,7 +21,7 @@ func measureAll(ctx context.Context, s *stand, o options, out io.Writer) ([]resu
 }
 
 // measurePath runs all pairs of a path. Unless it has a run-in of its own, a
-// first pair, which is witnessed, warms up.
+// first pair warms up.
 func measurePath(ctx context.Context, s *stand, p path, o options, out io.Writer) (r result, err error) {
 	r = result{path: p}
 	s.progress.clear()
@@ -52,14 +52,18 @@ func measurePath(ctx context.Context, s *stand, p path, o options, out io.Writer
 }
 
 // measurePair measures both contenders; which one is first alternates. Pair 0
-// is witnessed.
+// warms up with less, and is witnessed.
 func measurePair(ctx context.Context, s *stand, p path, o options, i int) (one pair, err error) {
+	l := o.load
+	if i == 0 {
+		l = l.toWarmUp()
+	}
 	run := func(c competitor, into *measurement) error {
 		var err error
 		if p.steady {
 			*into, err = s.carrySteady(ctx, p, c, o.steadyLoad())
 		} else {
-			*into, err = s.carryBacklog(ctx, p, c, o.load, i == 0)
+			*into, err = s.carryBacklog(ctx, p, c, l, i == 0)
 		}
 		if err != nil {
 			return fmt.Errorf("%s, %s: %w", p.name, c.name, err)

@@ -31,7 +31,7 @@ func (r report) writeMethod(p *page) {
 		p.line("- Paths that empty queues: %s messages wait in each queue. The contender starts, empties them, and gets SIGTERM once", thousands(o.messages))
 		p.line("  RabbitMQ says that everything is settled. CPU time is user and system time of the process from start to end, as the")
 		p.line("  kernel accounts it. The rate is counted from the start of the process to the last byte that it wrote before everything")
-		p.line("  was settled. A first pair warms up the servers and is not counted. After each run it is checked that everything arrived")
+		p.line("  was settled. A first pair, of a quarter, warms up the servers and is not counted. After each run it is checked that everything arrived")
 		p.line("  once: for MQTT by Mosquitto's own count of publishes, and in the first pair by a subscriber; for blobs by reading them.")
 	}
 	if len(steady) > 0 {

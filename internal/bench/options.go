@@ -87,5 +87,5 @@ func (o options) about(p path) string {
 	if p.steady {
 		return fmt.Sprintf("%v at %s messages a second, after %v to run in", o.measured, thousands(o.rate), o.runIn)
 	}
-	return fmt.Sprintf("%s messages, after one to warm up", thousands(o.messages))
+	return fmt.Sprintf("%s messages, after one of a quarter to warm up", thousands(o.messages))
 }

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/kraft-edge/datafeed/internal/testenv/server"
 	"github.com/kraft-edge/datafeed/internal/witness"
@@ -15,8 +17,7 @@ import (
 // exchangeName is the exchange that leads to all queues.
 const exchangeName = "bench"
 
-// askEvery is how often RabbitMQ is asked what the queues hold. It counts twice
-// a second.
+// askEvery is how often RabbitMQ is asked what the queues hold.
 const askEvery = 200 * time.Millisecond
 
 // queues are the quorum queues that contenders empty, all bound to the same
@@ -73,37 +74,50 @@ func (q queues) onChannel(what string, do func(*amqp.Channel) error) error {
 	return nil
 }
 
-// fill publishes the load, waits until each queue holds it, and returns what
-// was published. progress is told how far it is.
+// gateways is how many connections fill the queues: one by itself spends most
+// of its time waiting for confirms.
+const gateways = 4
+
+// fill publishes the load as fast as it goes, waits until each queue holds it,
+// and returns what was published. progress is told how far it is.
 func (q queues) fill(ctx context.Context, l load, progress func(done int)) (*published, error) {
 	readings, err := l.readings(nil)
 	if err != nil {
 		return nil, err
 	}
+	var mu sync.Mutex
 	made := 0
-	p, err := q.publish(ctx, l, 0, func() (witness.Reading, bool) {
+	next := func() (witness.Reading, bool) {
+		mu.Lock()
+		defer mu.Unlock()
 		if made++; made%1000 == 0 {
 			progress(made)
 		}
 		return readings()
-	})
-	if err != nil {
+	}
+	p := &published{messages: l.messages, tally: witness.NewTally()}
+	filling, all := errgroup.WithContext(ctx)
+	for range gateways {
+		filling.Go(func() error { return q.publish(all, p.tally, 0, next) })
+	}
+	if err := filling.Wait(); err != nil {
 		return nil, fmt.Errorf("fill the queues: %w", err)
 	}
 	return p, q.await(ctx, l.messages, func(int) {})
 }
 
-// publish publishes the load, persistent and confirmed, at a rate of messages a
-// second; 0 is as fast as it goes.
-func (q queues) publish(ctx context.Context, l load, rate int, next func() (witness.Reading, bool)) (*published, error) {
-	factory := witness.Factory{URL: q.url, Exchange: exchangeName, Rate: rate, Published: witness.NewTally()}
+// publish publishes what next returns over one connection, persistent and
+// confirmed, and adds it to a tally. rate is in messages a second; 0 is as fast
+// as it goes.
+func (q queues) publish(ctx context.Context, t *witness.Tally, rate int, next func() (witness.Reading, bool)) error {
+	factory := witness.Factory{URL: q.url, Exchange: exchangeName, Rate: rate, Published: t}
 	if err := factory.Publish(ctx, next); err != nil {
-		return nil, err
+		return err
 	}
 	if factory.Republished > 0 {
-		return nil, fmt.Errorf("RabbitMQ did not confirm %d messages", factory.Republished)
+		return fmt.Errorf("RabbitMQ did not confirm %d messages", factory.Republished)
 	}
-	return &published{messages: l.messages, tally: factory.Published}, nil
+	return nil
 }
 
 // await waits until each queue holds n messages, unsettled ones included.

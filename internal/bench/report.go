@@ -60,7 +60,7 @@ func (r report) text() string {
 	b.WriteString("\nGoals\n")
 	table(func(w *tabwriter.Writer) {
 		for _, c := range r.checks() {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", c.what, c.measured, c.goal, c.verdict())
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", c.of, c.what, c.measured, c.goal, c.verdict())
 		}
 	})
 	return b.String()
@@ -71,7 +71,7 @@ func (r report) verdict() error {
 	var errs []error
 	for _, c := range r.checks() {
 		if !c.met {
-			errs = append(errs, fmt.Errorf("goal missed: %s %s, goal %s", c.what, c.measured, c.goal))
+			errs = append(errs, fmt.Errorf("goal missed: %s: %s %s, goal %s", c.of, c.what, c.measured, c.goal))
 		}
 	}
 	return errors.Join(errs...)

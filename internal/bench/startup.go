@@ -156,11 +156,11 @@ func (s *stand) measureSize(ctx context.Context, r *startup) error {
 func (s *startup) checks() []check {
 	one := func(what string, values []float64, limit float64) check {
 		took := summarize(values)
-		return check{what: what, measured: spread(took, "%.0f") + " ms", goal: fmt.Sprintf("< %g ms", limit), met: took.median < limit}
+		return check{of: "Start", what: what, measured: spread(took, "%.0f") + " ms", goal: fmt.Sprintf("< %g ms", limit), met: took.median < limit}
 	}
 	return []check{
-		one("Start: `feed run` until ready", s.ready, readyGoal),
-		one("Start: `feed lint`", s.lint, lintGoal),
+		one("`feed run` until ready", s.ready, readyGoal),
+		one("`feed lint`", s.lint, lintGoal),
 	}
 }
 

@@ -83,7 +83,8 @@ func (s *stand) publishEvenly(ctx context.Context, p path, sample *sampler, prog
 	// The first message is due when the connection is asked for, which takes a
 	// few milliseconds of the run-in.
 	begin := time.Now()
-	sent, err := s.queues(p).publish(ctx, l.load, l.rate, func() (witness.Reading, bool) {
+	sent := &published{messages: l.messages, tally: witness.NewTally()}
+	err = s.queues(p).publish(ctx, sent.tally, l.rate, func() (witness.Reading, bool) {
 		r, ok := readings()
 		if !ok {
 			sample.end()
