@@ -53,7 +53,7 @@ demo: ## run the main job on this machine and show the result (DEMO_FOR=20s)
 	@tools/setup.sh rabbitmq
 	@go run ./cmd/feed demo --for $(DEMO_FOR)
 
-bench: setup ## measure the feed against a plain loop over the client libraries
+bench: setup ## measure the feed against a plain loop, and its goals: about 15 minutes
 	go run ./internal/bench
 
 fuzz: ## run each fuzz target for FUZZTIME (10s)
