@@ -27,7 +27,7 @@ type leg struct {
 }
 
 var (
-	mqttLeg = leg{job: "mqtt", destination: "mqtt", prefetch: 4000, stages: `    transforms:
+	mqttLeg = leg{job: "mqtt", destination: "mqtt", prefetch: 2000, stages: `    transforms:
       - bridge:
           rules:
             - match: telemetry.{site}.{line}.{device}.{tag}
@@ -35,7 +35,7 @@ var (
     sink:
       mqtt: {url: "mqtt://${MQTT_ADDRESS}", qos: 1}
 `}
-	jsonLeg = leg{job: "mqtt-json", destination: "mqtt", prefetch: 4000, stages: `    transforms:
+	jsonLeg = leg{job: "mqtt-json", destination: "mqtt", prefetch: 2000, stages: `    transforms:
       - bridge:
           rules:
             - match: telemetry.{...}
