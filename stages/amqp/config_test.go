@@ -44,7 +44,7 @@ func TestSourceConfigValidate(t *testing.T) {
 			c.TLS = TLS{CertFile: "c", KeyFile: "k"}
 			c.Auth = AuthExternal
 		}, nil},
-		"empty":                    {func(c *SourceConfig) { *c = SourceConfig{} }, []string{"url", "auth", "connectTimeout", "heartbeat", "queue", "prefetch"}},
+		"empty":                    {func(c *SourceConfig) { *c = SourceConfig{} }, []string{"url", "auth", "connectTimeout", "heartbeat", "queue", "prefetch", "readAhead"}},
 		"scheme":                   {func(c *SourceConfig) { c.URL = feed.NewURL("http://h") }, []string{"url"}},
 		"host":                     {func(c *SourceConfig) { c.URL = feed.NewURL("amqp:///v") }, []string{"url"}},
 		"query":                    {func(c *SourceConfig) { c.URL = feed.NewURL("amqp://h/v?heartbeat=3") }, []string{"url"}},
@@ -180,7 +180,7 @@ func TestURLFromAMissingFileIsNoConfigError(t *testing.T) {
 func TestOptionalInterfaces(t *testing.T) {
 	source, sink := DefaultSourceConfig(), DefaultSinkConfig()
 	var c feed.StageConfig = &source
-	if w, ok := c.(feed.WindowConfig); !ok || w.Window() != 4000 {
+	if w, ok := c.(feed.WindowConfig); !ok || w.Window() != 2000 {
 		t.Error("the source's window")
 	}
 	if a, ok := c.(feed.AckTimeoutConfig); !ok || a.AckTimeout() != 30*time.Minute {

@@ -3,7 +3,6 @@ package amqp
 import (
 	"encoding/binary"
 	"errors"
-	"time"
 )
 
 // content is a delivery while its frames come in: the method basic.deliver, a
@@ -38,16 +37,16 @@ func (c *content) begin(d *decoder, payload []byte, boxes map[string]*inbox) (ta
 		return false, r.err
 	}
 	m := c.slab.next()
-	m.DeliveryTag = r.uint64()
-	m.Redelivered = r.uint8()&1 == 1
-	m.Exchange = d.text(r.shortString())
-	m.RoutingKey = d.text(r.shortString())
+	m.tag = r.uint64()
+	m.redelivered = r.uint8()&1 == 1
+	m.exchange = d.text(r.shortString())
+	m.routingKey = d.text(r.shortString())
 	c.delivery, c.headed = m, false
 	return true, r.err
 }
 
 // header takes the content header.
-func (c *content) header(d *decoder, payload []byte) error {
+func (c *content) header(payload []byte) error {
 	if c.headed {
 		return errUnexpectedHeader
 	}
@@ -55,11 +54,11 @@ func (c *content) header(d *decoder, payload []byte) error {
 	r := reader{data: payload}
 	r.skip(4) // class, weight
 	c.size = r.uint64()
-	d.properties(&r, c.delivery)
 	if r.err != nil {
 		return r.err
 	}
-	c.delivery.Body = c.arena.space(c.size)
+	c.delivery.properties = append(c.arena.space(uint64(len(r.data))), r.data...)
+	c.delivery.body = c.arena.space(c.size)
 	if c.size == 0 {
 		c.finish()
 	}
@@ -69,11 +68,11 @@ func (c *content) header(d *decoder, payload []byte) error {
 // body takes a body frame.
 func (c *content) body(payload []byte) error {
 	m := c.delivery
-	if !c.headed || uint64(len(m.Body)+len(payload)) > c.size {
+	if !c.headed || uint64(len(m.body)+len(payload)) > c.size {
 		return errUnexpectedBody
 	}
-	m.Body = append(m.Body, payload...)
-	if uint64(len(m.Body)) == c.size {
+	m.body = append(m.body, payload...)
+	if uint64(len(m.body)) == c.size {
 		c.finish()
 	}
 	return nil
@@ -100,7 +99,7 @@ func (s *slab) next() *delivery {
 	return d
 }
 
-// arena allocates small bodies many at a time. A large one gets memory of its
+// arena allocates small bodies and properties many at a time. A large one gets memory of its
 // own, as it comes in: the size that a peer announces is only its word.
 type arena struct{ free []byte }
 
@@ -121,100 +120,4 @@ func (a *arena) space(size uint64) []byte {
 	room := a.free[:0:size]
 	a.free = a.free[size:]
 	return room
-}
-
-// decoder decodes what recurs, and remembers it.
-type decoder struct {
-	known map[string]string
-}
-
-// maxKnown bounds the texts that a decoder remembers.
-const maxKnown = 4096
-
-// text returns b as a string; the same one for equal bytes, as long as they
-// recur.
-func (d *decoder) text(b []byte) string {
-	if len(b) == 0 {
-		return ""
-	}
-	if s, ok := d.known[string(b)]; ok {
-		return s
-	}
-	if d.known == nil || len(d.known) >= maxKnown {
-		d.known = make(map[string]string)
-	}
-	s := string(b)
-	d.known[s] = s
-	return s
-}
-
-// The flags of the properties of class basic, in their order.
-const (
-	hasContentType     = 1 << 15
-	hasContentEncoding = 1 << 14
-	hasHeaders         = 1 << 13
-	hasDeliveryMode    = 1 << 12
-	hasPriority        = 1 << 11
-	hasCorrelationID   = 1 << 10
-	hasReplyTo         = 1 << 9
-	hasExpiration      = 1 << 8
-	hasMessageID       = 1 << 7
-	hasTimestamp       = 1 << 6
-	hasType            = 1 << 5
-	hasUserID          = 1 << 4
-	hasAppID           = 1 << 3
-	hasReserved        = 1 << 2
-	hasMoreFlags       = 1
-)
-
-// properties reads the property flags and the properties that they announce.
-func (d *decoder) properties(r *reader, m *delivery) {
-	flags := r.uint16()
-	if flags&hasMoreFlags != 0 {
-		r.fail() // class basic has no more than one word of them
-		return
-	}
-	has := func(flag uint16) bool { return flags&flag != 0 }
-	if has(hasContentType) {
-		m.ContentType = d.text(r.shortString())
-	}
-	if has(hasContentEncoding) {
-		m.ContentEncoding = d.text(r.shortString())
-	}
-	if has(hasHeaders) {
-		m.setHeaders(r.longString())
-	}
-	if has(hasDeliveryMode) {
-		m.DeliveryMode = r.uint8()
-	}
-	if has(hasPriority) {
-		m.Priority = r.uint8()
-	}
-	if has(hasCorrelationID) {
-		m.CorrelationId = string(r.shortString())
-	}
-	if has(hasReplyTo) {
-		m.ReplyTo = string(r.shortString())
-	}
-	if has(hasExpiration) {
-		m.Expiration = string(r.shortString())
-	}
-	if has(hasMessageID) {
-		m.MessageId = string(r.shortString())
-	}
-	if has(hasTimestamp) {
-		m.Timestamp = time.Unix(int64(r.uint64()), 0)
-	}
-	if has(hasType) {
-		m.Type = d.text(r.shortString())
-	}
-	if has(hasUserID) {
-		m.UserId = d.text(r.shortString())
-	}
-	if has(hasAppID) {
-		m.AppId = d.text(r.shortString())
-	}
-	if has(hasReserved) {
-		r.shortString()
-	}
 }

@@ -155,7 +155,7 @@ func (p *problems) checkEnum(key, value string, all []string) {
 	}
 }
 
-func (p *problems) checkDeclare(d *Declare) {
+func (p *problems) checkDeclare(d *Declare, queue string) {
 	p.checkEnum("declare.type", string(d.Type), d.Type.Values())
 	p.checkEnum("declare.exchange.type", string(d.Exchange.Type), d.Exchange.Type.Values())
 	p.checkEnum("declare.overflow", string(d.Overflow), d.Overflow.Values())
@@ -187,7 +187,7 @@ func (p *problems) checkDeclare(d *Declare) {
 		p.checkName(key+".exchange", b.Exchange)
 		p.checkName(key+".routingKey", b.RoutingKey)
 	}
-	p.checkShards(d)
+	p.checkShards(d, queue)
 	dl := d.DeadLetter
 	if dl.Exchange == "" && (dl.Queue != "" || dl.RoutingKey != "" || dl.Strategy != "") {
 		p.add("declare.deadLetter.exchange", "is missing", "name the dead-letter exchange")
@@ -200,7 +200,9 @@ func (p *problems) checkDeclare(d *Declare) {
 	}
 }
 
-func (p *problems) checkShards(d *Declare) {
+// checkShards checks the shards of a source of queue, which is empty when the
+// queue is to be given as a topic.
+func (p *problems) checkShards(d *Declare, queue string) {
 	const queues = "declare.shards.queues"
 	s := d.Shards
 	p.checkName("declare.shards.exchange", s.Exchange)
@@ -226,6 +228,9 @@ func (p *problems) checkShards(d *Declare) {
 		}
 		p.checkName(key, q)
 		seen[q] = true
+	}
+	if queue != "" && len(s.Queues) > 0 && !seen[queue] {
+		*p = append(*p, d.notAShard(queue))
 	}
 	if !d.SingleActiveConsumer {
 		p.add("declare.singleActiveConsumer", "is off, and two consumers of a shard would break the order that shards are for", "set it to true, or use one queue for all consumers")

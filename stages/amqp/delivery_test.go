@@ -46,7 +46,7 @@ func headersFrame(channel uint16, table []byte) []byte {
 // describable checks that a delivery's properties survive as JSON.
 func describable(t testing.TB, d *delivery) Properties {
 	t.Helper()
-	want := propertiesOf(d)
+	want := propertiesOf(t, d)
 	data, err := EncodeProperties(want)
 	noError(t, err)
 	got, err := DecodeProperties(data)
@@ -78,7 +78,7 @@ func TestUnreadableHeaders(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newSplitter()
-			box := newInbox()
+			box := newInbox(feed.MiB)
 			defer s.deliver("ours", box)()
 			first := deliverFrames(1, "ours", &amqp091.Delivery{DeliveryTag: 1, RoutingKey: "k"}, 1)[0]
 			second := deliverFrames(1, "ours", &amqp091.Delivery{DeliveryTag: 2, Body: []byte("good")}, 100)
@@ -93,14 +93,15 @@ func TestUnreadableHeaders(t *testing.T) {
 			}
 			d := box.waiting[0]
 			clear(s.buf) // nothing may refer to it
-			if c.readable != (d.Headers != nil) || c.readable != (d.rawHeaders == nil) || !c.readable && !bytes.Equal(d.rawHeaders, c.table) {
-				t.Errorf("headers %v, raw headers %x", d.Headers, d.rawHeaders)
+			p := propertiesOf(t, d)
+			if c.readable != (p.Headers != nil) || c.readable != (p.RawHeaders == nil) || !c.readable && !bytes.Equal(p.RawHeaders, c.table) {
+				t.Errorf("headers %v, raw headers %x", p.Headers, p.RawHeaders)
 			}
-			if d.Priority != 5 {
-				t.Errorf("the property behind the headers is %d", d.Priority)
+			if p.Priority != 5 {
+				t.Errorf("the property behind the headers is %d", p.Priority)
 			}
 			var m message.Message
-			fill(&m, d)
+			fill(&m, d, &p)
 			if !c.readable && (len(m.Metadata) != 1 || m.Metadata[feed.MetaTopic] != "k") {
 				t.Errorf("metadata %v", m.Metadata)
 			}
@@ -157,7 +158,7 @@ func TestParkedMessageKeepsFewOthers(t *testing.T) {
 				close(few)
 			}
 		}, 0)
-		s.box.put(&delivery{Delivery: amqp091.Delivery{DeliveryTag: uint64(i + 1), Body: body}})
+		s.box.put(&delivery{tag: uint64(i + 1), properties: []byte{0, 0}, body: body})
 	}
 	got, err := s.Receive(t.Context(), nil, n)
 	noError(t, err)

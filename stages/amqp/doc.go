@@ -27,7 +27,15 @@
 // # Delivery
 //
 // The source settles with manual acknowledgements. Its window of unsettled
-// deliveries is the prefetch. A run of settled deliveries that begins at the
+// deliveries is the prefetch, which bounds their number; readAhead bounds the
+// bytes of those that no route has taken yet. Beyond it the source stops reading
+// its connection until there is room, so that TCP holds the broker back. (The
+// broker itself cannot count bytes: RabbitMQ refuses a prefetch size.) RabbitMQ
+// gives up a connection that is not read for about 30 seconds: when nothing at
+// all moves for that long, the source connects again and its deliveries are
+// handed out again. All
+// subscriptions of one Source share the connection and wait together; a feed
+// gives each route a Source of its own. A run of settled deliveries that begins at the
 // oldest unsettled one is acknowledged by one multiple-ack, everything else
 // singly, so that an acknowledgement never passes an unsettled delivery. To
 // give deliveries back the subscription closes its channel: the broker puts
@@ -95,7 +103,7 @@
 //	    password: ${file:/run/secrets/rabbitmq}
 //	    tls: {caFile: /etc/feed/ca.pem}
 //	    queue: telemetry
-//	    prefetch: 4000
+//	    prefetch: 2000
 //	    declare:
 //	      exchange: {name: telemetry}
 //	      routingKeys: ["telemetry.#"]

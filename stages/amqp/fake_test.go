@@ -141,6 +141,7 @@ type fakeLink struct {
 	ended    bool
 	reason   string // blocked
 	changed  chan struct{}
+	boxes    map[string]*inbox // by consumer
 }
 
 func (l *fakeLink) Channel() (channel, error) {
@@ -160,11 +161,23 @@ func (l *fakeLink) Blocked() (bool, string, <-chan struct{}) {
 	defer l.b.mu.Unlock()
 	return l.reason != "", l.reason, l.changed
 }
-func (l *fakeLink) Deliver(string, *inbox) func() { return func() {} }
-func (l *fakeLink) Cork()                         {}
-func (l *fakeLink) Uncork() error                 { return nil }
-func (l *fakeLink) Done() <-chan struct{}         { return l.done }
-func (l *fakeLink) Err() error                    { return l.err }
+func (l *fakeLink) Deliver(consumer string, box *inbox) func() {
+	l.b.mu.Lock()
+	defer l.b.mu.Unlock()
+	if l.boxes == nil {
+		l.boxes = map[string]*inbox{}
+	}
+	l.boxes[consumer] = box
+	return func() {
+		l.b.mu.Lock()
+		defer l.b.mu.Unlock()
+		delete(l.boxes, consumer)
+	}
+}
+func (l *fakeLink) Cork()                 {}
+func (l *fakeLink) Uncork() error         { return nil }
+func (l *fakeLink) Done() <-chan struct{} { return l.done }
+func (l *fakeLink) Err() error            { return l.err }
 func (l *fakeLink) Alive() bool {
 	l.b.mu.Lock()
 	defer l.b.mu.Unlock()
@@ -210,7 +223,6 @@ type fakeChannel struct {
 	unacked  []fakeUnacked // by tag
 	tag      uint64
 	closed   bool
-	stop     chan struct{}
 	pump     sync.WaitGroup
 	closes   []chan *amqp091.Error
 	cancels  []chan string
@@ -252,9 +264,6 @@ func (ch *fakeChannel) end(err *amqp091.Error) {
 			c <- err
 		}
 	}
-	if ch.stop != nil {
-		close(ch.stop)
-	}
 	for _, c := range ch.open {
 		close(c.done)
 	}
@@ -271,19 +280,19 @@ func (ch *fakeChannel) Qos(count, _ int, _ bool) error {
 	return nil
 }
 
-func (ch *fakeChannel) Consume(queue, _ string, _, _, _, _ bool, _ amqp091.Table) (<-chan amqp091.Delivery, error) {
+func (ch *fakeChannel) Consume(queue, consumer string, _, _, _, _ bool, _ amqp091.Table) (<-chan amqp091.Delivery, error) {
 	defer ch.lock()()
 	if _, ok := ch.l.b.queues[queue]; !ok {
 		return nil, ch.exception(amqp091.NotFound, "NOT_FOUND - no queue '"+queue+"'")
 	}
 	ch.queue = queue
-	ch.stop = make(chan struct{})
 	out := make(chan amqp091.Delivery)
-	ch.pump.Go(func() { ch.deliver(out) })
+	box := ch.l.boxes[consumer]
+	ch.pump.Go(func() { ch.deliver(box, out) })
 	return out, nil
 }
 
-func (ch *fakeChannel) deliver(out chan<- amqp091.Delivery) {
+func (ch *fakeChannel) deliver(box *inbox, out chan<- amqp091.Delivery) {
 	defer close(out)
 	b := ch.l.b
 	for {
@@ -306,17 +315,13 @@ func (ch *fakeChannel) deliver(out chan<- amqp091.Delivery) {
 		b.queues[ch.queue] = b.queues[ch.queue][1:]
 		ch.tag++
 		ch.unacked = append(ch.unacked, fakeUnacked{ch.tag, m})
-		d := amqp091.Delivery{
+		d := newDelivery(amqp091.Delivery{
 			DeliveryTag: ch.tag, Redelivered: m.redelivered, RoutingKey: m.key, Body: m.msg.Body,
 			MessageId: m.msg.MessageId, Headers: m.msg.Headers, ContentType: m.msg.ContentType, Timestamp: m.msg.Timestamp,
 			CorrelationId: m.msg.CorrelationId, ReplyTo: m.msg.ReplyTo,
-		}
+		})
 		b.mu.Unlock()
-		select {
-		case out <- d:
-		case <-ch.stop:
-			return
-		}
+		box.put(d)
 	}
 }
 

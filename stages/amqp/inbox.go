@@ -3,24 +3,44 @@ package amqp
 import (
 	"context"
 	"sync"
+
+	"github.com/kraft-edge/datafeed/feed"
 )
 
 // inbox is where deliveries wait for Receive, which takes all that has
-// arrived.
+// arrived. When their bodies are more than it may hold, it lets the connection's
+// reader wait: what then comes stays in the socket, and in the broker.
 type inbox struct {
 	wake chan struct{} // holds one token when there is something to see
 
 	mu      sync.Mutex
+	room    sync.Cond // signalled when bytes shrinks, and at the end
 	waiting []*delivery
+	bytes   feed.Size // of the bodies that wait
+	limit   feed.Size // of bytes; one delivery may exceed it
 	ended   error
 }
 
-func newInbox() *inbox { return &inbox{wake: make(chan struct{}, 1)} }
+func newInbox(limit feed.Size) *inbox {
+	b := &inbox{wake: make(chan struct{}, 1), limit: limit}
+	b.room.L = &b.mu
+	return b
+}
 
-// put appends a delivery, which is the inbox's from then on.
+// put appends a delivery, which is the inbox's from then on. It blocks while
+// there is no room, but not beyond the inbox's end.
 func (b *inbox) put(d *delivery) {
+	size := feed.Size(len(d.body))
 	b.mu.Lock()
+	for len(b.waiting) > 0 && b.bytes+size > b.limit {
+		b.room.Wait()
+	}
+	if b.ended != nil {
+		b.mu.Unlock()
+		return
+	}
 	b.waiting = append(b.waiting, d)
+	b.bytes += size
 	first := len(b.waiting) == 1
 	b.mu.Unlock()
 	if first {
@@ -28,13 +48,15 @@ func (b *inbox) put(d *delivery) {
 	}
 }
 
-// end makes every further take fail with err. What waits will come again: it
-// could no longer be settled.
+// end makes every further take fail with err. What waits, and what still
+// comes, is dropped: it could no longer be settled, and will come again.
 func (b *inbox) end(err error) {
 	b.mu.Lock()
 	if b.ended == nil {
 		b.ended = err
 	}
+	b.waiting, b.bytes = nil, 0
+	b.room.Broadcast()
 	b.mu.Unlock()
 	b.signal()
 }
@@ -61,9 +83,13 @@ func (b *inbox) take(ctx context.Context, dst []*delivery, max int) ([]*delivery
 		}
 		if n := min(len(b.waiting), max); n > 0 {
 			dst = append(dst, b.waiting[:n]...)
+			for _, d := range b.waiting[:n] {
+				b.bytes -= feed.Size(len(d.body))
+			}
 			rest := copy(b.waiting, b.waiting[n:])
 			clear(b.waiting[rest:])
 			b.waiting = b.waiting[:rest]
+			b.room.Signal() // to the one reader
 			b.mu.Unlock()
 			if rest > 0 {
 				b.signal()

@@ -13,34 +13,35 @@ import (
 	"github.com/kraft-edge/datafeed/feed"
 )
 
-// fill makes m the message of a delivery. The payload is the delivery's own.
-func fill(m *message.Message, d *delivery) {
-	m.UUID = d.MessageId
-	m.Metadata = metadata(d)
-	m.Payload = d.Body
+// fill makes m the message of a delivery with the given properties. The payload
+// is the delivery's own.
+func fill(m *message.Message, d *delivery, p *Properties) {
+	m.UUID = p.MessageID
+	m.Metadata = metadata(p)
+	m.Payload = d.body
 }
 
 // metadata keeps the map small: what stages share, then the headers, unless
 // they are unreadable.
-func metadata(d *delivery) message.Metadata {
-	md := make(message.Metadata, 1+len(d.Headers))
-	for k, v := range d.Headers {
+func metadata(p *Properties) message.Metadata {
+	md := make(message.Metadata, 1+len(p.Headers))
+	for k, v := range p.Headers {
 		if !feed.ReservedMetadata(k) {
 			md[k] = headerText(v)
 		}
 	}
-	md[feed.MetaTopic] = d.RoutingKey
-	if d.ContentType != "" {
-		md[feed.MetaContentType] = d.ContentType
+	md[feed.MetaTopic] = p.RoutingKey
+	if p.ContentType != "" {
+		md[feed.MetaContentType] = p.ContentType
 	}
-	if !d.Timestamp.IsZero() {
-		md[feed.MetaTime] = formatTime(d.Timestamp)
+	if !p.Timestamp.IsZero() {
+		md[feed.MetaTime] = formatTime(p.Timestamp)
 	}
-	if d.CorrelationId != "" {
-		md[feed.MetaCorrelationID] = d.CorrelationId
+	if p.CorrelationID != "" {
+		md[feed.MetaCorrelationID] = p.CorrelationID
 	}
-	if d.ReplyTo != "" {
-		md[feed.MetaReplyTo] = d.ReplyTo
+	if p.ReplyTo != "" {
+		md[feed.MetaReplyTo] = p.ReplyTo
 	}
 	return md
 }

@@ -16,7 +16,7 @@ import (
 )
 
 func TestMetadata(t *testing.T) {
-	d := &delivery{Delivery: amqp091.Delivery{
+	d := newDelivery(amqp091.Delivery{
 		RoutingKey: "a.b", ContentType: "text/plain", Timestamp: time.Unix(1767225600, 0), CorrelationId: "c", ReplyTo: "r", MessageId: "id",
 		Body: []byte("body"),
 		Headers: amqp091.Table{
@@ -27,9 +27,10 @@ func TestMetadata(t *testing.T) {
 			"topic":   "stolen",
 			"x-death": []any{amqp091.Table{"count": int64(1), "reason": "rejected"}},
 		},
-	}}
+	})
 	var m message.Message
-	fill(&m, d)
+	p := propertiesOf(t, d)
+	fill(&m, d, &p)
 	want := message.Metadata{
 		"topic": "a.b", "content_type": "text/plain", "time": "2026-01-01T00:00:00Z", "correlation_id": "c", "reply_to": "r",
 		"s": "x", "i": "-5", "u": "7", "l": "9223372036854775807", "b": "true", "f": "1.5", "f32": "0.1", "void": "",
@@ -39,11 +40,11 @@ func TestMetadata(t *testing.T) {
 	if !maps.Equal(m.Metadata, want) {
 		t.Errorf("got  %v\nwant %v", m.Metadata, want)
 	}
-	stolen := metadata(&delivery{Delivery: amqp091.Delivery{Headers: amqp091.Table{"content_type": "a", "time": "b", "correlation_id": "c", "reply_to": "d"}}})
+	stolen := metadata(&Properties{Headers: amqp091.Table{"content_type": "a", "time": "b", "correlation_id": "c", "reply_to": "d"}})
 	if !maps.Equal(stolen, message.Metadata{"topic": ""}) {
 		t.Errorf("headers took reserved names: %v", stolen)
 	}
-	if m.UUID != "id" || &m.Payload[0] != &d.Body[0] {
+	if m.UUID != "id" || &m.Payload[0] != &d.body[0] {
 		t.Error("the message has another id, or a copy of the body")
 	}
 }

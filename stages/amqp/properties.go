@@ -42,17 +42,6 @@ type Properties struct {
 	AppID           string
 }
 
-// propertiesOf returns the properties of a delivery, sharing its headers.
-func propertiesOf(d *delivery) Properties {
-	return Properties{
-		Exchange: d.Exchange, RoutingKey: d.RoutingKey, Headers: d.Headers, RawHeaders: d.rawHeaders,
-		ContentType: d.ContentType, ContentEncoding: d.ContentEncoding,
-		DeliveryMode: d.DeliveryMode, Priority: d.Priority,
-		CorrelationID: d.CorrelationId, ReplyTo: d.ReplyTo, Expiration: d.Expiration,
-		MessageID: d.MessageId, Timestamp: d.Timestamp, Type: d.Type, UserID: d.UserId, AppID: d.AppId,
-	}
-}
-
 // Publishing returns the message to publish to get the same one again. The
 // exchange and the routing key are the arguments of the publish. It fails when
 // RawHeaders are malformed: the client library cannot send those.

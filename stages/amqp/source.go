@@ -79,7 +79,7 @@ func (s *Source) subscribe(ctx context.Context, topic string, prefetch int) (*su
 			return err
 		}
 		var err error
-		sub, err = consume(l, queue, s.consumerTag(), prefetch, s.config.Exclusive)
+		sub, err = consume(l, queue, s.consumerTag(), prefetch, s.config.ReadAhead, s.config.Exclusive)
 		return err
 	})
 	if err != nil {

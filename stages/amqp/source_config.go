@@ -21,6 +21,7 @@ type SourceConfig struct {
 
 	Queue       string        `yaml:"queue" doc:"Queue to consume from."`
 	Prefetch    int           `yaml:"prefetch" doc:"Most messages that are handed out and not yet settled: 1 to 65535."`
+	ReadAhead   feed.Size     `yaml:"readAhead" doc:"Most bytes of payload that wait in memory for the route; beyond, the source stops reading from the broker until there is room."`
 	ConsumerTag string        `yaml:"consumerTag" doc:"Prefix of the consumer's name in the broker's lists; the default is the feed's and the route's name."`
 	Exclusive   bool          `yaml:"exclusive" doc:"Refuse other consumers on the queue."`
 	Timeout     time.Duration `yaml:"ackTimeout" doc:"The broker's consumer_timeout: how long it lets a message stay unsettled; 0 is for ever."`
@@ -34,7 +35,8 @@ func DefaultSourceConfig() SourceConfig {
 		Auth:           AuthPassword,
 		ConnectTimeout: 10 * time.Second,
 		Heartbeat:      10 * time.Second,
-		Prefetch:       4000,
+		Prefetch:       2000,
+		ReadAhead:      8 * feed.MiB,
 		Timeout:        30 * time.Minute,
 	}
 }
@@ -59,11 +61,14 @@ func (p *problems) check(c *SourceConfig) {
 	if c.Prefetch < 1 || c.Prefetch > math.MaxUint16 {
 		p.add("prefetch", fmt.Sprintf("is %d, and the broker's field for it has 16 bits: a larger number would be cut, and 65536 would mean no limit", c.Prefetch), "use 1 to 65535")
 	}
+	if c.ReadAhead < 1 {
+		p.add("readAhead", fmt.Sprintf("is %d, and nothing could be read", int64(c.ReadAhead)), "write a size such as 8MiB")
+	}
 	if c.Timeout < 0 {
 		p.add("ackTimeout", "is negative", "write the broker's consumer_timeout, 30m by default, or 0 for none")
 	}
 	if c.Declare != nil {
-		p.checkDeclare(c.Declare)
+		p.checkDeclare(c.Declare, c.Queue)
 	}
 }
 
@@ -82,6 +87,9 @@ func (c *SourceConfig) Reads() []string {
 	}
 	all := []string{endpoint(c.URL, "queue", c.Queue)}
 	if c.Declare != nil {
+		if s := c.Declare.Shards.Exchange; s != "" {
+			all = append(all, endpoint(c.URL, "exchange", s))
+		}
 		for _, b := range c.Declare.bindings() {
 			all = append(all, endpoint(c.URL, "exchange", b.Exchange, "key", b.RoutingKey))
 			fanout := c.Declare.Exchange.Name == b.Exchange && c.Declare.Exchange.Type == ExchangeFanout

@@ -156,7 +156,7 @@ func (s *splitter) frame(kind byte, channel uint16, payload []byte) (taken bool,
 	case c == nil || c.box == nil:
 		return false, nil
 	case kind == frameHeader:
-		return true, c.header(&s.decode, payload)
+		return true, c.header(payload)
 	case kind == frameBody:
 		return true, c.body(payload)
 	}

@@ -25,20 +25,21 @@ type subscription struct {
 	close sync.Once
 	fail  error // of close
 
-	got []*delivery // reused by Receive
-
-	mu     sync.Mutex // guards the rest: Describe may come from elsewhere
+	got    []*delivery // reused by Receive
+	decode decoder     // Receive's
+	mu     sync.Mutex  // guards the rest: Describe may come from elsewhere
 	window window
 	closed bool
 }
 
-// consume starts a consumer on queue.
-func consume(l link, queue, tag string, prefetch int, exclusive bool) (*subscription, error) {
+// consume starts a consumer on queue. At most prefetch deliveries are unsettled
+// at a time, and no more than readAhead bytes of them wait for Receive.
+func consume(l link, queue, tag string, prefetch int, readAhead feed.Size, exclusive bool) (*subscription, error) {
 	ch, err := l.Channel()
 	if err != nil {
 		return nil, fmt.Errorf("open channel: %w", err)
 	}
-	s := &subscription{link: l, ch: ch, queue: queue, box: newInbox()}
+	s := &subscription{link: l, ch: ch, queue: queue, box: newInbox(readAhead)}
 	ends := consumerEnds{
 		closes:  ch.NotifyClose(make(chan *amqp091.Error, 1)),
 		cancels: ch.NotifyCancel(make(chan string, 1)),
@@ -94,11 +95,10 @@ func (e consumerEnds) reason() error {
 	return errLinkClosed
 }
 
-// run waits until the consumer ends. Deliveries that the link did not put into
-// the inbox by itself come this way.
+// run waits until the consumer ends. The link puts its deliveries into the
+// inbox by itself; should one come this way, its tag is missing there.
 func (s *subscription) run(deliveries <-chan amqp091.Delivery, ends consumerEnds) {
-	for d := range deliveries {
-		s.box.put(&delivery{Delivery: d})
+	for range deliveries { //nolint:revive // until it is closed
 	}
 	s.box.end(fmt.Errorf("consume from queue %q: %w", s.queue, ends.reason()))
 }
@@ -115,8 +115,12 @@ func (s *subscription) Receive(ctx context.Context, dst []feed.Delivery, max int
 	defer s.mu.Unlock()
 	var free []message.Message
 	for i, d := range s.got {
-		if err := s.window.add(d); err != nil {
-			err = fmt.Errorf("consume from queue %q: %w", s.queue, err)
+		p, err := s.decode.properties(d)
+		if err == nil {
+			err = s.window.add(d)
+		}
+		if err != nil {
+			err = fmt.Errorf("consume from queue %q: delivery %d: %w", s.queue, d.tag, err)
 			s.box.end(err)
 			return dst, err
 		}
@@ -125,8 +129,8 @@ func (s *subscription) Receive(ctx context.Context, dst []feed.Delivery, max int
 		}
 		m := &free[0]
 		free = free[1:]
-		fill(m, d)
-		dst = append(dst, feed.Delivery{Message: m, Tag: d.DeliveryTag, Redelivered: d.Redelivered})
+		fill(m, d, &p)
+		dst = append(dst, feed.Delivery{Message: m, Tag: d.tag, Redelivered: d.redelivered})
 	}
 	return dst, nil
 }
@@ -201,11 +205,15 @@ func (s *subscription) Describe(tag uint64) (feed.Original, error) {
 	if err != nil {
 		return feed.Original{}, fmt.Errorf("describe: %w", err)
 	}
-	properties, err := EncodeProperties(propertiesOf(d))
+	p, err := new(decoder).properties(d)
 	if err != nil {
 		return feed.Original{}, fmt.Errorf("describe: %w", err)
 	}
-	return feed.Original{Payload: d.Body, Format: Format, Properties: properties, Origin: "queue " + s.queue}, nil
+	properties, err := EncodeProperties(p)
+	if err != nil {
+		return feed.Original{}, fmt.Errorf("describe: %w", err)
+	}
+	return feed.Original{Payload: d.body, Format: Format, Properties: properties, Origin: "queue " + s.queue}, nil
 }
 
 // Close gives everything unsettled back by closing the channel: the broker

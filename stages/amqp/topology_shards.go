@@ -23,11 +23,7 @@ const shardsExchangeType = "x-modulus-hash"
 func (d *Declare) declareShards(ch channel, queue string, major int) error {
 	exchange, queues := d.Shards.Exchange, d.Shards.Queues
 	if !slices.Contains(queues, queue) {
-		return &feed.ConfigError{
-			Key:     "declare.shards.queues",
-			Problem: fmt.Sprintf("does not list the queue %q, which is to be consumed", queue),
-			Remedy:  fmt.Sprintf("consume from one of %q, or list the queue in all feeds that read a shard", queues),
-		}
+		return d.notAShard(queue)
 	}
 	if err := ch.ExchangeDeclare(exchange, shardsExchangeType, true, false, false, false, nil); err != nil {
 		return explainShards(exchange, err)
@@ -48,6 +44,15 @@ func (d *Declare) declareShards(ch channel, queue string, major int) error {
 		}
 	}
 	return nil
+}
+
+// notAShard says that queue is not listed.
+func (d *Declare) notAShard(queue string) *feed.ConfigError {
+	return &feed.ConfigError{
+		Key:     "declare.shards.queues",
+		Problem: fmt.Sprintf("does not list the queue %q, which is to be consumed", queue),
+		Remedy:  fmt.Sprintf("consume from one of %q, or list the queue in all feeds that read a shard", d.Shards.Queues),
+	}
 }
 
 // explainShards says why the broker refuses the exchange of the shards. A type

@@ -58,6 +58,7 @@ func TestShardsConfig(t *testing.T) {
 		"long names": {func(d *Declare) {
 			d.Shards = Shards{Exchange: strings.Repeat("x", 256), Queues: []string{"q", strings.Repeat("q", 256)}}
 		}, []string{"declare.shards.exchange", "declare.shards.queues[1]"}},
+		"another queue":         {func(d *Declare) { d.Shards.Queues = []string{"r", "s"} }, []string{"declare.shards.queues"}},
 		"one exchange for both": {func(d *Declare) { d.Shards.Exchange = "plant" }, []string{"declare.shards.exchange"}},
 		"many consumers":        {func(d *Declare) { d.SingleActiveConsumer = false }, []string{"declare.singleActiveConsumer"}},
 	} {
@@ -70,9 +71,10 @@ func TestShardsConfig(t *testing.T) {
 	}
 }
 
+// Also when the queue is only known when the source subscribes to it.
 func TestAQueueThatIsNoShardIsRefused(t *testing.T) {
 	b := newFakeBroker()
-	_, err := fakeSource(t, b, func(s *SourceConfig) { s.Declare = shardsOf("a", "b") }).SubscribeBatch(t.Context(), "")
+	_, err := fakeSource(t, b, func(s *SourceConfig) { s.Queue, s.Declare = "", shardsOf("a", "b") }).SubscribeBatch(t.Context(), "q")
 	var c *feed.ConfigError
 	if !errors.As(err, &c) || c.Key != "declare.shards.queues" || !strings.Contains(c.Problem, `"q"`) || c.Remedy == "" {
 		t.Errorf("got %v", err)

@@ -18,12 +18,12 @@ type slot struct {
 // add records the next delivery. Its tag must follow the last one.
 func (w *window) add(d *delivery) error {
 	if w.n == 0 {
-		if w.base > 0 && d.DeliveryTag < w.base {
-			return fmt.Errorf("the broker sent delivery tag %d again", d.DeliveryTag)
+		if w.base > 0 && d.tag < w.base {
+			return fmt.Errorf("the broker sent delivery tag %d again", d.tag)
 		}
-		w.base = d.DeliveryTag
-	} else if want := w.base + uint64(w.n); d.DeliveryTag != want {
-		return fmt.Errorf("the broker sent delivery tag %d instead of %d", d.DeliveryTag, want)
+		w.base = d.tag
+	} else if want := w.base + uint64(w.n); d.tag != want {
+		return fmt.Errorf("the broker sent delivery tag %d instead of %d", d.tag, want)
 	}
 	if w.n == len(w.slots) {
 		bigger := make([]slot, max(64, 2*len(w.slots)))

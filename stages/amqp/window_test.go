@@ -6,7 +6,6 @@ import (
 	"slices"
 	"testing"
 
-	amqp091 "github.com/rabbitmq/amqp091-go"
 	"pgregory.net/rapid"
 
 	"github.com/kraft-edge/datafeed/feed"
@@ -39,9 +38,9 @@ func testSubscription(n int) (*subscription, *recorder) {
 	r := &recorder{}
 	b := newFakeBroker()
 	l, _ := b.dial(context.Background())
-	s := &subscription{link: l, ch: r, queue: "q", box: newInbox()}
+	s := &subscription{link: l, ch: r, queue: "q", box: newInbox(16 * feed.MiB)}
 	for i := range n {
-		_ = s.window.add(&delivery{Delivery: amqp091.Delivery{DeliveryTag: uint64(i + 1)}})
+		_ = s.window.add(&delivery{tag: uint64(i + 1)})
 		r.open = append(r.open, uint64(i+1))
 	}
 	return s, r
@@ -101,7 +100,7 @@ func TestSettleModel(t *testing.T) {
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
 			if rapid.Bool().Draw(t, "receive") {
 				for range rapid.IntRange(1, 90).Draw(t, "n") {
-					if err := s.window.add(&delivery{Delivery: amqp091.Delivery{DeliveryTag: next}}); err != nil {
+					if err := s.window.add(&delivery{tag: next}); err != nil {
 						t.Fatal(err)
 					}
 					unsettled = append(unsettled, next)
@@ -127,7 +126,7 @@ func TestSettleModel(t *testing.T) {
 				t.Fatalf("the broker has %v open, unsettled are %v (%v)", r.open, unsettled, r.wrong)
 			}
 			for _, tag := range unsettled {
-				if d, err := s.window.get(tag); err != nil || d.DeliveryTag != tag {
+				if d, err := s.window.get(tag); err != nil || d.tag != tag {
 					t.Fatalf("delivery %d: %v, %v", tag, d, err)
 				}
 			}
@@ -137,8 +136,8 @@ func TestSettleModel(t *testing.T) {
 
 func TestWindowRefusesGaps(t *testing.T) {
 	var w window
-	noError(t, w.add(&delivery{Delivery: amqp091.Delivery{DeliveryTag: 1}}))
-	if err := w.add(&delivery{Delivery: amqp091.Delivery{DeliveryTag: 3}}); err == nil {
+	noError(t, w.add(&delivery{tag: 1}))
+	if err := w.add(&delivery{tag: 3}); err == nil {
 		t.Error("a gap in the tags was accepted")
 	}
 }
