@@ -106,4 +106,7 @@
 // not capture, a part has a name but no template uses it (write * instead), a
 // topic holds a wildcard, or a rule can never match because an earlier one
 // takes all of its messages.
+//
+// Where captured values never come again, such as a sequence number, remembering
+// costs more than it saves: set cacheKeys to 0.
 package bridge
