@@ -2,6 +2,7 @@ package amqp
 
 import (
 	"context"
+	"math"
 	"sync"
 
 	"github.com/kraft-edge/datafeed/feed"
@@ -27,12 +28,21 @@ func newInbox(limit feed.Size) *inbox {
 	return b
 }
 
+// unbound has the reader never wait again: the connection is about to end, and
+// what it still has to say lies behind the deliveries.
+func (b *inbox) unbound() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.limit = math.MaxInt64
+	b.room.Broadcast()
+}
+
 // put appends a delivery, which is the inbox's from then on. It blocks while
 // there is no room, but not beyond the inbox's end.
 func (b *inbox) put(d *delivery) {
 	size := feed.Size(len(d.body))
 	b.mu.Lock()
-	for len(b.waiting) > 0 && b.bytes+size > b.limit {
+	for len(b.waiting) > 0 && b.bytes > b.limit-size {
 		b.room.Wait()
 	}
 	if b.ended != nil {

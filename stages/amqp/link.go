@@ -165,6 +165,7 @@ func (l *clientLink) Err() error {
 // Close never hangs: a broker under a resource alarm does not read what its
 // publishers send, and so never answers.
 func (l *clientLink) Close() error {
+	l.sock.in.unbound() // the broker's answer comes behind them
 	t := time.AfterFunc(closeTimeout, l.sock.Abort)
 	err := l.conn.Close()
 	t.Stop()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
 
@@ -87,7 +88,7 @@ func TestInboxEndsUnderAWaitingReader(t *testing.T) {
 }
 
 // Large messages wait in the broker, whatever the prefetch is, and a
-// subscription can be closed while they do.
+// subscription, or the source, can be closed while they do.
 func TestRabbitMQReadAhead(t *testing.T) {
 	const messages, size, limit = 300, 64 << 10, 512 << 10
 	v := testenv.RabbitMQ(t)
@@ -127,7 +128,25 @@ func TestRabbitMQReadAhead(t *testing.T) {
 		settle(t, sub, []feed.Delivery{d})
 	}
 	noError(t, sub.Close())
-	if left := p.read(t, "large", 0); len(left) != 0 {
-		t.Errorf("%d messages are left", len(left))
+
+	// The source ends promptly, too, while its reader waits.
+	for range messages {
+		noError(t, p.ch.Publish("", "large", true, false, amqp091.Publishing{Body: body, DeliveryMode: amqp091.Persistent}))
+	}
+	sub = resubscribe(t, source)
+	box = sub.(*subscription).box
+	testenv.Eventually(t, 20*time.Second, "the inbox is full", func() bool {
+		box.mu.Lock()
+		defer box.mu.Unlock()
+		return box.bytes == limit
+	})
+	began := time.Now()
+	noError(t, source.Close())
+	if took := time.Since(began); took > closeTimeout/2 {
+		t.Errorf("closing took %v", took)
+	}
+	noError(t, sub.Close())
+	if left := p.read(t, "large", messages); len(left) != messages {
+		t.Errorf("%d messages are left, want %d", len(left), messages)
 	}
 }

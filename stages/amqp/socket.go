@@ -159,6 +159,7 @@ func (s *socket) Abort() {
 		// The TCP connection itself: closing TLS may wait for a writer. The
 		// peer learns of it either way and nothing can be done on failure.
 		_ = s.raw.Close()
+		s.in.unbound() // the reader has to see it
 	}
 }
 

@@ -62,6 +62,13 @@ func (s *splitter) deliver(consumer string, box *inbox) (stop func()) {
 	return func() { change(func(m map[string]*inbox) { delete(m, consumer) }) }
 }
 
+// unbound has no delivery wait for room from now on.
+func (s *splitter) unbound() {
+	for _, box := range *s.boxes.Load() {
+		box.unbound()
+	}
+}
+
 // space returns where to put what is read next, never empty.
 func (s *splitter) space() []byte {
 	if s.start > 0 {
