@@ -67,8 +67,9 @@ type Subscription interface {
 
 	// Settle acknowledges deliveries of this subscription, in the order of
 	// their tags. A source settles adjacent ones in one step, but never a
-	// delivery that is not listed. An error ends the subscription. Settle
-	// must not retain s.
+	// delivery that is not listed. It may tell its broker somewhat later, to
+	// tell of several at once, but before Close returns. An error ends the
+	// subscription. Settle must not retain s.
 	Settle(ctx context.Context, s []Settlement) error
 
 	// Close stops consuming and gives every unsettled delivery back to the

@@ -98,6 +98,7 @@ func newFeed(cfg *config.Config, q feed.Quarantine, logger *slog.Logger) (*feed.
 	if err != nil {
 		return nil, err
 	}
+	limitThreads(len(routes))
 	opts.Quarantine = q
 	f, err := feed.New(opts, routes...)
 	if err != nil {

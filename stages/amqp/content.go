@@ -13,6 +13,7 @@ type content struct {
 	delivery *delivery
 	headed   bool   // seen
 	size     uint64 // of the body
+	announce func() // what the inboxes got
 
 	slab  slab
 	arena arena
@@ -79,7 +80,7 @@ func (c *content) body(payload []byte) error {
 }
 
 func (c *content) finish() {
-	c.box.put(c.delivery)
+	c.box.put(c.delivery, c.announce)
 	c.box, c.delivery = nil, nil
 }
 
@@ -99,8 +100,9 @@ func (s *slab) next() *delivery {
 	return d
 }
 
-// arena allocates small bodies and properties many at a time. A large one gets memory of its
-// own, as it comes in: the size that a peer announces is only its word.
+// arena allocates small bodies and properties many at a time. A large one gets
+// memory of its own, as it comes in: the size that a peer announces is only its
+// word.
 type arena struct{ free []byte }
 
 const (

@@ -158,7 +158,7 @@ func TestParkedMessageKeepsFewOthers(t *testing.T) {
 				close(few)
 			}
 		}, 0)
-		s.box.put(&delivery{tag: uint64(i + 1), properties: []byte{0, 0}, body: body})
+		s.box.put(&delivery{tag: uint64(i + 1), properties: []byte{0, 0}, body: body}, s.box.signal)
 	}
 	got, err := s.Receive(t.Context(), nil, n)
 	noError(t, err)

@@ -33,18 +33,25 @@
 // broker itself cannot count bytes: RabbitMQ refuses a prefetch size.) RabbitMQ
 // gives up a connection that is not read for about 30 seconds: when nothing at
 // all moves for that long, the source connects again and its deliveries are
-// handed out again. All
-// subscriptions of one Source share the connection and wait together; a feed
-// gives each route a Source of its own. A run of settled deliveries that begins at the
-// oldest unsettled one is acknowledged by one multiple-ack, everything else
-// singly, so that an acknowledgement never passes an unsettled delivery. To
-// give deliveries back the subscription closes its channel: the broker puts
-// all of them back in their places at once. (Nacks one by one would queue up
-// behind later messages, and a cancel would start the next consumer while
-// deliveries are still out.) A lost connection, a closed channel, a deleted
-// queue or a cancelled consumer end the subscription with an error; the route
-// subscribes again. The source then reconnects, reading credentials and
-// certificates anew.
+// handed out again. All subscriptions of one Source share the connection and
+// wait together; a feed gives each route a Source of its own.
+//
+// A run of settled deliveries that begins at the oldest unsettled one is
+// acknowledged by one multiple-ack, everything else singly, so that an
+// acknowledgement never passes an unsettled delivery. Acknowledgements that
+// follow each other within 10 ms are sent together: by the next settlement after
+// that, after 100 ms, or when an eighth of the prefetch is owed; all before the
+// channel closes. To give deliveries back the subscription closes its channel:
+// the broker puts all of them back in their places at once. (Nacks one by one
+// would queue up behind later messages, and a cancel would start the next
+// consumer while deliveries are still out.) A lost connection, a closed channel,
+// a deleted queue or a cancelled consumer end the subscription with an error;
+// the route subscribes again. The source then reconnects, reading credentials
+// and certificates anew.
+//
+// Deliveries that follow each other within 1.5 ms are read together, every 3 ms,
+// when the prefetch is 200 or more: at such rates that takes most of the
+// wake-ups away, and adds 1.5 ms to the latency on average.
 //
 // The sink says "done" when the broker has confirmed the message: a durable
 // queue has then written it to disk, a quorum queue to the disks of a majority.

@@ -12,7 +12,8 @@ import (
 // arrived. When their bodies are more than it may hold, it lets the connection's
 // reader wait: what then comes stays in the socket, and in the broker.
 type inbox struct {
-	wake chan struct{} // holds one token when there is something to see
+	wake  chan struct{} // holds one token when there is something to see
+	rests bool          // what comes here may gather in the socket for a while
 
 	mu      sync.Mutex
 	room    sync.Cond // signalled when bytes shrinks, and at the end
@@ -37,23 +38,32 @@ func (b *inbox) unbound() {
 	b.room.Broadcast()
 }
 
-// put appends a delivery, which is the inbox's from then on. It blocks while
-// there is no room, but not beyond the inbox's end.
-func (b *inbox) put(d *delivery) {
+// signalEvery is after how many deliveries Receive learns of them although the
+// reader has more at hand.
+const signalEvery = 64
+
+// put appends a delivery, which is the inbox's from then on. Whoever puts calls
+// signal after the last one at hand: Receive, woken by the first, would take
+// just that. It blocks while there is no room, but not beyond the inbox's end,
+// and calls announce before, so that no inbox waits for this one.
+func (b *inbox) put(d *delivery, announce func()) {
 	size := feed.Size(len(d.body))
 	b.mu.Lock()
+	defer b.mu.Unlock()
+	blocked := false
 	for len(b.waiting) > 0 && b.bytes > b.limit-size {
+		if !blocked {
+			blocked = true
+			announce()
+		}
 		b.room.Wait()
 	}
 	if b.ended != nil {
-		b.mu.Unlock()
 		return
 	}
 	b.waiting = append(b.waiting, d)
 	b.bytes += size
-	first := len(b.waiting) == 1
-	b.mu.Unlock()
-	if first {
+	if blocked || len(b.waiting)%signalEvery == 0 {
 		b.signal()
 	}
 }
@@ -71,6 +81,7 @@ func (b *inbox) end(err error) {
 	b.signal()
 }
 
+// signal has Receive look at what is there.
 func (b *inbox) signal() {
 	select {
 	case b.wake <- struct{}{}:

@@ -22,7 +22,7 @@ func TestInboxHoldsNoMoreThanItsLimit(t *testing.T) {
 		put := 0
 		go func() {
 			for i := range 10 {
-				box.put(&delivery{tag: uint64(i + 1), body: make([]byte, 40)})
+				box.put(&delivery{tag: uint64(i + 1), body: make([]byte, 40)}, box.signal)
 				put++
 			}
 		}()
@@ -49,7 +49,7 @@ func TestInboxHoldsNoMoreThanItsLimit(t *testing.T) {
 
 func TestInboxTakesOneThatExceedsItsLimit(t *testing.T) {
 	box := newInbox(100)
-	box.put(&delivery{tag: 1, body: make([]byte, 1000)})
+	box.put(&delivery{tag: 1, body: make([]byte, 1000)}, box.signal)
 	got, err := box.take(t.Context(), nil, 10)
 	if err != nil || len(got) != 1 {
 		t.Errorf("took %d, %v", len(got), err)
@@ -64,7 +64,7 @@ func TestInboxEndsUnderAWaitingReader(t *testing.T) {
 		read := false
 		go func() {
 			for i := range 10 {
-				box.put(&delivery{tag: uint64(i + 1), body: make([]byte, 80)})
+				box.put(&delivery{tag: uint64(i + 1), body: make([]byte, 80)}, box.signal)
 			}
 			read = true
 		}()

@@ -27,6 +27,7 @@ type socket struct {
 	write time.Duration // longest time for one write
 
 	in       *splitter // what was read and not yet taken
+	rest     rest
 	readFail error
 
 	mu     sync.Mutex // guards the rest
@@ -37,7 +38,7 @@ type socket struct {
 }
 
 func newSocket(conn, raw net.Conn, write time.Duration) *socket {
-	return &socket{conn: conn, raw: raw, write: write, in: newSplitter()}
+	return &socket{conn: conn, raw: raw, write: write, in: newSplitter(), rest: newRest(raw)}
 }
 
 // keepAlive sets the longest silence of the peer. It may only be called while
@@ -78,6 +79,11 @@ func (s *socket) Read(p []byte) (int, error) {
 
 // fill reads more from the peer.
 func (s *socket) fill() error {
+	rests := s.in.mayRest()
+	s.in.announce()
+	if rests {
+		s.rest.take()
+	}
 	s.mu.Lock()
 	idle := s.idle
 	s.mu.Unlock()
@@ -86,8 +92,10 @@ func (s *socket) fill() error {
 			return err
 		}
 	}
-	n, err := s.conn.Read(s.in.space())
+	space, begin := s.in.space(), time.Now()
+	n, err := s.conn.Read(space)
 	s.in.filled(n)
+	s.rest.read(time.Since(begin), n == len(space))
 	if n == 0 && err == nil {
 		err = io.ErrNoProgress
 	}

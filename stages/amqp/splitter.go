@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -38,6 +39,7 @@ type splitter struct {
 
 	contents []*content // by channel: what is being received there
 	decode   decoder
+	fed      []*inbox // got deliveries, and were not signalled since
 }
 
 // splitBuffer holds the largest frame, and some more to read at a time.
@@ -67,6 +69,25 @@ func (s *splitter) unbound() {
 	for _, box := range *s.boxes.Load() {
 		box.unbound()
 	}
+}
+
+// announce signals what has been put into inboxes.
+func (s *splitter) announce() {
+	for _, box := range s.fed {
+		box.signal()
+	}
+	s.fed = s.fed[:0]
+}
+
+// mayRest reports whether more may gather before it is read: something has been
+// put into inboxes, all of which rest.
+func (s *splitter) mayRest() bool {
+	for _, box := range s.fed {
+		if !box.rests {
+			return false
+		}
+	}
+	return len(s.fed) > 0
 }
 
 // space returns where to put what is read next, never empty.
@@ -156,10 +177,13 @@ func (s *splitter) frame(kind byte, channel uint16, payload []byte) (taken bool,
 			for int(channel) >= len(s.contents) {
 				s.contents = append(s.contents, nil)
 			}
-			c = &content{}
+			c = &content{announce: s.announce}
 			s.contents[channel] = c
 		}
-		return c.begin(&s.decode, payload, *s.boxes.Load())
+		if taken, err = c.begin(&s.decode, payload, *s.boxes.Load()); taken && !slices.Contains(s.fed, c.box) {
+			s.fed = append(s.fed, c.box)
+		}
+		return taken, err
 	case c == nil || c.box == nil:
 		return false, nil
 	case kind == frameHeader:

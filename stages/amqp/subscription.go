@@ -27,8 +27,10 @@ type subscription struct {
 
 	got    []*delivery // reused by Receive
 	decode decoder     // Receive's
-	mu     sync.Mutex  // guards the rest: Describe may come from elsewhere
+
+	mu     sync.Mutex // guards the rest: Describe may come from elsewhere
 	window window
+	acks   acks
 	closed bool
 }
 
@@ -40,6 +42,8 @@ func consume(l link, queue, tag string, prefetch int, readAhead feed.Size, exclu
 		return nil, fmt.Errorf("open channel: %w", err)
 	}
 	s := &subscription{link: l, ch: ch, queue: queue, box: newInbox(readAhead)}
+	s.box.rests = prefetch >= restPrefetch
+	s.acks = newAcks(prefetch, s.acknowledgeLate)
 	ends := consumerEnds{
 		closes:  ch.NotifyClose(make(chan *amqp091.Error, 1)),
 		cancels: ch.NotifyCancel(make(chan string, 1)),
@@ -135,9 +139,8 @@ func (s *subscription) Receive(ctx context.Context, dst []feed.Delivery, max int
 	return dst, nil
 }
 
-// Settle implements [feed.Subscription]. A run that begins at the oldest
-// unsettled delivery becomes one multiple-ack, everything else single acks;
-// all leave in one write.
+// Settle implements [feed.Subscription]. The broker may learn of it up to
+// ackLate later, but before the channel closes.
 func (s *subscription) Settle(_ context.Context, list []feed.Settlement) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -149,17 +152,21 @@ func (s *subscription) Settle(_ context.Context, list []feed.Settlement) error {
 			return fmt.Errorf("settle: %w", err)
 		}
 	}
-	below := s.window.advance()
-	// The listed tags below are a run at the head. The last of them is
-	// certainly unknown to the broker as settled, unlike the ones between,
-	// which earlier single acks may have taken: a multiple-ack must name one
-	// that is still open.
-	run := 0
-	for run < len(list) && list[run].Tag < below {
-		run++
+	switch {
+	case s.acks.owe(list):
+		return s.acknowledge()
+	case !s.link.Alive():
+		return fmt.Errorf("acknowledge to queue %q: %w", s.queue, errLinkClosed)
 	}
+	return nil
+}
+
+// acknowledge tells the broker what is settled: a run that begins at the oldest
+// unsettled delivery becomes one multiple-ack, everything else single acks; all
+// leave in one write. The caller holds mu.
+func (s *subscription) acknowledge() error {
 	s.link.Cork()
-	err := s.ack(list, run)
+	err := s.acks.acknowledge(s.ch, s.window.advance())
 	if flushErr := s.link.Uncork(); err == nil {
 		err = flushErr
 	}
@@ -169,18 +176,17 @@ func (s *subscription) Settle(_ context.Context, list []feed.Settlement) error {
 	return nil
 }
 
-func (s *subscription) ack(list []feed.Settlement, run int) error {
-	if run > 0 {
-		if err := s.ch.Ack(list[run-1].Tag, run > 1); err != nil {
-			return err
-		}
+// acknowledgeLate acknowledges what has waited for others.
+func (s *subscription) acknowledgeLate() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return
 	}
-	for _, e := range list[run:] {
-		if err := s.ch.Ack(e.Tag, false); err != nil {
-			return err
-		}
+	s.acks.armed = false
+	if err := s.acknowledge(); err != nil {
+		s.box.end(err)
 	}
-	return nil
 }
 
 // nack gives one delivery back at once.
@@ -226,8 +232,10 @@ func (s *subscription) Close() error {
 		err := bounded(context.Background(), s.link, closeTimeout, func() error {
 			s.mu.Lock() // waits for a Settle that is writing
 			s.closed = true
+			s.acks.stop()
+			err := s.acknowledge()
 			s.mu.Unlock()
-			return s.ch.Close()
+			return errors.Join(err, s.ch.Close())
 		})
 		s.pump.Wait()
 		if err != nil && !errors.Is(err, amqp091.ErrClosed) {

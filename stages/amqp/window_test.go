@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -34,11 +35,13 @@ func (r *recorder) Ack(tag uint64, multiple bool) error {
 	return nil
 }
 
+func (r *recorder) Close() error { return nil }
+
 func testSubscription(n int) (*subscription, *recorder) {
 	r := &recorder{}
 	b := newFakeBroker()
 	l, _ := b.dial(context.Background())
-	s := &subscription{link: l, ch: r, queue: "q", box: newInbox(16 * feed.MiB)}
+	s := &subscription{link: l, ch: r, queue: "q", box: newInbox(16 * feed.MiB), acks: newAcks(0, func() {})}
 	for i := range n {
 		_ = s.window.add(&delivery{tag: uint64(i + 1)})
 		r.open = append(r.open, uint64(i+1))
@@ -91,10 +94,15 @@ func TestSettleRefusesStrangers(t *testing.T) {
 }
 
 // Whatever is settled in whatever order, the broker's open deliveries are
-// exactly the unsettled ones, and no acknowledgement names a closed one.
+// exactly the unsettled ones and those of which it is still to be told, and no
+// acknowledgement names a closed one.
 func TestSettleModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s, r := testSubscription(0)
+		s.acks.most = rapid.IntRange(0, 100).Draw(t, "most owed")
+		s.acks.every = time.Hour
+		s.acks.last = time.Now()
+		defer s.acks.stop()
 		var unsettled []uint64
 		next := uint64(1)
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
@@ -122,8 +130,9 @@ func TestSettleModel(t *testing.T) {
 				t.Fatal(err)
 			}
 			unsettled = rest
-			if r.wrong != nil || !slices.Equal(r.open, unsettled) {
-				t.Fatalf("the broker has %v open, unsettled are %v (%v)", r.open, unsettled, r.wrong)
+			open := slices.Sorted(slices.Values(append(slices.Clone(unsettled), s.acks.owed...)))
+			if r.wrong != nil || !slices.Equal(r.open, open) || len(s.acks.owed) > s.acks.most {
+				t.Fatalf("the broker has %v open; unsettled are %v, owed %v (%v)", r.open, unsettled, s.acks.owed, r.wrong)
 			}
 			for _, tag := range unsettled {
 				if d, err := s.window.get(tag); err != nil || d.tag != tag {

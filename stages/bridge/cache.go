@@ -22,7 +22,7 @@ type result struct {
 // fields of the payload, their values.
 type question struct {
 	key    string
-	fields string // as by fields.appendQuestion; "" if there are none
+	fields string // as by appendFields; "" if there are none
 }
 
 // remembered is the answer to a question.

@@ -4,8 +4,8 @@
 // # Terms
 //
 // A rule has a pattern for the routing key, patterns for headers and for fields
-// of the payload, and templates for the topic and for metadata. A routing key is made of parts
-// between separators ('.'). In a pattern
+// of the payload, and templates for the topic and for metadata. A routing key is
+// made of parts between separators ('.'). In a pattern
 //
 //	{name}     captures one part, or what stands in its place within a part: line-{line}
 //	*          is the same without a name

@@ -330,6 +330,9 @@ func (c *conn) send(p, payload []byte, next uint64) (handed bool, err error) {
 	c.writing <- struct{}{}
 	err = c.write(now, p, payload)
 	<-c.writing
+	if c.quickAck != nil {
+		c.quickAck() // so that the first PUBACK and those behind it arrive as one
+	}
 	return true, c.unwritten(err)
 }
 
