@@ -180,17 +180,22 @@ func (s *splitter) frame(kind byte, channel uint16, payload []byte) (taken bool,
 			c = &content{announce: s.announce}
 			s.contents[channel] = c
 		}
-		if taken, err = c.begin(&s.decode, payload, *s.boxes.Load()); taken && !slices.Contains(s.fed, c.box) {
-			s.fed = append(s.fed, c.box)
-		}
-		return taken, err
+		return c.begin(&s.decode, payload, *s.boxes.Load())
 	case c == nil || c.box == nil:
 		return false, nil
-	case kind == frameHeader:
-		return true, c.header(payload)
-	case kind == frameBody:
-		return true, c.body(payload)
 	}
-	c.box = nil // another method: the content was given up
-	return false, nil
+	box := c.box
+	switch kind {
+	case frameHeader:
+		err = c.header(payload)
+	case frameBody:
+		err = c.body(payload)
+	default:
+		c.box = nil // another method: the content was given up
+		return false, nil
+	}
+	if c.box == nil && !slices.Contains(s.fed, box) { // it was the delivery's last frame
+		s.fed = append(s.fed, box)
+	}
+	return true, err
 }

@@ -50,8 +50,8 @@ func deliverFrames(channel uint16, consumer string, d *amqp091.Delivery, part in
 }
 
 // A stream of frames of two channels, one with a known consumer, cut at
-// random: the known consumer's deliveries come out whole, everything else
-// passes unchanged.
+// random: the known consumer's deliveries come out whole and are signalled
+// before more is read, everything else passes unchanged.
 func TestSplitterSplits(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		box := newInbox(feed.MiB)
@@ -90,6 +90,7 @@ func TestSplitterSplits(t *testing.T) {
 		var library []byte
 		p := make([]byte, 100)
 		for len(stream) > 0 {
+			there := len(box.waiting)
 			n := copy(s.space(), stream[:min(len(stream), rapid.IntRange(1, 3000).Draw(rt, "read"))])
 			s.filled(n)
 			stream = stream[n:]
@@ -102,6 +103,14 @@ func TestSplitterSplits(t *testing.T) {
 					break
 				}
 				library = append(library, p[:k]...)
+			}
+			s.announce()
+			select {
+			case <-box.wake:
+			default:
+				if len(box.waiting) > there {
+					rt.Fatal("a delivery was not signalled")
+				}
 			}
 		}
 		if !bytes.Equal(library, passed) {
