@@ -28,11 +28,11 @@ func TestAcksAreGathered(t *testing.T) {
 		settle(2)
 		settle(4)
 		wrote("shortly after an acknowledgement")
-		time.Sleep(ackEvery)
+		<-time.After(ackEvery)
 		settle(3, 5, 7)
 		wrote("a while after an acknowledgement", "ack 5 true", "ack 7 false")
 		settle(6)
-		time.Sleep(ackLate)
+		<-time.After(ackLate)
 		wrote("when nothing else was settled", "ack 6 false")
 		settle(8)
 		wrote("after another pause", "ack 8 false")
@@ -50,7 +50,7 @@ func TestAcksAreGathered(t *testing.T) {
 		if r.wrong != nil {
 			t.Error(r.wrong)
 		}
-		time.Sleep(time.Hour) // no timer goes on
+		<-time.After(time.Hour) // no timer goes on
 		wrote("after the end")
 	})
 }
