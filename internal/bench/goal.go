@@ -1,6 +1,9 @@
 package main
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // goal is what the feed is meant to reach, in the median.
 type goal struct {
@@ -28,6 +31,17 @@ func (c check) verdict() string {
 		return "met"
 	}
 	return "missed"
+}
+
+// missed returns an error that names the goals that were missed.
+func missed(checks []check) error {
+	var errs []error
+	for _, c := range checks {
+		if !c.met {
+			errs = append(errs, fmt.Errorf("goal missed: %s: %s %s, goal %s", c.of, c.what, c.measured, c.goal))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // check compares a goal with a result. What was not measured misses it.

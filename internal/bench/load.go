@@ -10,6 +10,7 @@ type load struct {
 	messages     int
 	payloadBytes int // least bytes of a payload
 	devices      int // that take turns
+	lines        int // that the devices are spread over; 0: as the generator does
 }
 
 // toWarmUp is less of the same.
@@ -23,6 +24,9 @@ func (l load) toWarmUp() load {
 func (l load) readings(stamp func(*generate.Reading)) (next func() (witness.Reading, bool), err error) {
 	c := generate.DefaultConfig()
 	c.PayloadBytes, c.Devices, c.Start = l.payloadBytes, l.devices, "2026-01-01T00:00:00Z"
+	if l.lines > 0 {
+		c.Lines = l.lines
+	}
 	readings, err := generate.NewGenerator(c)
 	if err != nil {
 		return nil, err

@@ -72,5 +72,5 @@ func run(ctx context.Context, o options) (err error) {
 	if o.withoutGoals {
 		return nil
 	}
-	return r.verdict()
+	return missed(r.checks())
 }

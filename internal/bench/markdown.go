@@ -23,7 +23,7 @@ func (r report) markdown() string {
 	p.line("not retry, keep accounts, quarantine or reconnect. A ratio below 1 for CPU, latency and memory, and above 1 for the rate,")
 	p.line("is in the feed's favour.")
 	p.line("")
-	r.writeGoals(p)
+	p.goals(r.checks())
 	backlog, steady := r.byKind()
 	if len(backlog) > 0 {
 		p.line("")
@@ -40,15 +40,16 @@ func (r report) markdown() string {
 	if r.startup != nil {
 		r.writeStartup(p)
 	}
+	p.flat()
 	r.writeMethod(p)
 	return p.String()
 }
 
-// writeGoals writes the summary.
-func (r report) writeGoals(p *page) {
+// goals writes the summary.
+func (p *page) goals(checks []check) {
 	p.line("| | | median (lowest–highest) | goal | |")
 	p.line("|---|---|---:|---:|---|")
-	for _, c := range r.checks() {
+	for _, c := range checks {
 		verdict := c.verdict()
 		if !c.met {
 			verdict = "**" + verdict + "**"
@@ -96,6 +97,17 @@ func (r report) writeStartup(p *page) {
 	p.line("")
 	p.line("The first is the feed of the first path, with its brokers up and its queue empty. The binary that `make build` makes has")
 	p.line("%s.", r.startup.sizes())
+}
+
+// flat leads to the page about how the cost changes with the load.
+func (p *page) flat() {
+	p.line("")
+	p.line("## More of everything")
+	p.line("")
+	p.line("What a message costs when there are more devices, routes or messages that wait, and when payloads are larger:")
+	p.line("[%s](%s), by `make bench-flat`.", flatTitle, flatPageFile)
+	p.line("")
+	p.line("![CPU time and memory as the load changes](%s)", flatChartFile)
 }
 
 // thousands writes a number that is not negative with commas.

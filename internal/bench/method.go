@@ -9,12 +9,8 @@ import (
 
 // writeMethod writes where, when and how it was measured, and how to repeat it.
 func (r report) writeMethod(p *page) {
-	m, o := r.machine, r.options
-	p.line("")
-	p.line("## Where and when")
-	p.line("")
-	p.line("%s, %s: %s with %d cores%s; %s.", m.when.Format("2 January 2006"), m.system,
-		m.cpu, m.cores, prefixed(", ", m.memory), strings.Join(m.versions, ", "))
+	o := r.options
+	p.where(r.machine)
 	p.line("The servers ran on the same machine and had their share of the cores: rates are those of the whole, and")
 	p.line("would be higher with brokers elsewhere; CPU time is that of the one process. It took %s.", r.took.Round(time.Second))
 	p.line("")
@@ -54,6 +50,15 @@ func (r report) writeMethod(p *page) {
 	p.line("It writes this page anew, and fails when a goal is missed. `go run ./internal/bench -h` lists what can be changed;")
 	p.line("`-n 50000 -pairs 2 -docs ''` is a quick look, and `-profile` tells where the feed spends its time.")
 	p.line("Leave the machine alone meanwhile: the pairs cancel out what changes slowly, not what comes and goes.")
+}
+
+// where writes when it was measured, and on what machine.
+func (p *page) where(m machine) {
+	p.line("")
+	p.line("## Where and when")
+	p.line("")
+	p.line("%s, %s: %s with %d cores%s; %s.", m.when.Format("2 January 2006"), m.system,
+		m.cpu, m.cores, prefixed(", ", m.memory), strings.Join(m.versions, ", "))
 }
 
 // prefetches names the prefetch of each job.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,7 +20,9 @@ type path struct {
 // leg is one way from a queue of its own to a destination: a route of the feed,
 // a job of the plain loop.
 type leg struct {
-	job         string // of the plain loop; the queue has its name
+	job         string // of the plain loop
+	name        string // of the queue, after a prefix; empty: the job
+	binding     string // of the queue; empty: it holds every message
 	destination string // "mqtt" or "blob"
 	prefetch    int
 	batch       int    // messages of a batch, where the job says so
@@ -139,15 +142,18 @@ func (p path) jobs() []string {
 	return args
 }
 
-func (l leg) queue() string { return "bench-" + l.job }
+func (l leg) queue() string { return "bench-" + cmp.Or(l.name, l.job) }
 
-// queueNames returns the queues of all legs.
-func (p path) queueNames() []string {
-	names := make([]string, len(p.legs))
+// everything is the binding of a queue that holds every message.
+const everything = "telemetry.#"
+
+// bindings returns the queues of all legs, and the binding of each.
+func (p path) bindings() []binding {
+	all := make([]binding, len(p.legs))
 	for i, l := range p.legs {
-		names[i] = l.queue()
+		all[i] = binding{queue: l.queue(), key: cmp.Or(l.binding, everything)}
 	}
-	return names
+	return all
 }
 
 // destinations returns the names of the destinations, each once.

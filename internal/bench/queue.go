@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -21,11 +23,28 @@ const exchangeName = "bench"
 const askEvery = 200 * time.Millisecond
 
 // queues are the quorum queues that contenders empty, all bound to the same
-// exchange: each holds every message.
+// exchange.
 type queues struct {
-	url   string
-	api   *server.RabbitMQAPI
-	names []string
+	url      string
+	api      *server.RabbitMQAPI
+	bindings []binding
+}
+
+// binding is a queue and the routing keys that lead to it: all (everything), or
+// a part that no other queue has.
+type binding struct{ queue, key string }
+
+// copies returns how many messages all queues hold when n were published.
+func (q queues) copies(n int) int {
+	whole, parts := 0, 0
+	for _, b := range q.bindings {
+		if b.key == everything {
+			whole++
+		} else {
+			parts = 1 // of them all together
+		}
+	}
+	return n * (whole + parts)
 }
 
 // declare makes the queues and the exchange that leads to them.
@@ -34,11 +53,11 @@ func (q queues) declare() error {
 		if err := channel.ExchangeDeclare(exchangeName, "topic", true, false, false, false, nil); err != nil {
 			return err
 		}
-		for _, name := range q.names {
-			if _, err := channel.QueueDeclare(name, true, false, false, false, amqp.Table{"x-queue-type": "quorum"}); err != nil {
+		for _, b := range q.bindings {
+			if _, err := channel.QueueDeclare(b.queue, true, false, false, false, amqp.Table{"x-queue-type": "quorum"}); err != nil {
 				return err
 			}
-			if err := channel.QueueBind(name, "telemetry.#", exchangeName, false, nil); err != nil {
+			if err := channel.QueueBind(b.queue, b.key, exchangeName, false, nil); err != nil {
 				return err
 			}
 		}
@@ -50,8 +69,8 @@ func (q queues) declare() error {
 // measured.
 func (q queues) remove() error {
 	return q.onChannel("delete the queues", func(channel *amqp.Channel) error {
-		for _, name := range q.names {
-			if _, err := channel.QueueDelete(name, false, false, false); err != nil {
+		for _, b := range q.bindings {
+			if _, err := channel.QueueDelete(b.queue, false, false, false); err != nil {
 				return err
 			}
 		}
@@ -78,13 +97,23 @@ func (q queues) onChannel(what string, do func(*amqp.Channel) error) error {
 // of its time waiting for confirms.
 const gateways = 4
 
-// fill publishes the load as fast as it goes, waits until each queue holds it,
+// fill publishes the load as fast as it goes, waits until the queues hold it,
 // and returns what was published. progress is told how far it is.
 func (q queues) fill(ctx context.Context, l load, progress func(done int)) (*published, error) {
 	readings, err := l.readings(nil)
 	if err != nil {
 		return nil, err
 	}
+	p := &published{messages: l.messages, tally: witness.NewTally()}
+	if err := q.publishAll(ctx, p.tally, readings, progress); err != nil {
+		return nil, err
+	}
+	return p, q.await(ctx, q.copies(l.messages), func(int) {})
+}
+
+// publishAll publishes what readings returns as fast as it goes, and adds it to
+// a tally.
+func (q queues) publishAll(ctx context.Context, t *witness.Tally, readings func() (witness.Reading, bool), progress func(done int)) error {
 	var mu sync.Mutex
 	made := 0
 	next := func() (witness.Reading, bool) {
@@ -95,15 +124,14 @@ func (q queues) fill(ctx context.Context, l load, progress func(done int)) (*pub
 		}
 		return readings()
 	}
-	p := &published{messages: l.messages, tally: witness.NewTally()}
 	filling, all := errgroup.WithContext(ctx)
 	for range gateways {
-		filling.Go(func() error { return q.publish(all, p.tally, 0, next) })
+		filling.Go(func() error { return q.publish(all, t, 0, next) })
 	}
 	if err := filling.Wait(); err != nil {
-		return nil, fmt.Errorf("fill the queues: %w", err)
+		return fmt.Errorf("fill the queues: %w", err)
 	}
-	return p, q.await(ctx, l.messages, func(int) {})
+	return nil
 }
 
 // publish publishes what next returns over one connection, persistent and
@@ -120,28 +148,47 @@ func (q queues) publish(ctx context.Context, t *witness.Tally, rate int, next fu
 	return nil
 }
 
-// await waits until each queue holds n messages, unsettled ones included.
-// progress is told how many the fullest holds.
+// await waits until the queues hold n messages together, unsettled ones
+// included. progress is told how many they hold.
 func (q queues) await(ctx context.Context, n int, progress func(now int)) error {
 	ask := time.NewTicker(askEvery)
 	defer ask.Stop()
 	for {
-		most, reached := 0, true
-		for _, name := range q.names {
-			info, err := q.api.Queue(ctx, "/", name)
-			if err != nil {
-				return fmt.Errorf("ask for the queue: %w", err)
-			}
-			most, reached = max(most, info.Messages), reached && info.Messages == n
+		now, err := q.held(ctx)
+		if err != nil {
+			return err
 		}
-		progress(most)
-		if reached {
+		progress(now)
+		if now == n {
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("wait until each queue holds %d messages: %w", n, context.Cause(ctx))
+			return fmt.Errorf("wait until the queues hold %d messages, %d now: %w", n, now, context.Cause(ctx))
 		case <-ask.C:
 		}
 	}
+}
+
+// held returns how many messages all queues hold. RabbitMQ counts them every
+// second.
+func (q queues) held(ctx context.Context) (int, error) {
+	var list []struct {
+		Name     string `json:"name"`
+		Messages int    `json:"messages"`
+	}
+	// One question for all: there may be many queues.
+	if err := q.api.Do(ctx, http.MethodGet, server.Path("queues", "/")+"?columns=name,messages", nil, &list); err != nil {
+		return 0, fmt.Errorf("ask for the queues: %w", err)
+	}
+	sum, found := 0, 0
+	for _, info := range list {
+		if slices.ContainsFunc(q.bindings, func(b binding) bool { return b.queue == info.Name }) {
+			sum, found = sum+info.Messages, found+1
+		}
+	}
+	if found < len(q.bindings) {
+		return 0, fmt.Errorf("ask for the queues: %d of %d are there", found, len(q.bindings))
+	}
+	return sum, nil
 }

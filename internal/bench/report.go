@@ -39,14 +39,9 @@ func (r report) checks() []check {
 // text is the report for a terminal.
 func (r report) text() string {
 	var b strings.Builder
-	table := func(write func(*tabwriter.Writer)) {
-		w := tabwriter.NewWriter(&b, 0, 0, 3, ' ', 0)
-		write(w)
-		_ = w.Flush() // a Builder takes everything
-	}
 	for _, result := range r.results {
 		fmt.Fprintf(&b, "\n%s: medians of %d pairs (lowest–highest)\n", result.path.title, len(result.pairs))
-		table(func(w *tabwriter.Writer) {
+		table(&b, func(w *tabwriter.Writer) {
 			fmt.Fprintln(w, "\tfeed\tplain loop\tfeed ÷ loop")
 			for _, row := range result.rows() {
 				fmt.Fprintf(w, "%s, %s\t%s\t%s\t%s\n", row.metric.name, row.metric.unit,
@@ -57,24 +52,25 @@ func (r report) text() string {
 	if r.startup != nil {
 		fmt.Fprintf(&b, "\nBinary: %s\n", r.startup.sizes())
 	}
-	b.WriteString("\nGoals\n")
-	table(func(w *tabwriter.Writer) {
-		for _, c := range r.checks() {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", c.of, c.what, c.measured, c.goal, c.verdict())
-		}
-	})
+	goalTable(&b, r.checks())
 	return b.String()
 }
 
-// verdict returns an error that names the goals that were missed.
-func (r report) verdict() error {
-	var errs []error
-	for _, c := range r.checks() {
-		if !c.met {
-			errs = append(errs, fmt.Errorf("goal missed: %s: %s %s, goal %s", c.of, c.what, c.measured, c.goal))
+// table writes a table for a terminal, its cells separated by tabs.
+func table(b *strings.Builder, write func(*tabwriter.Writer)) {
+	w := tabwriter.NewWriter(b, 0, 0, 3, ' ', 0)
+	write(w)
+	_ = w.Flush() // a Builder takes everything
+}
+
+// goalTable writes goals for a terminal.
+func goalTable(b *strings.Builder, checks []check) {
+	b.WriteString("\nGoals\n")
+	table(b, func(w *tabwriter.Writer) {
+		for _, c := range checks {
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", c.of, c.what, c.measured, c.goal, c.verdict())
 		}
-	}
-	return errors.Join(errs...)
+	})
 }
 
 // The files of the report, in its folder.
@@ -87,17 +83,22 @@ const (
 // write writes the page and its charts into a folder. A chart of nothing is not
 // left behind from an earlier report.
 func (r report) write(dir string) error {
+	backlog, steady := r.byKind()
+	return writePage(dir, pageFile, r.markdown(), []image{
+		{chartFile, chart("CPU time and rate of the feed and of a plain loop", backlog, []metric{cpuMetric, rateMetric})},
+		{latencyChartFile, chart("Latency of the feed and of a plain loop", steady, []metric{p50Metric, p99Metric})},
+	})
+}
+
+// image is a chart; one without contents is of nothing.
+type image struct{ file, svg string }
+
+// writePage writes a page and its charts into a folder.
+func writePage(dir, file, markdown string, images []image) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	backlog, steady := r.byKind()
-	for _, c := range []struct {
-		file string
-		svg  string
-	}{
-		{chartFile, chart("CPU time and rate of the feed and of a plain loop", backlog, []metric{cpuMetric, rateMetric})},
-		{latencyChartFile, chart("Latency of the feed and of a plain loop", steady, []metric{p50Metric, p99Metric})},
-	} {
+	for _, c := range images {
 		path := filepath.Join(dir, c.file)
 		if c.svg == "" {
 			if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -109,7 +110,7 @@ func (r report) write(dir string) error {
 			return err
 		}
 	}
-	return os.WriteFile(filepath.Join(dir, pageFile), []byte(r.markdown()), 0o644)
+	return os.WriteFile(filepath.Join(dir, file), []byte(markdown), 0o644)
 }
 
 // byKind separates the paths that empty a queue from those at a steady rate.

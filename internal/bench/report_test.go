@@ -86,7 +86,7 @@ func TestText(t *testing.T) {
 }
 
 func TestVerdict(t *testing.T) {
-	if err := sample().verdict(); err != nil {
+	if err := missed(sample().checks()); err != nil {
 		t.Errorf("all goals are reached exactly: %v", err)
 	}
 	tests := []struct {
@@ -105,7 +105,7 @@ func TestVerdict(t *testing.T) {
 	for _, tt := range tests {
 		r := sample()
 		tt.change(&r)
-		if err := r.verdict(); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if err := missed(r.checks()); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
 		}
 	}

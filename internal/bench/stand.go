@@ -82,7 +82,7 @@ func (s *stand) close() error {
 
 // queues are the queues of a path.
 func (s *stand) queues(p path) queues {
-	return queues{url: s.servers.amqpURL(), api: s.servers.rabbitmq.API, names: p.queueNames()}
+	return queues{url: s.servers.amqpURL(), api: s.servers.rabbitmq.API, bindings: p.bindings()}
 }
 
 // env tells a contender where the servers are.
@@ -102,10 +102,8 @@ const returnPatience = 3 * time.Second
 // unless all of them arrive.
 func (s *stand) carryBacklog(ctx context.Context, p path, c competitor, l load, witnessed bool) (measurement, error) {
 	label := p.name + ", " + c.name + ": "
-	for _, name := range p.destinations() {
-		if err := s.destinations[name].prepare(ctx, witnessed); err != nil {
-			return measurement{}, err
-		}
+	if err := s.prepare(ctx, p, witnessed); err != nil {
+		return measurement{}, err
 	}
 	queues, n := s.queues(p), l.messages
 	published, err := queues.fill(ctx, l, func(done int) { s.progress.count(label+"filling", done, n) })
@@ -113,24 +111,46 @@ func (s *stand) carryBacklog(ctx context.Context, p path, c competitor, l load, 
 		return measurement{}, err
 	}
 	m, err := c.empty(ctx, s.env(p), func(ctx context.Context, _ int) error {
-		return queues.await(ctx, 0, func(left int) { s.progress.count(label+"running", n-left, n) })
+		all := queues.copies(n)
+		return queues.await(ctx, 0, func(left int) { s.progress.count(label+"running", all-left, all) })
 	})
 	if err != nil {
 		return m, err
 	}
 	m.messages = n
 	s.progress.say(label + "checking")
-	settled, cancel := context.WithTimeout(ctx, returnPatience)
-	defer cancel()
-	if err := queues.await(settled, 0, func(int) {}); err != nil {
-		return m, fmt.Errorf("it gave messages back: %w", err)
-	}
+	return m, s.checkEmptied(ctx, p, published)
+}
+
+// prepare makes the destinations of a path ready for one run.
+func (s *stand) prepare(ctx context.Context, p path, witnessed bool) error {
 	for _, name := range p.destinations() {
-		if err := s.destinations[name].check(ctx, published); err != nil {
-			return m, err
+		if err := s.destinations[name].prepare(ctx, witnessed); err != nil {
+			return err
 		}
 	}
-	return m, nil
+	return nil
+}
+
+// checkEmptied fails unless the queues stay empty after a run and everything
+// that was published is at the destinations.
+func (s *stand) checkEmptied(ctx context.Context, p path, published *published) error {
+	settled, cancel := context.WithTimeout(ctx, returnPatience)
+	defer cancel()
+	if err := s.queues(p).await(settled, 0, func(int) {}); err != nil {
+		return fmt.Errorf("it gave messages back: %w", err)
+	}
+	return s.check(ctx, p, published)
+}
+
+// check fails unless everything has arrived at all destinations of a path.
+func (s *stand) check(ctx context.Context, p path, published *published) error {
+	for _, name := range p.destinations() {
+		if err := s.destinations[name].check(ctx, published); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // feed is the feed itself, with the configuration of a path.
