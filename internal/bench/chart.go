@@ -15,7 +15,7 @@ const (
 	panelLeft   = 24
 	panelWidth  = 340
 	panelGap    = 40
-	nameWidth   = 70 // of a line, where it has one
+	nameWidth   = 80 // of a line, where it has one
 	titleHeight = 22
 	lineHeight  = 22
 	axisHeight  = 32

@@ -9,10 +9,11 @@ import (
 type goal struct {
 	metric   metric
 	limit    float64 // the highest, or for metrics of which more is better the lowest
-	absolute bool    // of the feed's own value; else of the ratio to the plain loop's
+	absolute bool    // of the feed's own value; else of the ratio to the plain loop's, or to a baseline's
 }
 
-// ratio makes a goal for the feed's value as a multiple of the plain loop's.
+// ratio makes a goal for the feed's value as a multiple of the plain loop's,
+// or of a baseline's.
 func ratio(m metric, limit float64) goal { return goal{metric: m, limit: limit} }
 
 // absolute makes a goal for the feed's own value, in the metric's unit.
@@ -44,20 +45,25 @@ func missed(checks []check) error {
 	return errors.Join(errs...)
 }
 
-// check compares a goal with a result. What was not measured misses it.
+// check compares a goal with a result.
 func (g goal) check(r result) check {
-	what, values, format, unit := g.metric.name+", feed ÷ plain loop", r.ratios(g.metric), "%.2f", ""
 	if g.absolute {
-		what, values, format, unit = g.metric.name+" of the feed", r.feeds(g.metric), g.metric.format, " "+g.metric.unit
+		return g.compare(r.path.title, g.metric.name+" of the feed", r.feeds(g.metric))
 	}
+	return g.compare(r.path.title, g.metric.name+", feed ÷ plain loop", r.ratios(g.metric))
+}
+
+// compare compares a goal with the values of something. What was not measured
+// misses it.
+func (g goal) compare(of, what string, values []float64) check {
 	s := summarize(values)
 	sign, met := "≤", s.median <= g.limit
 	if g.metric.moreIsBetter {
 		sign, met = "≥", s.median >= g.limit
 	}
-	limit := fmt.Sprintf("%s %.2f", sign, g.limit)
 	if g.absolute {
-		limit = fmt.Sprintf("%s %g%s", sign, g.limit, unit)
+		unit := " " + g.metric.unit
+		return check{of: of, what: what, measured: spread(s, g.metric.format) + unit, goal: fmt.Sprintf("%s %g%s", sign, g.limit, unit), met: met}
 	}
-	return check{of: r.path.title, what: what, measured: spread(s, format) + unit, goal: limit, met: met}
+	return check{of: of, what: what, measured: spread(s, "%.2f"), goal: fmt.Sprintf("%s %.2f", sign, g.limit), met: met}
 }

@@ -52,17 +52,11 @@ func run(ctx context.Context, o options) (err error) {
 		return profileAll(ctx, s, o, os.Stdout)
 	}
 
-	r := report{options: o}
-	if o.startup {
-		if r.startup, err = measureStartup(ctx, s, o.starts, os.Stdout); err != nil {
-			return err
-		}
-	}
-	if r.results, err = measureAll(ctx, s, o, os.Stdout); err != nil {
+	r, err := measureReport(ctx, s, o, begin)
+	if err != nil {
 		return err
 	}
 	shown.clear()
-	r.machine, r.took = describe(ctx, s), time.Since(begin)
 	fmt.Print(r.text())
 	if o.docs != "" {
 		if err := r.write(filepath.Join(root, o.docs)); err != nil {
@@ -73,4 +67,29 @@ func run(ctx context.Context, o options) (err error) {
 		return nil
 	}
 	return missed(r.checks())
+}
+
+// outcome is a report of either kind.
+type outcome interface {
+	text() string
+	write(dir string) error
+	checks() []check
+}
+
+// measureReport measures what the options say.
+func measureReport(ctx context.Context, s *stand, o options, begin time.Time) (outcome, error) {
+	if o.flat {
+		results, err := measureSweeps(ctx, s, o, os.Stdout)
+		return flatReport{options: o, results: results, machine: describe(ctx, s), took: time.Since(begin)}, err
+	}
+	r := report{options: o}
+	var err error
+	if o.startup {
+		if r.startup, err = measureStartup(ctx, s, o.starts, os.Stdout); err != nil {
+			return nil, err
+		}
+	}
+	r.results, err = measureAll(ctx, s, o, os.Stdout)
+	r.machine, r.took = describe(ctx, s), time.Since(begin)
+	return r, err
 }

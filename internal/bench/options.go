@@ -21,6 +21,10 @@ type options struct {
 	docs         string
 	profile      bool
 	withoutGoals bool
+
+	flat    bool // measure sweeps instead of paths
+	rounds  int  // of each sweep
+	backlog int  // most messages that wait
 }
 
 // startupName is what -paths calls the start of the feed, which is no path.
@@ -43,6 +47,9 @@ func parse(args []string) (options, error) {
 	flags.BoolVar(&goals, "goals", true, "end with exit code 1 when a goal is missed")
 	flags.StringVar(&o.docs, "docs", "docs", "folder, within the repository, for the report and its charts; empty writes neither")
 	flags.BoolVar(&o.profile, "profile", false, "measure nothing: print where the feed spends its CPU time")
+	flags.BoolVar(&o.flat, "flat", false, "measure no paths, but how the feed's cost changes with the load")
+	flags.IntVar(&o.rounds, "rounds", 3, "rounds of each sweep, with -flat")
+	flags.IntVar(&o.backlog, "backlog", 5_000_000, "most messages that wait, with -flat")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -55,6 +62,13 @@ func parse(args []string) (options, error) {
 	}
 	if l := o.steadyLoad(); o.runIn < 0 || l.during(o.measured) < 1 {
 		return o, errors.New("-for must hold a message at least, and -run-in must not be negative")
+	}
+	if o.flat && o.profile {
+		return o, errors.New("-flat measures and -profile does not: choose one")
+	}
+	// Each round takes a run's messages, and a few more until the feed has stopped.
+	if least := 2 * o.rounds * o.messages; o.flat && (o.rounds < 1 || o.backlog < least) {
+		return o, fmt.Errorf("-rounds must be positive and -backlog at least %d, twice what the rounds take, or -n smaller", least)
 	}
 	for name := range strings.SplitSeq(names, ",") {
 		name = strings.TrimSpace(name)

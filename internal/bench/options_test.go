@@ -44,6 +44,10 @@ func TestParseRefuses(t *testing.T) {
 		"-run-in -1s":     "-run-in",
 		"-paths mqtt,ftp": `no path "ftp": there are mqtt, mqtt-json, blob, both, steady, startup`,
 		"mqtt":            "unexpected",
+		"-flat -rounds 0": "-rounds",
+		"-flat -profile":  "choose one",
+
+		"-flat -n 100 -backlog 599": "at least 600",
 	} {
 		if _, err := parse(strings.Fields(args)); err == nil || !strings.Contains(err.Error(), problem) {
 			t.Errorf("%s: %v, want %q", args, err, problem)

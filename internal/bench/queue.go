@@ -78,6 +78,18 @@ func (q queues) remove() error {
 	})
 }
 
+// unbind keeps further messages from the queues.
+func (q queues) unbind() error {
+	return q.onChannel("unbind the queues", func(channel *amqp.Channel) error {
+		for _, b := range q.bindings {
+			if err := channel.QueueUnbind(b.queue, b.key, exchangeName, nil); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 func (q queues) onChannel(what string, do func(*amqp.Channel) error) error {
 	conn, err := amqp.Dial(q.url)
 	if err != nil {

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// inspectEvery is how often a queue is inspected while something is awaited.
+const inspectEvery = 20 * time.Millisecond
+
+// inspectedQueue is a queue that is asked itself: unlike the HTTP API, which
+// counts every second, it tells what is ready at the moment.
+type inspectedQueue struct {
+	conn    *amqp.Connection
+	channel *amqp.Channel
+	name    string
+}
+
+func openQueue(url, name string) (*inspectedQueue, error) {
+	conn, err := amqp.Dial(url)
+	if err != nil {
+		return nil, fmt.Errorf("inspect queue %s: %w", name, err)
+	}
+	channel, err := conn.Channel()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("inspect queue %s: %w", name, err), conn.Close())
+	}
+	return &inspectedQueue{conn: conn, channel: channel, name: name}, nil
+}
+
+// inspect returns how many messages are ready, and how many consumers there
+// are.
+func (q *inspectedQueue) inspect() (amqp.Queue, error) {
+	now, err := q.channel.QueueDeclarePassive(q.name, true, false, false, false, nil)
+	if err != nil {
+		return now, fmt.Errorf("inspect queue %s: %w", q.name, err)
+	}
+	return now, nil
+}
+
+// await inspects the queue until reached returns true.
+func (q *inspectedQueue) await(ctx context.Context, reached func(now amqp.Queue) bool) error {
+	look := time.NewTicker(inspectEvery)
+	defer look.Stop()
+	for {
+		now, err := q.inspect()
+		if err != nil {
+			return err
+		}
+		if reached(now) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for queue %s, %d messages are ready: %w", q.name, now.Messages, context.Cause(ctx))
+		case <-look.C:
+		}
+	}
+}
+
+func (q *inspectedQueue) close() error { return q.conn.Close() }
