@@ -14,7 +14,7 @@ TEST_TIMEOUT  ?= 9m
 FUZZTIME      ?= 10s
 DEMO_FOR      ?= 20s
 
-.PHONY: help setup build test test-short lint demo bench fuzz planted-bugs generate clean
+.PHONY: help setup build test test-short lint demo bench bench-flat fuzz planted-bugs generate clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ demo: ## run the main job on this machine and show the result (DEMO_FOR=20s)
 
 bench: setup ## measure the feed against a plain loop, and its goals: about 15 minutes
 	go run ./internal/bench
+
+bench-flat: setup ## show that the cost per message stays flat: about 12 minutes
+	go run ./internal/bench -flat
 
 fuzz: ## run each fuzz target for FUZZTIME (10s)
 	tools/fuzz.sh $(FUZZTIME)

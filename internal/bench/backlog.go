@@ -56,22 +56,40 @@ func (s *stand) carryPart(ctx context.Context, p path, c competitor, n int) (m m
 		return m, err
 	}
 	s.progress.say(p.name + ", " + c.name + ": checking")
-	// What was handed out and not settled is back when the consumer is gone.
-	returned, cancel := context.WithTimeout(ctx, returnPatience)
-	defer cancel()
-	after := before
-	err = queue.await(returned, func(now amqp.Queue) bool {
-		after = now
-		return now.Consumers == 0
-	})
+	left, err := s.settledDown(ctx, p, queue)
 	if err != nil {
-		return m, fmt.Errorf("its consumer stays: %w", err)
+		return m, err
 	}
-	if after.Messages == 0 {
+	if left == 0 {
 		return m, errors.New("the backlog was used up during the run: choose a larger -backlog")
 	}
-	m.messages = before.Messages - after.Messages
+	m.messages = before.Messages - left
 	return m, s.check(ctx, p, &published{messages: m.messages, tally: witness.NewTally()})
+}
+
+// settledDown waits until what a competitor gave back when it ended is in the
+// queue again, and returns how many messages that holds. Returned messages
+// become ready some time after the consumer is gone: everything is back when
+// as many are ready as RabbitMQ counts altogether.
+func (s *stand) settledDown(ctx context.Context, p path, queue *inspectedQueue) (left int, err error) {
+	returned, cancel := context.WithTimeout(ctx, returnPatience)
+	defer cancel()
+	for {
+		counted, err := s.queues(p).held(returned)
+		if err != nil {
+			return 0, err
+		}
+		now, err := queue.inspect()
+		if err != nil {
+			return 0, err
+		}
+		if now.Messages == counted {
+			return counted, nil
+		}
+		if err := pause(returned, inspectEvery); err != nil {
+			return 0, fmt.Errorf("what it gave back does not return: %d messages, %d of them ready: %w", counted, now.Messages, err)
+		}
+	}
 }
 
 // carryPortions has a competitor carry a load of which only a portion waits at
@@ -102,7 +120,15 @@ func (s *stand) carryPortions(ctx context.Context, p path, c competitor, l load,
 			if err := queue.await(ctx, func(now amqp.Queue) bool { return now.Messages == 0 }); err != nil {
 				return err
 			}
-			if err := halted(pid, next); err != nil {
+			last := done+portion >= l.messages
+			err := halted(pid, func() error {
+				if err := next(); err != nil || !last {
+					return err
+				}
+				// The queue was empty before: a count of then must not be taken for the end.
+				return s.seenFilled(ctx, p)
+			})
+			if err != nil {
 				return err
 			}
 		}
@@ -113,6 +139,19 @@ func (s *stand) carryPortions(ctx context.Context, p path, c competitor, l load,
 	}
 	m.messages = l.messages
 	return m, s.checkEmptied(ctx, p, all)
+}
+
+// seenFilled waits until RabbitMQ has counted that there are messages.
+func (s *stand) seenFilled(ctx context.Context, p path) error {
+	for {
+		held, err := s.queues(p).held(ctx)
+		if err != nil || held > 0 {
+			return err
+		}
+		if err := pause(ctx, askEvery); err != nil {
+			return fmt.Errorf("wait until the queue is filled: %w", err)
+		}
+	}
 }
 
 // atMost passes on n readings.

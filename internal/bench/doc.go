@@ -7,6 +7,7 @@
 //	go run ./internal/bench -n 50000 -pairs 2   # a quick look
 //	go run ./internal/bench -paths mqtt,steady  # some of it
 //	go run ./internal/bench -profile            # where the feed spends its time
+//	go run ./internal/bench -flat               # how the cost changes with the load
 //
 // It starts servers of its own (RabbitMQ, Mosquitto, Azurite), the same for
 // all. A path is what both contenders do, by one or more legs from a queue to a
@@ -19,6 +20,11 @@
 // and an MQTT subscriber looks on that everything arrives. In all other runs
 // the servers' own figures say that it did. On the path steady messages come
 // evenly, and a subscriber notes how long each has taken.
+//
+// With -flat there is no plain loop. Sweeps change one thing of the load
+// (devices, payload, routes, messages that wait) and compare the feed's CPU time
+// for a message and its peak memory with those of the smallest load, round by
+// round. That makes docs/performance-flat.md.
 //
 // Each path has goals. It prints tables, writes docs/performance.md and its
 // charts, and ends with exit code 1 when a goal is missed.

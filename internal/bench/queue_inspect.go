@@ -44,8 +44,6 @@ func (q *inspectedQueue) inspect() (amqp.Queue, error) {
 
 // await inspects the queue until reached returns true.
 func (q *inspectedQueue) await(ctx context.Context, reached func(now amqp.Queue) bool) error {
-	look := time.NewTicker(inspectEvery)
-	defer look.Stop()
 	for {
 		now, err := q.inspect()
 		if err != nil {
@@ -54,11 +52,21 @@ func (q *inspectedQueue) await(ctx context.Context, reached func(now amqp.Queue)
 		if reached(now) {
 			return nil
 		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("wait for queue %s, %d messages are ready: %w", q.name, now.Messages, context.Cause(ctx))
-		case <-look.C:
+		if err := pause(ctx, inspectEvery); err != nil {
+			return fmt.Errorf("wait for queue %s, %d messages are ready: %w", q.name, now.Messages, err)
 		}
+	}
+}
+
+// pause returns after a while, or with an error when ctx ends.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+		return nil
 	}
 }
 

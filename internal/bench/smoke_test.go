@@ -30,14 +30,9 @@ func awaitFile(ctx context.Context, path string) error {
 	}
 }
 
-// TestBench runs the whole bench with few messages: figures mean nothing then,
-// but all programs and servers work together, and all messages arrive.
-func TestBench(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs real servers: not with -short")
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
-	defer cancel()
+// openStand returns a stand that is closed when the test ends.
+func openStand(ctx context.Context, t *testing.T) *stand {
+	t.Helper()
 	root, err := moduleRoot(ctx)
 	if err != nil {
 		t.Fatal(err)
@@ -46,11 +41,23 @@ func TestBench(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
+	t.Cleanup(func() {
 		if err := s.close(); err != nil {
 			t.Error(err)
 		}
-	}()
+	})
+	return s
+}
+
+// TestBench runs the whole bench with few messages: figures mean nothing then,
+// but all programs and servers work together, and all messages arrive.
+func TestBench(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs real servers: not with -short")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
+	defer cancel()
+	s := openStand(ctx, t)
 	const n = 3000
 	o := options{
 		load: load{messages: n, payloadBytes: 300, devices: 50}, pairs: 1, paths: paths(),
