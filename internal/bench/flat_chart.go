@@ -17,7 +17,7 @@ func sweepChart(results []sweepResult) string {
 		for j, m := range flatMetrics {
 			title := ""
 			if j == 0 {
-				title = r.sweep.title + ": " + r.sweep.unit
+				title = r.sweep.title
 			}
 			sides := make([]side, len(r.sweep.values))
 			for i, v := range r.sweep.values {

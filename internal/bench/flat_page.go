@@ -70,8 +70,7 @@ func (p *page) bounds() {
 	p.line("| `mqtt.maxInflight` | %s | publishes that wait for their acknowledgement |", thousands(mqtt.DefaultConfig().MaxInflight))
 	p.line("| `bridge.cacheKeys` | %s | topics that are remembered, about 250 bytes each |", thousands(bridge.DefaultConfig().CacheKeys))
 	p.line("")
-	p.line("The garbage collector lets memory that is no longer used lie for a while, so that peak RSS is about twice what is held at")
-	p.line("a time, on top of the process itself.")
+	p.line("Besides, Go's garbage collector lets the heap grow to twice what is in use before it collects.")
 }
 
 func (r flatReport) writeMethod(p *page) {

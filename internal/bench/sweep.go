@@ -70,13 +70,10 @@ func deviceSweep(l load) sweep {
 	return s
 }
 
-// largePart is the part of the messages that runs with large payloads carry.
-const largePart = 10
-
 func payloadSweep(l load) sweep {
 	s := sweep{
 		title: "Payload", unit: "payload",
-		about: fmt.Sprintf("A run with payloads of 64 KiB carries a %dth of the messages. More bytes do cost more, and there is no goal: what matters is that memory stays bounded.", largePart),
+		about: "A run with payloads of 64 KiB carries a tenth of the messages. More bytes do cost more, and there is no goal: what matters is that memory stays bounded.",
 		further: &further{"CPU per MB of payload, ms", "%.2f", func(v value, m, _ measurement) float64 {
 			return milliseconds(m.cpu) * 1e6 / float64(m.messages*v.load.payloadBytes)
 		}},
@@ -88,7 +85,7 @@ func payloadSweep(l load) sweep {
 	n := l.messages
 	add("200 B", 200, n)
 	add("1 KiB", 1<<10, n)
-	add("64 KiB", 64<<10, max(1, n/largePart))
+	add("64 KiB", 64<<10, max(1, n/10))
 	return s
 }
 
