@@ -114,11 +114,16 @@ func TestRoutesShareTheMessages(t *testing.T) {
 			if !ok {
 				break
 			}
+			led := 0
 			for _, b := range bindings {
 				parts, key := strings.Split(r.RoutingKey, "."), strings.Split(b.key, ".")
 				if len(key) == 4 && key[0] == parts[0] && key[1] == "*" && key[2] == parts[2] && key[3] == "#" {
 					got[b.queue]++
+					led++
 				}
+			}
+			if led != 1 {
+				t.Fatalf("%s routes: %s leads to %d queues", v.label, r.RoutingKey, led)
 			}
 		}
 		if len(got) != len(bindings) {
