@@ -73,7 +73,8 @@ type Subscription interface {
 	Settle(ctx context.Context, s []Settlement) error
 
 	// Close stops consuming and gives every unsettled delivery back to the
-	// source, in order. Idempotent; safe to call at any time.
+	// source, in order. A *[SettleLostError] says that settled ones come again,
+	// too. Idempotent; safe to call at any time.
 	Close() error
 }
 

@@ -50,6 +50,21 @@ func (e *BatchError) ErrorOrNil() error {
 	return e
 }
 
+// SettleLostError is what closing a [Subscription] returns when the source could
+// not be told of deliveries that were settled without an error: they come again.
+type SettleLostError struct {
+	Settled int
+	Err     error
+}
+
+// Error says how many, and why.
+func (e *SettleLostError) Error() string {
+	return fmt.Sprintf("%d settled deliveries come again: %v", e.Settled, e.Err)
+}
+
+// Unwrap returns the reason.
+func (e *SettleLostError) Unwrap() error { return e.Err }
+
 // failuresOf returns what of a batch of n failed, in order of the index; or why
 // nothing is known of it.
 func failuresOf(err error, n int) ([]Failure, error) {

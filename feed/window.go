@@ -188,8 +188,10 @@ func (r *runner) settle() error {
 
 // release closes the subscription, which gives back what is unsettled.
 func (r *runner) release(cause error) {
+	var lost *SettleLostError
 	if err := r.sub.Close(); err != nil {
 		r.log.Debug("closing the subscription", "error", err)
+		errors.As(err, &lost)
 	}
 	reason := "source connection lost"
 	switch {
@@ -206,6 +208,9 @@ func (r *runner) release(cause error) {
 		}
 	}
 	r.mu.Lock()
+	if lost != nil {
+		r.counts.SettleLost += uint64(lost.Settled)
+	}
 	for _, o := range r.queue {
 		r.produced.leave(o.number, Returned, reason)
 	}

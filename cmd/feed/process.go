@@ -38,6 +38,7 @@ func newProcess(l net.Listener, f *feed.Feed, metrics prometheus.Gatherer, cfg *
 
 // run runs the feed. The admin server answers until the feed has drained.
 func (p *process) run(ctx context.Context) error {
+	limitThreads(len(p.feed.Status().Routes))
 	if p.listener == nil {
 		return p.feed.Run(ctx)
 	}
@@ -98,7 +99,6 @@ func newFeed(cfg *config.Config, q feed.Quarantine, logger *slog.Logger) (*feed.
 	if err != nil {
 		return nil, err
 	}
-	limitThreads(len(routes))
 	opts.Quarantine = q
 	f, err := feed.New(opts, routes...)
 	if err != nil {

@@ -32,7 +32,7 @@ func TestSweeps(t *testing.T) {
 	}{
 		{"Devices", []string{"10", "1,000", "100,000"}, []int{100_000, 100_000, 100_000}, 2},
 		{"Payload", []string{"200 B", "1 KiB", "64 KiB"}, []int{100_000, 100_000, 10_000}, 0},
-		{"Routes", []string{"1", "10", "50"}, []int{100_000, 100_000, 100_000}, 1},
+		{"Routes", []string{"1", "10", "50"}, []int{300_000, 300_000, 300_000}, 1},
 		{"Backlog", []string{"10,000", "5,000,000"}, []int{100_000, 100_000}, 2},
 	}
 	all := sweeps(sweepOptions(t))
@@ -130,7 +130,7 @@ func TestRoutesShareTheMessages(t *testing.T) {
 			t.Errorf("%s routes: %d queues get messages", v.label, len(got))
 		}
 		for queue, n := range got {
-			if n != 1000/len(bindings) {
+			if n != routeFactor*1000/len(bindings) {
 				t.Errorf("%s routes: %s gets %d", v.label, queue, n)
 			}
 		}

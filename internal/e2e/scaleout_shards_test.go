@@ -18,7 +18,7 @@ import (
 func TestShards(t *testing.T) {
 	const (
 		n      = 48_000
-		window = 4000 // the default prefetch
+		window = 2000 // the default prefetch
 	)
 	s := newSite(t)
 	s.factory.Rate = 6000 // so that there is time to fail under load

@@ -1,6 +1,8 @@
 package amqp
 
 import (
+	"cmp"
+	"math"
 	"slices"
 	"time"
 
@@ -32,7 +34,7 @@ type acks struct {
 
 // newAcks calls late from a goroutine of its own.
 func newAcks(prefetch int, late func()) acks {
-	a := acks{most: prefetch / 8, every: ackEvery, late: time.AfterFunc(ackLate, late)}
+	a := acks{most: prefetch / 8, every: ackEvery, late: time.AfterFunc(math.MaxInt64, late)}
 	a.stop()
 	return a
 }
@@ -53,28 +55,41 @@ func (a *acks) owe(list []feed.Settlement) bool {
 }
 
 // acknowledge tells ch what is owed, given a tag below which everything is
-// settled: all below it in one multiple-ack, the others one by one.
+// settled: all below it in one multiple-ack, the others one by one. It stays
+// owed until paid is called.
 func (a *acks) acknowledge(ch channel, below uint64) error {
-	owed := a.owed
-	a.owed = a.owed[:0]
-	if len(owed) > 0 {
-		a.last = time.Now()
-	}
-	slices.Sort(owed)
+	slices.Sort(a.owed)
 	// A multiple-ack must name a delivery that is open for the broker, too. The
 	// last one owed is; the ones before it may have been acknowledged already.
-	head, _ := slices.BinarySearch(owed, below)
+	head, _ := slices.BinarySearch(a.owed, below)
 	if head > 0 {
-		if err := ch.Ack(owed[head-1], head > 1); err != nil {
+		if err := ch.Ack(a.owed[head-1], head > 1); err != nil {
 			return err
 		}
 	}
-	for _, tag := range owed[head:] {
+	for _, tag := range a.owed[head:] {
 		if err := ch.Ack(tag, false); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// paid says that what was owed has been written.
+func (a *acks) paid() {
+	if len(a.owed) > 0 {
+		a.last = time.Now()
+	}
+	a.owed = a.owed[:0]
+}
+
+// disown takes settlements, in the order of their tags, out of what is owed:
+// their failure is reported otherwise.
+func (a *acks) disown(list []feed.Settlement) {
+	a.owed = slices.DeleteFunc(a.owed, func(tag uint64) bool {
+		_, listed := slices.BinarySearchFunc(list, tag, func(e feed.Settlement, tag uint64) int { return cmp.Compare(e.Tag, tag) })
+		return listed
+	})
 }
 
 // stop keeps the timer from firing.

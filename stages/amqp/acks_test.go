@@ -1,10 +1,15 @@
 package amqp
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	amqp091 "github.com/rabbitmq/amqp091-go"
+
+	"github.com/kraft-edge/datafeed/feed"
 )
 
 func TestAcksAreGathered(t *testing.T) {
@@ -55,17 +60,41 @@ func TestAcksAreGathered(t *testing.T) {
 	})
 }
 
-// A lost connection shows in the next settlement, although it is not written yet.
-func TestSettleOnADeadLink(t *testing.T) {
-	s, r := testSubscription(3)
+// What was settled and not acknowledged when the link was lost is reported, each
+// delivery once.
+func TestLostSettlementsAreReported(t *testing.T) {
+	s, r := testSubscription(5)
 	s.acks = newAcks(800, s.acknowledgeLate)
-	noError(t, s.Settle(t.Context(), settlements(1)))
+	for tag := range uint64(3) {
+		noError(t, s.Settle(t.Context(), settlements(tag+1)))
+	}
 	s.link.Abort()
-	if err := s.Settle(t.Context(), settlements(2)); err == nil {
+	r.fail = amqp091.ErrClosed
+	if err := s.Settle(t.Context(), settlements(4)); err == nil {
 		t.Error("settled on a lost connection")
 	}
-	if !slices.Equal(r.open, []uint64{2, 3}) {
+	var lost *feed.SettleLostError
+	if err := s.Close(); !errors.As(err, &lost) || lost.Settled != 2 || !errors.Is(err, amqp091.ErrClosed) {
+		t.Errorf("close: %v; want the settlements of 2 and 3 lost", err)
+	}
+	if !slices.Equal(r.open, []uint64{2, 3, 4, 5}) {
 		t.Errorf("open %v", r.open)
 	}
-	s.acks.stop()
+}
+
+// When the write of several settlements fails, those of the failing call are
+// not reported again.
+func TestLostSettlementsOfAFailedWrite(t *testing.T) {
+	s, r := testSubscription(5)
+	s.acks = newAcks(8, s.acknowledgeLate) // one may be owed
+	noError(t, s.Settle(t.Context(), settlements(1)))
+	noError(t, s.Settle(t.Context(), settlements(3)))
+	r.fail = amqp091.ErrClosed
+	if err := s.Settle(t.Context(), settlements(2, 4)); err == nil {
+		t.Error("settled without an acknowledgement")
+	}
+	var lost *feed.SettleLostError
+	if err := s.Close(); !errors.As(err, &lost) || lost.Settled != 1 {
+		t.Errorf("close: %v; want the settlement of 3 lost", err)
+	}
 }

@@ -34,7 +34,9 @@
 // gives up a connection that is not read for about 30 seconds: when nothing at
 // all moves for that long, the source connects again and its deliveries are
 // handed out again. All subscriptions of one Source share the connection and
-// wait together; a feed gives each route a Source of its own.
+// wait together; a feed gives each route a Source of its own. While they wait,
+// to close one of them, to probe or to subscribe gets no answer, and cuts the
+// connection in the end.
 //
 // A run of settled deliveries that begins at the oldest unsettled one is
 // acknowledged by one multiple-ack, everything else singly, so that an
@@ -50,8 +52,9 @@
 // and certificates anew.
 //
 // Deliveries that follow each other within 1.5 ms are read together, every 3 ms,
-// when the prefetch is 200 or more: at such rates that takes most of the
-// wake-ups away, and adds 1.5 ms to the latency on average.
+// when the prefetch is 200 or more and the connection is without TLS: at such
+// rates that takes most of the wake-ups away, and adds 1.5 ms to the latency on
+// average.
 //
 // The sink says "done" when the broker has confirmed the message: a durable
 // queue has then written it to disk, a quorum queue to the disks of a majority.

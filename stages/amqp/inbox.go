@@ -9,7 +9,7 @@ import (
 )
 
 // inbox is where deliveries wait for Receive, which takes all that has
-// arrived. When their bodies are more than it may hold, it lets the connection's
+// arrived. When they are larger than what it may hold, it lets the connection's
 // reader wait: what then comes stays in the socket, and in the broker.
 type inbox struct {
 	wake  chan struct{} // holds one token when there is something to see
@@ -18,7 +18,7 @@ type inbox struct {
 	mu      sync.Mutex
 	room    sync.Cond // signalled when bytes shrinks, and at the end
 	waiting []*delivery
-	bytes   feed.Size // of the bodies that wait
+	bytes   feed.Size // of what waits
 	limit   feed.Size // of bytes; one delivery may exceed it
 	ended   error
 }
@@ -47,7 +47,7 @@ const signalEvery = 64
 // just that. It blocks while there is no room, but not beyond the inbox's end,
 // and calls announce before, so that no inbox waits for this one.
 func (b *inbox) put(d *delivery, announce func()) {
-	size := feed.Size(len(d.body))
+	size := d.size()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	blocked := false
@@ -105,7 +105,7 @@ func (b *inbox) take(ctx context.Context, dst []*delivery, max int) ([]*delivery
 		if n := min(len(b.waiting), max); n > 0 {
 			dst = append(dst, b.waiting[:n]...)
 			for _, d := range b.waiting[:n] {
-				b.bytes -= feed.Size(len(d.body))
+				b.bytes -= d.size()
 			}
 			rest := copy(b.waiting, b.waiting[n:])
 			clear(b.waiting[rest:])

@@ -21,7 +21,9 @@ const (
 
 // rest lets deliveries gather in the socket while they come often. Few of them
 // are not delayed: a reader that has waited for longer than half a rest does
-// not rest.
+// not rest. Nor does one of a TLS connection, where a read returns one record
+// even if more are there, so that a backlog looks like deliveries that come
+// often.
 type rest struct {
 	lowWater func(bytes int) // so many wake who waits to read; may be nil
 	busy     bool            // what was read last had hardly been waited for

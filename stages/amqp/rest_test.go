@@ -42,7 +42,8 @@ func TestReaderRestsWhileDeliveriesComeOften(t *testing.T) {
 	})
 }
 
-// A socket whose deliveries go to an inbox that does not rest is read at once.
+// A socket that has brought something to an inbox that does not rest is read on
+// at once.
 func TestOnlyRestingInboxesMayRest(t *testing.T) {
 	s := newSplitter()
 	if s.mayRest() {

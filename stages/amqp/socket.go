@@ -79,7 +79,7 @@ func (s *socket) Read(p []byte) (int, error) {
 
 // fill reads more from the peer.
 func (s *socket) fill() error {
-	rests := s.in.mayRest()
+	rests := s.in.mayRest() && s.conn == s.raw
 	s.in.announce()
 	if rests {
 		s.rest.take()

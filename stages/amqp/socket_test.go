@@ -1,14 +1,20 @@
 package amqp
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	amqp091 "github.com/rabbitmq/amqp091-go"
+
+	"github.com/kraft-edge/datafeed/feed"
 )
 
 func TestSocketGathersWhatIsCorked(t *testing.T) {
@@ -96,4 +102,56 @@ func TestSocketNoticesADeadPeer(t *testing.T) {
 			t.Error("a socket that lost part of a frame is still open")
 		}
 	})
+}
+
+// A socket is read in steps while deliveries come often: what a read brings is
+// handed on whole. With TLS, where a read brings one record at the most, it is
+// read on at once.
+func TestSocketRests(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		tls   bool
+		rests bool
+		want  int
+	}{
+		{"rests", false, true, 3},
+		{"TLS", true, true, 0},
+		{"an inbox that does not rest", false, false, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				near, far := net.Pipe()
+				conn := net.Conn(near)
+				if c.tls {
+					conn = struct{ net.Conn }{near}
+				}
+				s := newSocket(conn, near, time.Minute)
+				box := newInbox(feed.MiB)
+				box.rests = c.rests
+				defer s.in.deliver("ours", box)()
+				var ended sync.WaitGroup
+				ended.Go(func() { _, _ = s.Read(make([]byte, 100)) })
+				long := 0
+				for i := range 4 {
+					d := &amqp091.Delivery{DeliveryTag: uint64(i + 1), Body: []byte("x")}
+					begin := time.Now()
+					_, err := far.Write(bytes.Join(deliverFrames(1, "ours", d, 10), nil))
+					noError(t, err)
+					synctest.Wait()
+					if time.Since(begin) == restFor {
+						long++
+					}
+					if got, err := box.take(t.Context(), nil, 10); err != nil || len(got) != 1 {
+						t.Fatalf("%d deliveries, %v", len(got), err)
+					}
+				}
+				if long != c.want {
+					t.Errorf("%d of 4 deliveries waited for the end of a rest, want %d", long, c.want)
+				}
+				noError(t, s.Close())
+				ended.Wait()
+				_ = far.Close()
+			})
+		})
+	}
 }

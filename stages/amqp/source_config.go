@@ -21,7 +21,7 @@ type SourceConfig struct {
 
 	Queue       string        `yaml:"queue" doc:"Queue to consume from."`
 	Prefetch    int           `yaml:"prefetch" doc:"Most messages that are handed out and not yet settled: 1 to 65535."`
-	ReadAhead   feed.Size     `yaml:"readAhead" doc:"Most bytes of payload that wait in memory for the route; beyond, the source stops reading from the broker until there is room."`
+	ReadAhead   feed.Size     `yaml:"readAhead" doc:"Most bytes of payload and properties that wait in memory for the route; beyond, the source stops reading from the broker until there is room."`
 	ConsumerTag string        `yaml:"consumerTag" doc:"Prefix of the consumer's name in the broker's lists; the default is the feed's and the route's name."`
 	Exclusive   bool          `yaml:"exclusive" doc:"Refuse other consumers on the queue."`
 	Timeout     time.Duration `yaml:"ackTimeout" doc:"The broker's consumer_timeout: how long it lets a message stay unsettled; 0 is for ever."`

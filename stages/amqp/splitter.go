@@ -34,7 +34,8 @@ type splitter struct {
 	pass       int  // bytes from start on that are the library's
 	library    bool // everything is: what comes is no AMQP frame, or the end
 
-	register sync.Mutex                        // guards changes of consumers
+	register sync.Mutex                        // guards changes of consumers, and ending
+	ending   bool                              // no delivery waits for room
 	boxes    atomic.Pointer[map[string]*inbox] // by consumer tag; replaced, never changed
 
 	contents []*content // by channel: what is being received there
@@ -60,12 +61,20 @@ func (s *splitter) deliver(consumer string, box *inbox) (stop func()) {
 		f(boxes)
 		s.boxes.Store(&boxes)
 	}
-	change(func(m map[string]*inbox) { m[consumer] = box })
+	change(func(m map[string]*inbox) {
+		m[consumer] = box
+		if s.ending {
+			box.unbound()
+		}
+	})
 	return func() { change(func(m map[string]*inbox) { delete(m, consumer) }) }
 }
 
 // unbound has no delivery wait for room from now on.
 func (s *splitter) unbound() {
+	s.register.Lock()
+	defer s.register.Unlock()
+	s.ending = true
 	for _, box := range *s.boxes.Load() {
 		box.unbound()
 	}

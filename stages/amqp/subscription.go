@@ -152,13 +152,16 @@ func (s *subscription) Settle(_ context.Context, list []feed.Settlement) error {
 			return fmt.Errorf("settle: %w", err)
 		}
 	}
-	switch {
-	case s.acks.owe(list):
-		return s.acknowledge()
-	case !s.link.Alive():
-		return fmt.Errorf("acknowledge to queue %q: %w", s.queue, errLinkClosed)
+	var err error
+	if s.acks.owe(list) {
+		err = s.acknowledge()
+	} else if !s.link.Alive() {
+		err = fmt.Errorf("acknowledge to queue %q: %w", s.queue, errLinkClosed)
 	}
-	return nil
+	if err != nil {
+		s.acks.disown(list)
+	}
+	return err
 }
 
 // acknowledge tells the broker what is settled: a run that begins at the oldest
@@ -173,6 +176,7 @@ func (s *subscription) acknowledge() error {
 	if err != nil {
 		return fmt.Errorf("acknowledge to queue %q: %w", s.queue, err)
 	}
+	s.acks.paid()
 	return nil
 }
 
@@ -225,7 +229,8 @@ func (s *subscription) Describe(tag uint64) (feed.Original, error) {
 // Close gives everything unsettled back by closing the channel: the broker
 // then puts all of it back in its old places at once. To cancel the consumer
 // first would let the next one start while deliveries are still out; to nack
-// one by one would mix up the order.
+// one by one would mix up the order. A *[feed.SettleLostError] says how many
+// settled deliveries the broker has not been told of.
 func (s *subscription) Close() error {
 	s.close.Do(func() {
 		s.box.end(errSubscriptionClosed)
@@ -233,13 +238,16 @@ func (s *subscription) Close() error {
 			s.mu.Lock() // waits for a Settle that is writing
 			s.closed = true
 			s.acks.stop()
-			err := s.acknowledge()
+			lost := s.acknowledge()
 			s.mu.Unlock()
-			return errors.Join(err, s.ch.Close())
+			if lost != nil {
+				s.fail = &feed.SettleLostError{Settled: len(s.acks.owed), Err: lost}
+			}
+			return s.ch.Close()
 		})
 		s.pump.Wait()
 		if err != nil && !errors.Is(err, amqp091.ErrClosed) {
-			s.fail = fmt.Errorf("close channel: %w", err)
+			s.fail = errors.Join(s.fail, fmt.Errorf("close channel: %w", err))
 		}
 	})
 	return s.fail

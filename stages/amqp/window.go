@@ -17,12 +17,8 @@ type slot struct {
 
 // add records the next delivery. Its tag must follow the last one.
 func (w *window) add(d *delivery) error {
-	if w.n == 0 {
-		if w.base > 0 && d.tag < w.base {
-			return fmt.Errorf("the broker sent delivery tag %d again", d.tag)
-		}
-		w.base = d.tag
-	} else if want := w.base + uint64(w.n); d.tag != want {
+	w.base = max(w.base, 1) // a channel's first tag
+	if want := w.base + uint64(w.n); d.tag != want {
 		return fmt.Errorf("the broker sent delivery tag %d instead of %d", d.tag, want)
 	}
 	if w.n == len(w.slots) {

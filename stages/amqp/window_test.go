@@ -18,9 +18,13 @@ type recorder struct {
 	open   []uint64
 	frames []string
 	wrong  error
+	fail   error // of Ack
 }
 
 func (r *recorder) Ack(tag uint64, multiple bool) error {
+	if r.fail != nil {
+		return r.fail
+	}
 	r.frames = append(r.frames, fmt.Sprintf("ack %d %v", tag, multiple))
 	i := slices.Index(r.open, tag)
 	if i < 0 {
@@ -145,8 +149,20 @@ func TestSettleModel(t *testing.T) {
 
 func TestWindowRefusesGaps(t *testing.T) {
 	var w window
+	if err := w.add(&delivery{tag: 2}); err == nil {
+		t.Error("a gap before the first tag was accepted")
+	}
 	noError(t, w.add(&delivery{tag: 1}))
 	if err := w.add(&delivery{tag: 3}); err == nil {
 		t.Error("a gap in the tags was accepted")
 	}
+	// With nothing unsettled, too: an acknowledgement of 3 would cover 2.
+	noError(t, w.settle(1))
+	w.advance()
+	for _, tag := range []uint64{1, 3} {
+		if err := w.add(&delivery{tag: tag}); err == nil {
+			t.Errorf("tag %d was accepted after 1", tag)
+		}
+	}
+	noError(t, w.add(&delivery{tag: 2}))
 }
