@@ -174,6 +174,24 @@ func TestSecondSignalStopsAtOnce(t *testing.T) {
 	}
 }
 
+// TestSameSignalTwice sends what timeout(1) does.
+func TestSameSignalTwice(t *testing.T) {
+	r := startFeed(t, "drainTimeout: 10m\n"+losing(t))
+	r.waitFor("route is retrying")
+	r.signal(syscall.SIGTERM)
+	r.signal(syscall.SIGTERM)
+	r.waitFor("draining")
+	r.signal(syscall.SIGTERM)
+	r.signal(syscall.SIGINT)
+	end := r.waitFor("stopped at once by a second signal: what is in flight comes again")
+	if end["signal"] != syscall.SIGINT.String() {
+		t.Errorf("stopped by %v", end["signal"])
+	}
+	if code := r.exitCode(); code != exitSignal {
+		t.Errorf("exit code %d", code)
+	}
+}
+
 // TestSignalDrains stops an endless feed whose sink works.
 func TestSignalDrains(t *testing.T) {
 	r := startFeed(t, `

@@ -58,7 +58,7 @@ func checkReferences(text string, lookupEnv func(string) (string, bool)) (warnin
 			return nil, &expandError{"${…} does not name an environment variable", "write ${NAME}, ${NAME:-default} or ${file:/path}"}
 		}
 		if _, ok := lookupEnv(name); !ok && !hasDefault {
-			return nil, &expandError{"environment variable " + shorten(name) + " is not set", "set it, or write ${" + shorten(name) + ":-default}"}
+			return nil, &expandError{"environment variable " + shorten(name) + " is not set", "set it, or write ${" + shorten(name) + ":-default} if one value is right for all"}
 		}
 	}
 	return warnings, nil

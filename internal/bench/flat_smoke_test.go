@@ -28,7 +28,7 @@ func TestFlat(t *testing.T) {
 		for i, m := range r.rounds[0] {
 			// A part of a backlog may be a little more.
 			v := sw.values[i]
-			if m.messages < n || m.messages > n && !v.standing() || m.cpu <= 0 || m.peakRSS < 1<<20 {
+			if n := v.load.messages; m.messages < n || m.messages > n && !v.standing() || m.cpu <= 0 || m.peakRSS < 1<<20 {
 				t.Errorf("%s, %s: %+v", sw.title, v.label, m)
 			}
 		}

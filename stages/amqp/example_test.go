@@ -54,7 +54,7 @@ func ExampleSourceConfig_Validate() {
 	fmt.Println(c.Validate())
 	// Output:
 	// queue: is missing (name the queue to consume from)
-	// prefetch: is 100000, and the broker's field for it has 16 bits: a larger number would be cut, and 65536 would mean no limit (use 1 to 65535)
+	// prefetch: is 100000, and the broker's field for it has 16 bits: the number would be cut (use 1 to 65535)
 }
 
 // The properties of a message survive as JSON with all their types.

@@ -58,8 +58,11 @@ func (p *problems) check(c *SourceConfig) {
 	if len(c.ConsumerTag) > 200 {
 		p.add("consumerTag", fmt.Sprintf("has %d bytes", len(c.ConsumerTag)), "use at most 200")
 	}
-	if c.Prefetch < 1 || c.Prefetch > math.MaxUint16 {
-		p.add("prefetch", fmt.Sprintf("is %d, and the broker's field for it has 16 bits: a larger number would be cut, and 65536 would mean no limit", c.Prefetch), "use 1 to 65535")
+	switch {
+	case c.Prefetch < 1:
+		p.add("prefetch", fmt.Sprintf("is %d, and 0 would mean no limit", c.Prefetch), "use 1 to 65535")
+	case c.Prefetch > math.MaxUint16:
+		p.add("prefetch", fmt.Sprintf("is %d, and the broker's field for it has 16 bits: the number would be cut", c.Prefetch), "use 1 to 65535")
 	}
 	if c.ReadAhead < 1 {
 		p.add("readAhead", fmt.Sprintf("is %d, and nothing could be read", int64(c.ReadAhead)), "write a size such as 8MiB")
