@@ -121,7 +121,7 @@ func TestSocketRests(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				near, far := net.Pipe()
-				conn := net.Conn(near)
+				conn := near
 				if c.tls {
 					conn = struct{ net.Conn }{near}
 				}
