@@ -56,7 +56,7 @@ demo: ## run the main job on this machine and show the result (DEMO_FOR=20s)
 bench: setup ## measure the feed against a plain loop, and its goals: about 15 minutes
 	go run ./internal/bench
 
-bench-flat: setup ## show that the cost per message stays flat: about 12 minutes
+bench-flat: setup ## show how the cost per message changes with the load: about 15 minutes
 	go run ./internal/bench -flat
 
 fuzz: ## run each fuzz target for FUZZTIME (10s)
