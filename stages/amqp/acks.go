@@ -24,17 +24,16 @@ const (
 
 // acks are the settlements of which the broker does not know.
 type acks struct {
-	owed  []uint64      // tags
-	most  int           // that may be owed: above, the broker might run out of prefetch
-	every time.Duration // ackEvery
-	last  time.Time     // when something was acknowledged
-	late  *time.Timer   // fires when what is owed has waited for long
-	armed bool          // late will fire
+	owed  []uint64    // tags
+	most  int         // that may be owed: above, the broker might run out of prefetch
+	last  time.Time   // when something was acknowledged
+	late  *time.Timer // fires when what is owed has waited for long
+	armed bool        // late will fire
 }
 
 // newAcks calls late from a goroutine of its own.
 func newAcks(prefetch int, late func()) acks {
-	a := acks{most: prefetch / 8, every: ackEvery, late: time.AfterFunc(math.MaxInt64, late)}
+	a := acks{most: prefetch / 8, late: time.AfterFunc(math.MaxInt64, late)}
 	a.stop()
 	return a
 }
@@ -45,7 +44,7 @@ func (a *acks) owe(list []feed.Settlement) bool {
 		a.owed = append(a.owed, e.Tag)
 	}
 	switch {
-	case len(a.owed) > a.most || time.Since(a.last) >= a.every:
+	case len(a.owed) > a.most || time.Since(a.last) >= ackEvery:
 		return true
 	case !a.armed && len(a.owed) > 0:
 		a.armed = true

@@ -238,11 +238,10 @@ func (s *subscription) Close() error {
 			s.mu.Lock() // waits for a Settle that is writing
 			s.closed = true
 			s.acks.stop()
-			lost := s.acknowledge()
-			s.mu.Unlock()
-			if lost != nil {
-				s.fail = &feed.SettleLostError{Settled: len(s.acks.owed), Err: lost}
+			if err := s.acknowledge(); err != nil {
+				s.fail = &feed.SettleLostError{Settled: len(s.acks.owed), Err: err}
 			}
+			s.mu.Unlock()
 			return s.ch.Close()
 		})
 		s.pump.Wait()

@@ -104,7 +104,6 @@ func TestSettleModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s, r := testSubscription(0)
 		s.acks.most = rapid.IntRange(0, 100).Draw(t, "most owed")
-		s.acks.every = time.Hour
 		s.acks.last = time.Now()
 		defer s.acks.stop()
 		var unsettled []uint64
