@@ -8,6 +8,7 @@
 //	go run ./internal/bench -paths mqtt,steady  # some of it
 //	go run ./internal/bench -profile            # where the feed spends its time
 //	go run ./internal/bench -flat               # how the cost changes with the load
+//	go run ./internal/bench -flat -sweeps routes
 //
 // It starts servers of its own (RabbitMQ, Mosquitto, Azurite), the same for
 // all. A path is what both contenders do, by one or more legs from a queue to a

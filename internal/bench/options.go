@@ -4,6 +4,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -22,9 +23,10 @@ type options struct {
 	profile      bool
 	withoutGoals bool
 
-	flat    bool // measure sweeps instead of paths
-	rounds  int  // of each sweep
-	backlog int  // most messages that wait
+	flat    bool     // measure sweeps instead of paths
+	sweeps  []string // their names
+	rounds  int      // of each sweep
+	backlog int      // most messages that wait
 }
 
 // startupName is what -paths calls the start of the feed, which is no path.
@@ -32,7 +34,7 @@ const startupName = "startup"
 
 func parse(args []string) (options, error) {
 	var o options
-	var names string
+	var names, swept string
 	goals := true
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.IntVar(&o.messages, "n", 100_000, "messages of a run; the start of the process counts, so not less than 100,000 for figures to keep")
@@ -48,6 +50,7 @@ func parse(args []string) (options, error) {
 	flags.StringVar(&o.docs, "docs", "docs", "folder, within the repository, for the report and its charts; empty writes neither")
 	flags.BoolVar(&o.profile, "profile", false, "measure nothing: print where the feed spends its CPU time")
 	flags.BoolVar(&o.flat, "flat", false, "measure no paths, but how the feed's cost changes with the load")
+	flags.StringVar(&swept, "sweeps", strings.Join(sweepNames(), ","), "what to measure with -flat")
 	flags.IntVar(&o.rounds, "rounds", 3, "rounds of each sweep, with -flat")
 	flags.IntVar(&o.backlog, "backlog", 5_000_000, "most messages that wait, with -flat")
 	if err := flags.Parse(args); err != nil {
@@ -81,6 +84,13 @@ func parse(args []string) (options, error) {
 			return o, fmt.Errorf("there is no path %q: there are %s", name, strings.Join(pathNames(), ", "))
 		}
 		o.paths = append(o.paths, p)
+	}
+	for name := range strings.SplitSeq(swept, ",") {
+		name = strings.TrimSpace(name)
+		if !slices.Contains(sweepNames(), name) {
+			return o, fmt.Errorf("there is no sweep %q: there are %s", name, strings.Join(sweepNames(), ", "))
+		}
+		o.sweeps = append(o.sweeps, name)
 	}
 	return o, nil
 }

@@ -45,6 +45,7 @@ func TestParseRefuses(t *testing.T) {
 		"-paths mqtt,ftp": `no path "ftp": there are mqtt, mqtt-json, blob, both, steady, startup`,
 		"mqtt":            "unexpected",
 		"-flat -rounds 0": "-rounds",
+		"-sweeps tides":   `no sweep "tides": there are devices, payload, routes, backlog`,
 		"-flat -profile":  "choose one",
 
 		"-flat -n 100 -backlog 599": "at least 600",

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // sweep changes one thing of the load and leaves the rest, to see what that
@@ -52,9 +53,25 @@ var (
 	flatRSS = ratio(rssMetric, 1.5)
 )
 
-// sweeps returns all sweeps with the options' numbers.
+// sweeps returns the sweeps that the options name, with their numbers.
 func sweeps(o options) []sweep {
+	return slices.DeleteFunc(allSweeps(o), func(s sweep) bool { return !slices.Contains(o.sweeps, s.name()) })
+}
+
+func allSweeps(o options) []sweep {
 	return []sweep{deviceSweep(o.load), payloadSweep(o.load), routeSweep(o.load), backlogSweep(o.load, o.backlog)}
+}
+
+// name is what -sweeps calls the sweep.
+func (s sweep) name() string { return strings.ToLower(s.title) }
+
+// sweepNames returns all that -sweeps takes.
+func sweepNames() []string {
+	var names []string
+	for _, s := range allSweeps(options{}) {
+		names = append(names, s.name())
+	}
+	return names
 }
 
 func deviceSweep(l load) sweep {

@@ -61,6 +61,16 @@ func TestSweeps(t *testing.T) {
 	}
 }
 
+func TestSomeSweeps(t *testing.T) {
+	var titles []string
+	for _, s := range sweeps(sweepOptions(t, "-sweeps", "backlog, devices")) {
+		titles = append(titles, s.title)
+	}
+	if !slices.Equal(titles, []string{"Devices", "Backlog"}) {
+		t.Errorf("got %q", titles)
+	}
+}
+
 // TestSmallLoadsComeInPortions holds for loads that are smaller than a portion.
 func TestSmallLoadsComeInPortions(t *testing.T) {
 	for n, want := range map[int]int{2: 1, 3000: 1500, 20_000: 10_000, 100_000: 10_000} {
