@@ -3,29 +3,11 @@ package amqp
 import "time"
 
 // decoder decodes texts and properties, and remembers texts that recur.
-type decoder struct {
-	known map[string]string
-}
-
-// maxKnown bounds the texts that a decoder remembers.
-const maxKnown = 4096
+type decoder struct{ known knownTexts }
 
 // text returns b as a string; the same one for equal bytes, as long as they
 // recur.
-func (d *decoder) text(b []byte) string {
-	if len(b) == 0 {
-		return ""
-	}
-	if s, ok := d.known[string(b)]; ok {
-		return s
-	}
-	if d.known == nil || len(d.known) >= maxKnown {
-		d.known = make(map[string]string)
-	}
-	s := string(b)
-	d.known[s] = s
-	return s
-}
+func (d *decoder) text(b []byte) string { return d.known.text(b) }
 
 // The flags of the properties of class basic, in their order.
 const (

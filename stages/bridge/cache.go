@@ -1,9 +1,11 @@
 package bridge
 
 import (
+	"hash/maphash"
 	"strings"
 	"sync"
 
+	"github.com/kraft-edge/datafeed/internal/doorkeeper"
 	"github.com/kraft-edge/datafeed/internal/jsonscan"
 )
 
@@ -32,13 +34,15 @@ type remembered struct {
 	result
 }
 
-// cache remembers answers, at most size of them, in two generations: when the
-// young one has filled half of the size it becomes the old one, and what was in
-// the old one and not used since is forgotten.
+// cache remembers answers to questions that come again, at most size of them, in
+// two generations: when the young one has filled half of the size it becomes the
+// old one, and what was in the old one and not used since is forgotten.
 type cache struct {
 	half int
+	seed maphash.Seed
 
 	mu         sync.Mutex
+	door       *doorkeeper.Doorkeeper
 	young, old map[question]*remembered
 }
 
@@ -47,7 +51,7 @@ func newCache(size int) *cache {
 	if size == 0 {
 		return nil
 	}
-	return &cache{half: max(1, size/2), young: map[question]*remembered{}}
+	return &cache{half: max(1, size/2), seed: maphash.MakeSeed(), door: doorkeeper.New(size), young: map[question]*remembered{}}
 }
 
 // get returns the answer for a routing key and the values of fields, or nil.
@@ -67,10 +71,10 @@ func (c *cache) get(key string, fields []byte) *remembered {
 	return r
 }
 
-// put remembers r. It copies what may be a piece of something large; the values
-// of fields are a text of their own.
+// put remembers r when its question has come before. It copies what may be a
+// piece of something large; the values of fields are a text of their own.
 func (c *cache) put(r remembered) {
-	if c == nil || len(r.key)+len(r.fields) > maxCachedKey {
+	if c == nil || len(r.key)+len(r.fields) > maxCachedKey || !c.comesAgain(r.question) {
 		return
 	}
 	kept := &remembered{question{strings.Clone(r.key), r.fields}, r.want, r.result}
@@ -81,6 +85,13 @@ func (c *cache) put(r remembered) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.insert(kept)
+}
+
+func (c *cache) comesAgain(q question) bool {
+	hash := maphash.Comparable(c.seed, q)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.door.Admit(hash)
 }
 
 func (c *cache) insert(r *remembered) {
