@@ -42,14 +42,17 @@ func (q *inspectedQueue) inspect() (amqp.Queue, error) {
 	return now, nil
 }
 
-// await inspects the queue until reached returns true.
+// await inspects the queue, from which somebody consumes, until reached returns
+// true. RabbitMQ answers with no messages and no consumers when a quorum queue
+// is too busy to tell, as one of millions of messages is when its first consumer
+// comes; that is taken for no answer.
 func (q *inspectedQueue) await(ctx context.Context, reached func(now amqp.Queue) bool) error {
 	for {
 		now, err := q.inspect()
 		if err != nil {
 			return err
 		}
-		if reached(now) {
+		if answered := now.Messages > 0 || now.Consumers > 0; answered && reached(now) {
 			return nil
 		}
 		if err := pause(ctx, inspectEvery); err != nil {

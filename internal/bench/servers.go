@@ -17,13 +17,17 @@ import (
 // startPatience is how long all servers together may take to start.
 const startPatience = 2 * time.Minute
 
-// freshCounts makes RabbitMQ say every second what its queues hold: it keeps
-// the counts of the last minute by the second. Without this it says so every five,
-// for which each run would have to wait twice.
-var freshCounts = []string{
+// rabbitmqSettings go beyond those of tests.
+var rabbitmqSettings = []string{
+	// RabbitMQ says every second what its queues hold when it keeps the counts of
+	// the last minute by the second. Otherwise it says so every five, for which
+	// each run would have to wait twice.
 	"management.sample_retention_policies.global.minute = 1",
 	"management.sample_retention_policies.basic.minute = 1",
 	"management.sample_retention_policies.detailed.minute = 1",
+	// A queue of five million messages takes more than a gibibyte. At the mark
+	// RabbitMQ would hold its publishers back again and again.
+	"vm_memory_high_watermark.absolute = 4GiB",
 }
 
 // servers are the real servers that all contenders share.
@@ -39,7 +43,7 @@ func startServers(ctx context.Context, root, dir string) (*servers, error) {
 	defer cancel()
 	s := &servers{}
 	var errs [3]error
-	s.rabbitmq, errs[0] = server.NewRabbitMQ(filepath.Join(dir, "rabbitmq"), server.RabbitMQConfig{Settings: freshCounts})
+	s.rabbitmq, errs[0] = server.NewRabbitMQ(filepath.Join(dir, "rabbitmq"), server.RabbitMQConfig{Settings: rabbitmqSettings})
 	// The server's own limits of what is in flight and queued are off unless settings say otherwise.
 	// The count of what was received, which tells whether everything arrived, comes every second instead of every ten.
 	s.mosquitto, errs[1] = server.NewMosquitto(filepath.Join(dir, "mosquitto"), server.MosquittoConfig{Settings: []string{"sys_interval 1"}})

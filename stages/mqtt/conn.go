@@ -21,12 +21,6 @@ const (
 	direct = 16 << 10
 	// keepBuffer is the largest buffer that is kept for the next message.
 	keepBuffer = 1 << 20
-	// The reader rests for a moment while so many publishes are outstanding:
-	// a broker answers each with four bytes of their own, and a hundred
-	// answers read at once cost as much as one. Not so with TLS, where each
-	// answer is a record of its own and a read returns no more than one.
-	restFrom = 128
-	rest     = time.Millisecond
 	// farewell is how long a last word to the broker, or from it, may take.
 	farewell = time.Second
 )
@@ -46,7 +40,9 @@ type conn struct {
 	broker     limits
 	ackTimeout time.Duration
 	quickAck   func() // may be nil
-	rests      bool
+	// rests: the reader lets acknowledgements gather. Not so with TLS, where
+	// each is a record of its own and a read returns no more than one.
+	rests bool
 
 	// The publishing caller's own.
 	enc encoder
@@ -59,6 +55,7 @@ type conn struct {
 	win      window
 	refusals []refusedPublish
 	progress time.Time // when the broker last acknowledged, or had nothing to
+	first    bool      // it has not acknowledged anything since it had nothing to
 	written  time.Time // when something was last written
 	pings    uint64    // PINGREQs sent
 	pongs    uint64    // PINGRESPs received
@@ -169,7 +166,7 @@ func (c *conn) read() {
 			return
 		}
 		p, _ := c.in.Peek(c.in.Buffered()) // cannot fail: it is all there
-		used, more, outstanding, err := c.take(p)
+		t, err := c.take(p)
 		if err != nil {
 			if errors.Is(err, errProtocol) {
 				c.bye(packets.DisconnectProtocolError)
@@ -177,12 +174,12 @@ func (c *conn) read() {
 			c.fail(err)
 			return
 		}
-		_, _ = c.in.Discard(used) // cannot fail either
-		need = more
-		if c.rests && outstanding >= restFrom {
-			time.Sleep(rest)
+		_, _ = c.in.Discard(t.used) // cannot fail either
+		need = t.need
+		if c.rests && t.rest > 0 {
+			time.Sleep(t.rest)
 		}
-		if outstanding > 0 && c.quickAck != nil {
+		if t.left > 0 && c.quickAck != nil {
 			c.quickAck()
 		}
 	}
@@ -204,35 +201,47 @@ func (c *conn) lost(err error) {
 	c.fail(err)
 }
 
-// take handles all packets that are complete in p. It returns how many bytes
-// it has used, how many must be there beyond them to go on, and how many
-// publishes are outstanding.
-func (c *conn) take(p []byte) (used, need, outstanding int, err error) {
+// taken is what take has done, and what is to be done next.
+type taken struct {
+	used int           // bytes
+	need int           // bytes that must be there beyond those to go on
+	left int           // publishes that are outstanding
+	rest time.Duration // how long their acknowledgements should gather
+}
+
+// take handles all packets that are complete in p.
+func (c *conn) take(p []byte) (t taken, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	base := c.win.base
 	for {
 		// Garbage shows in the first byte: do not wait for more of it.
-		if used < len(p) && !expected(p[used]) {
-			return used, 0, 0, fmt.Errorf("%w: unexpected packet of type %d with flags %d", errProtocol, p[used]>>4, p[used]&0xf)
+		if t.used < len(p) && !expected(p[t.used]) {
+			return t, fmt.Errorf("%w: unexpected packet of type %d with flags %d", errProtocol, p[t.used]>>4, p[t.used]&0xf)
 		}
-		body, n, more, err := frame(p[used:])
+		body, n, more, err := frame(p[t.used:])
 		if err != nil {
-			return used, 0, 0, fmt.Errorf("%w: %w", errProtocol, err)
+			return t, fmt.Errorf("%w: %w", errProtocol, err)
 		}
 		if n > 0 {
-			if err := c.packet(p[used], body); err != nil {
-				return used, 0, 0, err
+			if err := c.packet(p[t.used], body); err != nil {
+				return t, err
 			}
 		}
 		if n == 0 {
-			need = more
+			t.need = more
 			break
 		}
-		used += n
+		t.used += n
 	}
-	if c.win.base != base {
-		c.progress = time.Now()
+	t.left = c.win.outstanding()
+	if came := int(c.win.base - base); came > 0 {
+		now := time.Now()
+		t.rest = restFor(came, t.left, now.Sub(c.progress))
+		if c.first { // of that time a part, unknown which, was the way to the broker
+			t.rest = min(t.rest, leastRest)
+		}
+		c.progress, c.first = now, false
 	}
 	if c.waiting && c.reached() {
 		c.waiting = false
@@ -241,7 +250,7 @@ func (c *conn) take(p []byte) (used, need, outstanding int, err error) {
 		default:
 		}
 	}
-	return used, need, c.win.outstanding(), nil
+	return t, nil
 }
 
 // packet handles one packet, given its expected first byte and its body.
@@ -321,7 +330,7 @@ func (c *conn) send(p, payload []byte, next uint64) (handed bool, err error) {
 		return false, c.err
 	}
 	if c.win.outstanding() == 0 {
-		c.progress = now
+		c.progress, c.first = now, true
 	}
 	c.win.next = next
 	c.written = now
