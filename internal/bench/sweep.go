@@ -77,7 +77,7 @@ func sweepNames() []string {
 func deviceSweep(l load) sweep {
 	s := sweep{
 		title: "Devices", unit: "devices",
-		about: "Each device has five tags, and each tag a topic of its own. Devices take turns: with as many devices as messages no topic comes again, and what the bridge remembers of topics is of no use.",
+		about: "Each device has five tags, and each tag a topic of its own. Devices take turns: with as many devices as messages no topic comes again, and what the bridge remembers of topics is of no use: it matches and makes each anew, for about 0.4 µs more.",
 		goals: []goal{flatCPU, flatRSS},
 	}
 	for _, n := range []int{10, 1000, 100_000} {
@@ -113,7 +113,7 @@ const routeFactor = 3
 func routeSweep(l load) sweep {
 	s := sweep{
 		title: "Routes", unit: "routes",
-		about: "Routes of one feed, each with a queue that holds an equal part of the messages, and with connections to RabbitMQ and Mosquitto of its own. Opening and closing them is part of the run, which carries three times the messages of the other runs.",
+		about: "Routes of one feed, each with a queue that holds an equal part of the messages, and with connections to RabbitMQ and Mosquitto of its own. Opening and closing them is part of the run, which carries three times the messages of the other runs. Brokers serve their connections in turn: with 50, deliveries and acknowledgements come in smaller pieces, for which the feed wakes up more often.",
 		goals: []goal{flatCPU},
 	}
 	l.messages *= routeFactor
