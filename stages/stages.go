@@ -10,6 +10,7 @@ import (
 	"github.com/kraft-edge/datafeed/stages/blob"
 	"github.com/kraft-edge/datafeed/stages/bridge"
 	"github.com/kraft-edge/datafeed/stages/generate"
+	"github.com/kraft-edge/datafeed/stages/http"
 	"github.com/kraft-edge/datafeed/stages/log"
 	"github.com/kraft-edge/datafeed/stages/mqtt"
 )
@@ -21,6 +22,7 @@ func All() []feed.Factory {
 		blob.Factories(),
 		bridge.Factories(),
 		generate.Factories(),
+		http.Factories(),
 		log.Factories(),
 		mqtt.Factories(),
 	)

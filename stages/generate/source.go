@@ -31,8 +31,11 @@ type Source struct {
 	back    []item
 	current *subscription
 	closed  bool
-	done    chan struct{}  // closed by Close
 	plain   sync.WaitGroup // goroutines of Subscribe
+
+	// lifetime ends with Close.
+	lifetime context.Context
+	end      context.CancelFunc
 }
 
 // chunkBytes is how much memory is allocated at a time for payloads.
@@ -56,7 +59,9 @@ func NewSource(c Config, _ feed.StageEnv) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Source{config: c, generator: g, done: make(chan struct{})}, nil
+	s := &Source{config: c, generator: g}
+	s.lifetime, s.end = context.WithCancel(context.Background())
+	return s, nil
 }
 
 // SubscribeBatch begins with what earlier subscriptions gave back. The topic is
@@ -88,7 +93,7 @@ func (s *Source) Close() error {
 	s.mu.Lock()
 	if !s.closed {
 		s.closed = true
-		close(s.done)
+		s.end()
 	}
 	if s.current != nil {
 		s.current.giveBack()

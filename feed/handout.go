@@ -1,0 +1,53 @@
+package feed
+
+import (
+	"context"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+)
+
+// HandOut passes the deliveries of a subscription on, one at a time: the next
+// comes after the Ack of the one before, which is settled then. A Nack hands the
+// same message out again. It blocks until ctx ends or the subscription does,
+// and returns why; closing either is the caller's. It is for sources that are
+// plain Subscribers besides, and whose subscription does not end by itself while
+// somebody works on a message.
+func HandOut(ctx context.Context, sub Subscription, out chan<- *message.Message) error {
+	var buf [1]Delivery
+	for {
+		got, err := sub.Receive(ctx, buf[:0], 1)
+		if err != nil {
+			return err
+		}
+		for acked := false; !acked; {
+			if acked, err = handOut(ctx, got[0].Message, out); err != nil {
+				return err
+			}
+		}
+		if err := sub.Settle(ctx, []Settlement{{Tag: got[0].Tag, Outcome: Delivered}}); err != nil {
+			return err
+		}
+	}
+}
+
+// handOut passes a copy of m on and waits for its Ack or Nack. The copy's
+// context ends when that is known.
+func handOut(ctx context.Context, m *message.Message, out chan<- *message.Message) (acked bool, err error) {
+	m = m.Copy()
+	own, cancel := context.WithCancel(ctx)
+	defer cancel()
+	m.SetContext(own)
+	select {
+	case out <- m:
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+	select {
+	case <-m.Acked():
+		return true, nil
+	case <-m.Nacked():
+		return false, nil
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+}

@@ -1,0 +1,75 @@
+// Package http takes messages from HTTP requests and sends messages as HTTP
+// requests, for the systems around a factory that speak nothing else.
+//
+// # The source
+//
+// The source listens, and each POST or PUT to its path brings one message, or
+// several: with split lines the body is NDJSON, with split array a JSON array,
+// and each line or element becomes a message. The answer comes when all
+// messages of the request have ended:
+//
+//	200  {"delivered":3,"filtered":0,"quarantined":1}
+//
+// so whoever gets it may forget the messages: they are durable in the sink, were
+// dropped by a transform on purpose, or stand in the quarantine. Any other
+// answer means that the request is to be sent again, or mended first:
+//
+//	400  the body is no NDJSON or JSON array, or ends early
+//	401  the token is missing or wrong
+//	404  405  another path or method
+//	413  the body is larger than maxBodyBytes, or has more messages than maxPending
+//	415  a Content-Encoding other than gzip, zstd and identity
+//	503  with Retry-After: too much is pending, the sink was not done within
+//	     timeout, or the feed stops
+//
+// Delivery is at least once: after a 503, or when the client leaves before the
+// answer, messages that the route had begun with go on, and come again with the
+// next try. What had not been handed out is forgotten. While a route pauses, its
+// requests wait, and time out.
+//
+// The topic of a message is what the request's path has beyond path, when that
+// ends with a slash, and else the key topic. Headers that are listed become
+// metadata under their names in lower case. The quarantine shows messages in
+// the format "http": a JSON object with method, path, remote (the client's
+// address), headers (those that are listed, and Content-Type), and the index of
+// the message in its request.
+//
+// Requests are bounded: the body after decompression by maxBodyBytes, all that
+// is pending by maxPending and maxPendingBytes. A client must prove who it is,
+// with a bearer token, or with a certificate that an authority in
+// tls.clientCAFile has signed, unless the address is a loopback one or the
+// configuration says anonymous.
+//
+//	source:
+//	  http:
+//	    listen: ":8443"
+//	    path: /telemetry/
+//	    bearerToken: ${file:/run/secrets/webhook-token}
+//	    tls: {certFile: /run/tls/tls.crt, keyFile: /run/tls/tls.key}
+//
+// # The sink
+//
+// The sink sends a request per message, or with body lines (NDJSON) or array
+// (a JSON array) one per batch. A message is done when the answer is 2xx. What
+// else an answer means:
+//
+//   - 400, 406, 411 to 417, 422, 431 and 451 blame the content. A single message
+//     fails permanently; a batch is sent again in halves until the bad ones are
+//     found.
+//   - Everything else is transient and the batch is sent again: 429 and 5xx, the
+//     credentials (401, 403, 407), an address that is wrong (404, 405, 410), and
+//     redirects, which are not followed: they might lead a credential elsewhere.
+//
+// A Retry-After, in seconds or as a date, is honoured: until then, five minutes
+// at most, the sink fails without asking.
+//
+// Each request has an Idempotency-Key that is the same when the same messages are
+// sent again, so that a receiver can recognise them. After a restart of the feed
+// it is another one.
+//
+//	sink:
+//	  http:
+//	    url: https://mes.example/api/readings
+//	    body: lines
+//	    bearerToken: ${file:/run/secrets/mes-token}
+package http

@@ -1,0 +1,86 @@
+package http
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// FuzzSplit splits whatever clients may send: every payload is JSON, none has
+// the memory to grow into another, and there are not more than allowed.
+func FuzzSplit(f *testing.F) {
+	for _, seed := range []string{"[]", "[1, {\"a\":[2]} ,\"\\n\"]", "1\n\n 2 \r\n", "[1", "{}", "\xff"} {
+		f.Add([]byte(seed), true)
+		f.Add([]byte(seed), false)
+	}
+	f.Fuzz(func(t *testing.T, body []byte, array bool) {
+		const most = 5
+		how := SplitLines
+		if array {
+			how = SplitArray
+		}
+		payloads, err := how.split(body, most)
+		if err != nil {
+			if r := (*refusal)(nil); !errors.As(err, &r) || r.status < 400 || r.status >= 500 {
+				t.Fatalf("refused with %v", err)
+			}
+			return
+		}
+		if len(payloads) > most {
+			t.Fatalf("%d messages", len(payloads))
+		}
+		for _, p := range payloads {
+			if !json.Valid(p) || cap(p) > len(p) && !array {
+				t.Fatalf("%q with room for %d", p, cap(p))
+			}
+		}
+	})
+}
+
+// TestSplitIsTheInverseOfTheSinksBodies splits what the sink joins.
+func TestSplitIsTheInverseOfTheSinksBodies(t *testing.T) {
+	value := rapid.OneOf(
+		rapid.Just([]byte(`{"a":[1,2,{"b":null}]}`)),
+		rapid.Map(rapid.String(), func(s string) []byte {
+			b, err := json.Marshal(s)
+			if err != nil {
+				panic(err)
+			}
+			return b
+		}),
+		rapid.Map(rapid.Float64(), func(v float64) []byte {
+			b, err := json.Marshal(map[string]float64{"value": v})
+			if err != nil {
+				return []byte("0") // no number of JSON
+			}
+			return b
+		}),
+	)
+	rapid.Check(t, func(t *rapid.T) {
+		payloads := rapid.SliceOfN(value, 1, 10).Draw(t, "payloads")
+		var texts []string
+		for _, p := range payloads {
+			texts = append(texts, string(p))
+		}
+		b := batchOf(texts...)
+		indexes := make([]int, len(payloads))
+		for i := range indexes {
+			indexes[i] = i
+		}
+		for body, how := range map[Body]Split{BodyLines: SplitLines, BodyArray: SplitArray} {
+			d := &dispatch{sink: &Sink{config: SinkConfig{Body: body}}, msgs: b.Messages}
+			got, err := how.split(d.content(indexes).body, len(payloads))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range payloads {
+				if len(got) != len(payloads) || !bytes.Equal(got[i], payloads[i]) {
+					t.Fatalf("%s: %q became %q", body, payloads, got)
+				}
+			}
+		}
+	})
+}
