@@ -24,6 +24,21 @@ const (
 // Values returns all compressions.
 func (Compression) Values() []string { return []string{string(Plain), string(Gzip), string(Zstd)} }
 
+// Format is what an object is.
+type Format string
+
+// The formats.
+const (
+	// FormatNDJSON writes a line for each message.
+	FormatNDJSON Format = "ndjson"
+	// FormatParquet writes a row for each message, with columns for the members
+	// of a reading.
+	FormatParquet Format = "parquet"
+)
+
+// Values returns all formats.
+func (Format) Values() []string { return []string{string(FormatNDJSON), string(FormatParquet)} }
+
 // Envelope is what a line holds.
 type Envelope string
 
@@ -78,9 +93,10 @@ type Config struct {
 	URL              feed.URL      `yaml:"url" doc:"Where to write: file:///directory, or https://ACCOUNT.blob.core.windows.net/CONTAINER, with a SAS as its query or without one to use an identity."`
 	ConnectionString feed.Secret   `yaml:"connectionString" doc:"Connection string of an Azure storage account, instead of url."`
 	Container        string        `yaml:"container" doc:"Container; with url, empty takes it from the URL's path."`
-	Path             string        `yaml:"path" doc:"Template of object names, without extension; parts are {date} {year} {month} {day} {hour} {minute} {route} {feed} {topic} {meta.NAME} {hash}."`
-	Compression      Compression   `yaml:"compression" doc:"How objects are compressed: plain, gzip or zstd."`
-	Envelope         Envelope      `yaml:"envelope" doc:"What a line holds: none is the payload, which must be JSON; full is an object with topic, time, id, metadata and payload."`
+	Path             string        `yaml:"path" doc:"Template of object names, without extension; parts are {date} {year} {month} {day} {hour} {minute} {route} {feed} {topic} {meta.NAME} {hash}; hive stands for date={date}/hour={hour}/{route}-{hash}."`
+	Format           Format        `yaml:"format" doc:"What an object is: ndjson has a line for each message, parquet a row with columns for the members of a reading."`
+	Compression      Compression   `yaml:"compression" doc:"How objects are compressed, or the columns of Parquet: plain, gzip or zstd."`
+	Envelope         Envelope      `yaml:"envelope" doc:"What a line of NDJSON holds: none is the payload, which must be JSON; full is an object with topic, time, id, metadata and payload."`
 	MaxObjectBytes   feed.Size     `yaml:"maxObjectBytes" doc:"Bytes before compression after which a further object is begun."`
 	BlockBytes       feed.Size     `yaml:"blockBytes" doc:"Largest piece of an object in one request; larger objects go up in blocks of this size."`
 	Parallel         int           `yaml:"parallel" doc:"Most objects, and most blocks of one object, that are written at a time."`
@@ -89,10 +105,23 @@ type Config struct {
 	Azure            Azure         `yaml:"azure" doc:"Container and identity."`
 }
 
+// HivePath is what the path "hive" stands for: partitions by day and hour as Hive,
+// Spark and DuckDB read them.
+const HivePath = "date={date}/hour={hour}/{route}-{hash}"
+
+// template returns the path with the preset resolved.
+func (c *Config) template() (*template, error) {
+	if c.Path == "hive" {
+		return parseTemplate(HivePath)
+	}
+	return parseTemplate(c.Path)
+}
+
 // DefaultConfig returns the defaults. They lack the place to write to.
 func DefaultConfig() Config {
 	return Config{
 		Path:           "{date}/{hour}/{route}-{hash}",
+		Format:         FormatNDJSON,
 		Compression:    Gzip,
 		Envelope:       EnvelopeNone,
 		MaxObjectBytes: 64 * feed.MiB,
@@ -129,10 +158,14 @@ func (c *Config) Validate() error {
 	if c.Container != "" && !validContainer(c.Container) {
 		bad("container", fmt.Sprintf("%q is no name of a container", c.Container), "3 to 63 lower-case letters, digits and single dashes, such as telemetry")
 	}
-	if t, err := parseTemplate(c.Path); err != nil {
+	if t, err := c.template(); err != nil {
 		bad("path", err.Error(), "such as "+DefaultConfig().Path)
 	} else if ext := t.literalExtension(); ext != "" {
 		bad("path", "ends with "+ext, "leave it out: the extension is appended")
+	}
+	oneOf(bad, "format", c.Format)
+	if c.Format == FormatParquet && c.Envelope == EnvelopeFull {
+		bad("envelope", "is of NDJSON, and the format is parquet", "remove it")
 	}
 	oneOf(bad, "compression", c.Compression)
 	oneOf(bad, "envelope", c.Envelope)

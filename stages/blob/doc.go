@@ -1,5 +1,5 @@
-// Package blob is a sink that writes batches as NDJSON objects to Azure Blob
-// Storage or to a directory.
+// Package blob is a sink that writes batches as NDJSON or Parquet objects to
+// Azure Blob Storage or to a directory.
 //
 // # Terms
 //
@@ -26,7 +26,9 @@
 // received, the ids of its messages and the number of the object among those of
 // its path in the batch. So batches that say the same make different objects,
 // as long as the time of receipt or an id tells them apart. A template without
-// {hash} gets "-{hash}" appended. Then comes .ndjson, .ndjson.gz or .ndjson.zst.
+// {hash} gets "-{hash}" appended. Then comes .ndjson, .ndjson.gz, .ndjson.zst or
+// .parquet. The path "hive" stands for date={date}/hour={hour}/{route}-{hash}:
+// partitions as Hive, Spark and DuckDB read them.
 // The hash of the stored bytes alone is kept as metadata "sha256" of a blob.
 //
 // # Lines
@@ -39,6 +41,24 @@
 //
 // with "encoding":"base64" before a payload that is not JSON, and no "time"
 // when the message has none.
+//
+// # Parquet
+//
+// With format parquet a message is a row, and its payload must be a JSON object:
+// one that is not fails permanently, by itself. The columns, all optional:
+//
+//	site, line, device, tag, quality  string
+//	ts          timestamp in UTC, microseconds; from a text by RFC 3339
+//	value       double; value_text and value_bool take a string, true and false
+//	seq         64-bit integer
+//	extra       string: a JSON object with all other members, as they were written
+//
+// Nothing of a payload is lost: a member whose type does not fit its column, one
+// that the column does not hold to the last digit (a time in nanoseconds or with
+// another zone, a number of 17 digits and more), and the second of the same
+// name stand in extra. null counts as not there. A row group has at most 100,000
+// rows. compression is that of the columns. A file has no time of its own and
+// no version of this program in it: equal messages make equal bytes.
 //
 // # Delivery
 //

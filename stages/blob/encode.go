@@ -6,6 +6,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 )
@@ -16,7 +17,24 @@ const (
 	zstdWindow  = 1 << 20  // keeps an encoder and a decoder small
 	gzipLevel   = 1        // measured: see BenchmarkEncode
 	contentType = "application/x-ndjson"
+	parquetType = "application/vnd.apache.parquet" // registered with IANA
 )
+
+// extension is what names of objects end with.
+func (c *Config) extension() string {
+	if c.Format == FormatParquet {
+		return ".parquet"
+	}
+	return c.Compression.extension()
+}
+
+// contentType is that of objects.
+func (c *Config) contentType() string {
+	if c.Format == FormatParquet {
+		return parquetType
+	}
+	return c.Compression.contentType()
+}
 
 func (c Compression) extension() string {
 	switch c {
@@ -38,9 +56,34 @@ func (c Compression) contentType() string {
 	return contentType
 }
 
-// encoder turns lines into the bytes of an object. Equal lines make equal
+// encoder turns messages into the bytes of an object. Equal messages make equal
 // bytes. It is reused, and not safe for concurrent use.
-type encoder struct {
+type encoder interface {
+	// begin starts an object of about hint bytes before compression.
+	begin(hint int)
+	// add appends a message; topic is for one that has none itself. A permanent
+	// error is the message's own: the object is as it was. Any other one is of
+	// the object.
+	add(m *message.Message, topic string) error
+	// size returns how many bytes were added, before compression.
+	size() int
+	// finish returns the bytes of the object, valid until the next begin or
+	// release.
+	finish() ([]byte, error)
+	// release gives up buffers that grew beyond what is worth keeping.
+	release()
+}
+
+func newEncoder(c *Config) (encoder, error) {
+	if c.Format == FormatParquet {
+		return newParquetEncoder(c.Compression), nil
+	}
+	return newLineEncoder(c.Envelope, c.Compression)
+}
+
+// lineEncoder makes NDJSON.
+type lineEncoder struct {
+	full     bool
 	envelope enveloper
 	stage    []byte // lines that the compressor has not got yet
 	out      outBuffer
@@ -60,8 +103,8 @@ func (o *outBuffer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func newEncoder(c Compression) (*encoder, error) {
-	e := &encoder{}
+func newLineEncoder(envelope Envelope, c Compression) (*lineEncoder, error) {
+	e := &lineEncoder{full: envelope == EnvelopeFull}
 	switch c {
 	case Gzip:
 		w, err := gzip.NewWriterLevel(&e.out, gzipLevel)
@@ -80,8 +123,7 @@ func newEncoder(c Compression) (*encoder, error) {
 	return e, nil
 }
 
-// begin starts an object of about hint bytes before compression.
-func (e *encoder) begin(hint int) {
+func (e *lineEncoder) begin(hint int) {
 	e.raw, e.stage, e.out.b = 0, e.stage[:0], e.out.b[:0]
 	if e.comp != nil {
 		e.comp.Reset(&e.out)
@@ -96,8 +138,21 @@ func (e *encoder) begin(hint int) {
 	}
 }
 
+func (e *lineEncoder) size() int { return e.raw }
+
+func (e *lineEncoder) add(m *message.Message, topic string) error {
+	if e.full {
+		return e.commit(e.envelope.appendLine(e.stage, m, topic))
+	}
+	stage, err := appendPayloadLine(e.stage, m)
+	if err != nil {
+		return err
+	}
+	return e.commit(stage)
+}
+
 // commit takes the lines that were appended to stage since the last call.
-func (e *encoder) commit(stage []byte) error {
+func (e *lineEncoder) commit(stage []byte) error {
 	e.raw += len(stage) - len(e.stage)
 	e.stage = stage
 	if e.comp == nil || len(e.stage) < stageBytes {
@@ -106,15 +161,13 @@ func (e *encoder) commit(stage []byte) error {
 	return e.flush()
 }
 
-func (e *encoder) flush() error {
+func (e *lineEncoder) flush() error {
 	_, err := e.comp.Write(e.stage)
 	e.stage = e.stage[:0]
 	return err
 }
 
-// finish returns the bytes of the object, valid until the next begin or
-// release.
-func (e *encoder) finish() ([]byte, error) {
+func (e *lineEncoder) finish() ([]byte, error) {
 	if e.comp == nil {
 		return e.stage, nil
 	}
@@ -127,8 +180,7 @@ func (e *encoder) finish() ([]byte, error) {
 	return e.out.b, nil
 }
 
-// release gives up buffers that grew beyond what is worth keeping.
-func (e *encoder) release() {
+func (e *lineEncoder) release() {
 	if cap(e.stage) > keepBytes {
 		e.stage = nil
 	}

@@ -33,7 +33,7 @@ type Sink struct {
 	end      context.CancelFunc
 
 	mu       sync.Mutex // held while a batch is written
-	encoders []*encoder // idle ones
+	encoders []encoder  // idle ones
 	warned   bool
 
 	// Scratch space of group, used again for each batch.
@@ -71,7 +71,7 @@ func newStore(cfg Config) (store, error) {
 }
 
 func newSink(cfg Config, env feed.StageEnv, st store) (*Sink, error) {
-	t, err := parseTemplate(cfg.Path)
+	t, err := cfg.template()
 	if err != nil {
 		return nil, &feed.ConfigError{Key: "path", Problem: err.Error()}
 	}
@@ -159,7 +159,7 @@ func (s *Sink) publish(ctx context.Context, topic string, msgs []*message.Messag
 	failed := make([][]feed.Failure, len(groups))
 	down := &latch{}
 	slots := min(len(groups), s.cfg.Parallel)
-	idle := make(chan *encoder, slots)
+	idle := make(chan encoder, slots)
 	for range slots {
 		e, err := s.takeEncoder()
 		if err != nil {
@@ -219,13 +219,13 @@ func (s *Sink) group(topic string, msgs []*message.Message, received time.Time) 
 	return groups
 }
 
-func (s *Sink) takeEncoder() (*encoder, error) {
+func (s *Sink) takeEncoder() (encoder, error) {
 	if n := len(s.encoders); n > 0 {
 		e := s.encoders[n-1]
 		s.encoders = s.encoders[:n-1]
 		return e, nil
 	}
-	return newEncoder(s.cfg.Compression)
+	return newEncoder(&s.cfg)
 }
 
 func batchError(failed [][]feed.Failure) error {

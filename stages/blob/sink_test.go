@@ -226,11 +226,11 @@ func TestPlainPublish(t *testing.T) {
 // same bytes as a new one.
 func TestEncodingIsDeterministic(t *testing.T) {
 	for _, c := range []Compression{Plain, Gzip, Zstd} {
-		used, err := newEncoder(c)
+		used, err := newLineEncoder(EnvelopeNone, c)
 		if err != nil {
 			t.Fatal(err)
 		}
-		encode := func(e *encoder, n int) string {
+		encode := func(e *lineEncoder, n int) string {
 			e.begin(100)
 			for i := range n {
 				if err := e.commit(append(e.stage, fmt.Sprintf("{\"line\":%d}\n", i*i)...)); err != nil {
@@ -244,7 +244,7 @@ func TestEncodingIsDeterministic(t *testing.T) {
 			return string(data)
 		}
 		for _, n := range []int{1, 10, 30000, 10} {
-			fresh, err := newEncoder(c)
+			fresh, err := newLineEncoder(EnvelopeNone, c)
 			if err != nil {
 				t.Fatal(err)
 			}

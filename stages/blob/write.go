@@ -11,7 +11,7 @@ import (
 // writer writes one group of a batch.
 type writer struct {
 	sink     *Sink
-	enc      *encoder
+	enc      encoder
 	topic    string
 	msgs     []*message.Message
 	down     *latch
@@ -35,10 +35,10 @@ func (w *writer) write(ctx context.Context, g group) {
 		w.enc.begin(min(hint, limit))
 		w.identity.begin()
 		end, lines, err := start, 0, error(nil)
-		for end < len(g.index) && err == nil && w.enc.raw < limit {
-			var line bool
-			line, err = w.encode(g.index[end])
-			if line {
+		for end < len(g.index) && err == nil && w.enc.size() < limit {
+			var added bool
+			added, err = w.encode(g.index[end])
+			if added {
 				lines++
 				w.identity.add(w.msgs[g.index[end]])
 			}
@@ -62,19 +62,15 @@ func (w *writer) stopped(ctx context.Context) error {
 	return w.down.get()
 }
 
-// encode appends a message's line. A message that has none fails by itself; an
-// error is of the compressor, and of the whole object.
-func (w *writer) encode(i int) (line bool, err error) {
-	m := w.msgs[i]
-	if w.sink.cfg.Envelope == EnvelopeFull {
-		return true, w.enc.commit(w.enc.envelope.appendLine(w.enc.stage, m, w.topic))
-	}
-	stage, err := appendPayloadLine(w.enc.stage, m)
-	if err != nil {
+// encode appends a message. One that cannot be encoded fails by itself; an error
+// is of the whole object.
+func (w *writer) encode(i int) (added bool, err error) {
+	err = w.enc.add(w.msgs[i], w.topic)
+	if feed.IsPermanent(err) {
 		w.failed = append(w.failed, feed.Failure{Index: i, Err: err})
 		return false, nil //nolint:nilerr // reported in the batch's error
 	}
-	return true, w.enc.commit(stage)
+	return err == nil, err
 }
 
 // store names the encoded object and makes it durable.
@@ -87,7 +83,7 @@ func (w *writer) store(ctx context.Context, path string, lines int) error {
 		return err
 	}
 	hash := contentHash(data)
-	c := w.sink.cfg.Compression
+	c := &w.sink.cfg
 	err = commit(ctx, w.sink.store, object{
 		name: nameOf(path, w.identity.name(hash), c.extension()), data: data, hash: hash, messages: lines, mime: c.contentType(),
 	})
