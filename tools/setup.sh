@@ -11,10 +11,13 @@ cd "$(dirname "$0")/.."
 # The last version that runs on the Node.js 18 of Debian 12; from 3.37 on Azurite wants 22.
 azurite_version=3.35.0
 azurite_dir=.cache/npm
+duckdb_version=1.5.6-r.1
+duckdb_dir=.cache/duckdb
 
 packages=() # from apt
 reasons=()
 azurite=no
+duckdb=no
 
 want() { # want PACKAGES REASON
 	# shellcheck disable=SC2206 # several packages in one string
@@ -48,6 +51,13 @@ check() {
 			has npm || want npm 'to install Azurite'
 		fi
 		;;
+	duckdb)
+		if [[ ! -d $duckdb_dir/node_modules || $(cat $duckdb_dir/version 2>/dev/null) != "$duckdb_version" ]]; then
+			duckdb=yes
+			has node || want nodejs 'to run DuckDB, which reads the Parquet files of tests'
+			has npm || want npm 'to install DuckDB'
+		fi
+		;;
 	*)
 		echo "setup: do not know what '$1' is" >&2
 		exit 2
@@ -55,9 +65,9 @@ check() {
 	esac
 }
 
-(($#)) || set -- gcc rabbitmq mosquitto postgresql azurite
+(($#)) || set -- gcc rabbitmq mosquitto postgresql azurite duckdb
 for thing; do check "$thing"; done
-if ((!${#packages[@]})) && [[ $azurite == no ]]; then
+if ((!${#packages[@]})) && [[ $azurite == no && $duckdb == no ]]; then
 	exit 0
 fi
 
@@ -78,9 +88,10 @@ if ((${#packages[@]})); then
 		root=(sudo)
 	fi
 fi
-if [[ $azurite == yes ]]; then
-	echo "setup: installing from npm, into $azurite_dir of this working copy:"
-	printf '         %-18s %s\n' "azurite $azurite_version" 'stands in for Azure Blob Storage'
+if [[ $azurite == yes || $duckdb == yes ]]; then
+	echo "setup: installing from npm, into .cache of this working copy:"
+	[[ $azurite == no ]] || printf '         %-18s %s\n' "azurite $azurite_version" 'stands in for Azure Blob Storage'
+	[[ $duckdb == no ]] || printf '         %-18s %s\n' "duckdb $duckdb_version" 'reads the Parquet files of tests'
 fi
 echo "       This takes a minute or a few."
 mkdir -p .cache
@@ -130,13 +141,15 @@ install_packages() {
 	fi
 }
 
-install_azurite() {
-	rm -rf $azurite_dir
-	mkdir -p $azurite_dir
-	logged npm install --prefix $azurite_dir --no-audit --no-fund --ignore-scripts --loglevel=error "azurite@$azurite_version"
-	echo "$azurite_version" >$azurite_dir/version
+# install_npm DIRECTORY VERSION PACKAGE
+install_npm() {
+	rm -rf "$1"
+	mkdir -p "$1"
+	logged npm install --prefix "$1" --no-audit --no-fund --ignore-scripts --loglevel=error "$3@$2"
+	echo "$2" >"$1/version"
 }
 
 if ((${#packages[@]})); then install_packages; fi
-if [[ $azurite == yes ]]; then install_azurite; fi
+if [[ $azurite == yes ]]; then install_npm $azurite_dir $azurite_version azurite; fi
+if [[ $duckdb == yes ]]; then install_npm $duckdb_dir $duckdb_version @duckdb/node-api; fi
 echo "setup: done"

@@ -38,7 +38,7 @@ func TestWebhookExample(t *testing.T) {
 	declareBound(t, vhost.URL(), "quality", "witness")
 	yaml := strings.NewReplacer(
 		"${QUARANTINE:-/var/lib/feed/quarantine.db}", filepath.Join(dir, "quarantine.db"),
-		"/run/secrets/webhook-token", token, `":8080"`, address, "{address: off}", "ADMIN",
+		"/run/secrets/webhook-token", token, `":8080"`, address, "{address: off}", "{address: ADMIN, expose: [status]}",
 	).Replace(string(raw))
 	p := newFeed(t, yaml, "AMQP_URL="+vhost.URL())
 	p.start()

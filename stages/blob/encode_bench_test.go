@@ -46,17 +46,24 @@ func BenchmarkEncode(b *testing.B) {
 	msgs := readings(n)
 	for _, e := range []Envelope{EnvelopeNone, EnvelopeFull} {
 		for _, c := range []Compression{Plain, Gzip, Zstd} {
-			b.Run(string(e)+"/"+string(c), func(b *testing.B) { benchmarkPublish(b, msgs, "{date}/{hour}/{route}", e, c) })
+			b.Run(string(e)+"/"+string(c), func(b *testing.B) {
+				benchmarkPublish(b, msgs, Config{Path: "{date}/{hour}/{route}", Envelope: e, Compression: c})
+			})
 		}
 	}
 	b.Run("none/plain/7 paths", func(b *testing.B) {
-		benchmarkPublish(b, msgs, "{date}/{hour}/{meta.x-line}/{route}", EnvelopeNone, Plain)
+		benchmarkPublish(b, msgs, Config{Path: "{date}/{hour}/{meta.x-line}/{route}", Envelope: EnvelopeNone, Compression: Plain})
 	})
+	for _, c := range []Compression{Plain, Gzip, Zstd} {
+		b.Run("parquet/"+string(c), func(b *testing.B) {
+			benchmarkPublish(b, msgs, Config{Path: "hive", Format: FormatParquet, Envelope: EnvelopeNone, Compression: c})
+		})
+	}
 }
 
-func benchmarkPublish(b *testing.B, msgs []*message.Message, path string, e Envelope, c Compression) {
+func benchmarkPublish(b *testing.B, msgs []*message.Message, how Config) {
 	cfg := dirConfig("/unused")
-	cfg.Path, cfg.Envelope, cfg.Compression = path, e, c
+	cfg.Path, cfg.Format, cfg.Envelope, cfg.Compression = how.Path, how.Format, how.Envelope, how.Compression
 	st := &nullStore{}
 	s, err := newSink(cfg, testEnv, st)
 	if err != nil {

@@ -87,7 +87,7 @@ func TestParquetColumns(t *testing.T) {
 func TestParquetLosesNothing(t *testing.T) {
 	name := rapid.OneOf(rapid.SampledFrom([]string{"site", "line", "device", "tag", "ts", "value", "quality", "seq", "extra", "unit"}), rapid.String())
 	value := rapid.OneOf(
-		rapid.Map(rapid.String(), func(s string) string { return quoted(s) }),
+		rapid.Map(rapid.String(), quoted),
 		rapid.SampledFrom([]string{"true", "false", "0", "-0", "12345678901234567890", "0.1", "1e2", "1E+2", "-1.50", "1e-7", "[1,2]", "{\"a\":null}",
 			`"2026-11-21T03:40:39Z"`, `"2026-11-21T03:40:39.000001Z"`, `"2026-11-21T03:40:39.0000001Z"`, `"0001-01-01T00:00:00Z"`, `"9999-12-31T23:59:59.999999Z"`}),
 		rapid.Map(rapid.Float64(), func(v float64) string {

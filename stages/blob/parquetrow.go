@@ -168,6 +168,9 @@ func (r *row) setValue(value []byte) bool {
 // exact reports whether the shortest text of v says the same as the number that
 // v was read from.
 func exact(number []byte, v float64) bool {
+	if len(number) <= 15 && !bytes.ContainsAny(number, "eE") {
+		return true // a double holds any 15 digits
+	}
 	var buf [32]byte
 	digits, exponent := decimal(number)
 	again, exponentAgain := decimal(strconv.AppendFloat(buf[:0], v, 'e', -1, 64))
