@@ -21,6 +21,7 @@ func TestExamples(t *testing.T) {
 	t.Setenv("MQTT_URL", "mqtt://mosquitto:1883")
 	t.Setenv("AZURE_STORAGE_CONNECTION_STRING", "DefaultEndpointsProtocol=https;AccountName=example;AccountKey=Y2FuYXJ5;EndpointSuffix=core.windows.net")
 	t.Setenv("SHARD", "0")
+	t.Setenv("WEBHOOK_TOKEN", "canary")
 	c, err := initializeCLI(streams{strings.NewReader(""), &bytes.Buffer{}, &bytes.Buffer{}})
 	if err != nil {
 		t.Fatal(err)

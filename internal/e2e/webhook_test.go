@@ -29,18 +29,13 @@ func TestWebhookExample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir, address := t.TempDir(), freeAddress(t)
-	token := filepath.Join(dir, "token")
-	if err := os.WriteFile(token, []byte("confidential\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	address := freeAddress(t)
 	vhost := testenv.RabbitMQ(t)
 	declareBound(t, vhost.URL(), "quality", "witness")
 	yaml := strings.NewReplacer(
-		"${QUARANTINE:-/var/lib/feed/quarantine.db}", filepath.Join(dir, "quarantine.db"),
-		"/run/secrets/webhook-token", token, `":8080"`, address, "{address: off}", "{address: ADMIN, expose: [status]}",
+		"${QUARANTINE:-/var/lib/feed/quarantine.db}", filepath.Join(t.TempDir(), "quarantine.db"), `":8080"`, address, "{address: off}", "{address: ADMIN, expose: [status]}",
 	).Replace(string(raw))
-	p := newFeed(t, yaml, "AMQP_URL="+vhost.URL())
+	p := newFeed(t, yaml, "AMQP_URL="+vhost.URL(), "WEBHOOK_TOKEN=confidential")
 	p.start()
 	p.ready()
 
