@@ -15,6 +15,9 @@ type Batch struct {
 	// the same when the batch is tried again, and no other batch of the route
 	// has the same.
 	Received time.Time
+	// Range is what the batch covers of a stream, for a sink that is a
+	// [Checkpointer]; nil for all others.
+	Range *Range
 
 	// reached is feed.All's memory across tries: for each message a bit per
 	// sink that has it. Parallel to Messages, or nil.

@@ -22,6 +22,12 @@
 // filtered it with a reason, or after the quarantine has stored it. Whatever
 // else happens, the delivery goes back to its source and comes again.
 //
+// From a stream ([OffsetSubscriber]) to a sink that remembers how far it has
+// come ([Checkpointer]) a route promises more: each message is stored exactly
+// once. It cuts batches at the boundaries of deliveries, tells the sink which
+// offsets each covers, and goes on where the sink says. What is committed is
+// never read again, so the quarantine has what it is to have before that.
+//
 // # Accounting
 //
 // For every route, at every moment,

@@ -37,6 +37,10 @@ type (
 	// AckTimeoutConfig: how long a source's broker lets a delivery stay
 	// unsettled before it takes it back; 0 is for ever.
 	AckTimeoutConfig interface{ AckTimeout() time.Duration }
+	// OffsetConfig: whether a source reads a stream, see [OffsetSubscriber].
+	OffsetConfig interface{ Offsets() bool }
+	// CheckpointConfig: whether a sink keeps checkpoints, see [Checkpointer].
+	CheckpointConfig interface{ Checkpoints() bool }
 	// DurableConfig: whether a sink's "done" means durable.
 	DurableConfig interface{ Durable() bool }
 	// EndpointConfig: what the stage reads from or writes to, in a form that

@@ -78,7 +78,8 @@ type Route struct {
 	// Name identifies the route in logs, metrics and the quarantine.
 	Name string
 
-	// Source is a [BatchSubscriber] or a plain Subscriber. The feed closes it.
+	// Source is a [BatchSubscriber], an [OffsetSubscriber] or a plain
+	// Subscriber. The feed closes it.
 	Source message.Subscriber
 	// Topic is what to subscribe to; sources made from a configuration know
 	// it, and leave it empty.
@@ -177,6 +178,7 @@ func (r Route) validate() error {
 	if r.Retry.InitialDelay < 0 || r.Retry.MaxDelay < r.Retry.InitialDelay {
 		bad("retry.maxDelay must not be below retry.initialDelay")
 	}
+	r.checkOffsets(bad)
 	if r.Sink != nil {
 		for _, s := range sinksOf(r.Sink) {
 			if _, batches := s.(BatchPublisher); !batches {

@@ -34,6 +34,7 @@ type runner struct {
 	condemned []condemned // waiting for the quarantine
 	park      parkingLot
 	steps     steps
+	progress  *progress // in a stream; nil without one
 
 	retry            backoff
 	reconnect        backoff   // between subscriptions that settle nothing
@@ -63,7 +64,7 @@ type runner struct {
 
 func newRunner(r Route, opts Options) *runner {
 	r = r.withDefaults()
-	return &runner{
+	made := &runner{
 		Route:      r,
 		log:        opts.Logger.With("route", r.Name),
 		quarantine: opts.Quarantine,
@@ -77,7 +78,12 @@ func newRunner(r Route, opts Options) *runner {
 			Name: r.Name, Source: r.SourceName, Sink: r.SinkName,
 			State: StateStarting, Reason: "not started", Since: time.Now(),
 		},
+		progress: newProgress(r),
 	}
+	if p := made.progress; p != nil {
+		made.counts.Offsets = &OffsetStatus{Stream: p.stream, Committed: -1, Received: -1}
+	}
+	return made
 }
 
 // loop moves batches until the route is to stop, its source has no more, or it
@@ -100,7 +106,14 @@ func (r *runner) loop() error {
 		}
 		err := r.consume()
 		r.release(err)
+		var end *endError
+		var changed *changedError
 		switch {
+		case errors.As(err, &end):
+			return fmt.Errorf("route %s: %w", r.Name, err)
+		case errors.As(err, &changed):
+			r.progress.changed = changed
+			r.setState(StateStarting, fmt.Sprintf("source %s: %v", r.SourceName, err))
 		case errors.Is(err, io.EOF):
 			return nil
 		case r.soft.Err() != nil:
@@ -125,6 +138,9 @@ var (
 	errPause   = errors.New("the sink stays down")
 	errRenew   = errors.New("deliveries were held for long")
 	errStopped = errors.New("the feed stops")
+	// errInterrupted is errStopped while a pending range is not read yet: the
+	// next life reads it again.
+	errInterrupted = errors.New("the feed stops before a range was read again that was not completed")
 )
 
 // subscribe reaches the source, again and again until it succeeds.
@@ -143,9 +159,9 @@ func (r *runner) subscribe() error {
 		if r.soft.Err() != nil {
 			return r.soft.Err()
 		}
-		err = fmt.Errorf("source %s: %w", r.SourceName, err)
 		var config *ConfigError
-		if !r.subscribed && (IsPermanent(err) || errors.As(err, &config)) {
+		var end *endError
+		if errors.As(err, &end) || !r.subscribed && (IsPermanent(err) || errors.As(err, &config)) {
 			return fmt.Errorf("route %s: %w", r.Name, err)
 		}
 		r.setState(StateStarting, err.Error())
@@ -155,11 +171,19 @@ func (r *runner) subscribe() error {
 	}
 }
 
-func (r *runner) open() (Subscription, error) {
-	if s, ok := r.Source.(BatchSubscriber); ok {
-		return s.SubscribeBatch(r.soft, r.Topic)
+func (r *runner) open() (sub Subscription, err error) {
+	if r.progress != nil {
+		return r.openStream()
 	}
-	return subscribePlain(r.soft, r.Source, r.Topic)
+	if s, ok := r.Source.(BatchSubscriber); ok {
+		sub, err = s.SubscribeBatch(r.soft, r.Topic)
+	} else {
+		sub, err = subscribePlain(r.soft, r.Source, r.Topic)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("source %s: %w", r.SourceName, err)
+	}
+	return sub, nil
 }
 
 // consume runs turns until the subscription ends, for whatever reason. What is
@@ -180,7 +204,7 @@ func (r *runner) consume() error {
 			r.setState(StateDraining, r.reason())
 		}
 		if ended == nil && r.wantsMore() {
-			if err := r.gather(); err != nil {
+			if err := r.gatherNext(); err != nil {
 				ended = err
 				if !errors.Is(err, io.EOF) && !errors.Is(err, errStopped) {
 					return err // the deliveries are the broker's again
@@ -191,13 +215,17 @@ func (r *runner) consume() error {
 			switch {
 			case len(r.window) == 0:
 				return ended
-			case len(r.inbox)+len(r.queue)+len(r.condemned) == 0:
+			case len(r.inbox)+len(r.queue)+len(r.condemned) == 0 && !r.uncommitted():
 				// A bug of the route. Giving them back is better than waiting
 				// for ever for messages that nobody has.
 				return fmt.Errorf("%d deliveries are unsettled, but no message of them is left", len(r.window))
 			}
 		}
 		progress, err := r.turn()
+		var end *endError
+		if errors.As(err, &end) {
+			return err
+		}
 		if settleErr := r.settle(); settleErr != nil {
 			return settleErr
 		}
@@ -207,11 +235,22 @@ func (r *runner) consume() error {
 	}
 }
 
+// gatherNext takes what the next batch is made of.
+func (r *runner) gatherNext() error {
+	if r.progress != nil {
+		return r.gatherRange()
+	}
+	return r.gather()
+}
+
+// uncommitted reports whether a range of a stream is in hand.
+func (r *runner) uncommitted() bool { return r.progress != nil && r.progress.inHand > 0 }
+
 // wantsMore reports whether new deliveries may be taken before the present
 // ones are done: in wire order never, otherwise while few enough are parked
 // and none is due.
 func (r *runner) wantsMore() bool {
-	if len(r.inbox) > 0 || len(r.condemned) > 0 {
+	if len(r.inbox) > 0 || len(r.condemned) > 0 || r.uncommitted() {
 		return false
 	}
 	return len(r.queue) == 0 || !r.park.full(r.queue) && !r.anyDue()
@@ -226,7 +265,7 @@ func (r *runner) turn() (progress bool, err error) {
 		}
 	}
 	before := r.done()
-	if len(r.inbox) > 0 || r.anyDue() {
+	if len(r.inbox) > 0 || r.anyDue() || r.uncommitted() {
 		t := &turn{r: r}
 		r.refused = nil
 		r.carrier.carry(r.holding(), t)
@@ -431,5 +470,9 @@ func (r *runner) status() RouteStatus {
 	s.Ready = s.State == StateRunning
 	s.Deliveries = r.received.snapshot()
 	s.Produced = r.produced.snapshot()
+	if s.Offsets != nil {
+		offsets := *s.Offsets
+		s.Offsets = &offsets
+	}
 	return s
 }

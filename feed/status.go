@@ -53,4 +53,19 @@ type RouteStatus struct {
 	Reordered   uint64 `json:"reordered"`   // messages refused transiently after a later one of their key was accepted
 	SettleLost  uint64 `json:"settleLost"`  // deliveries that ended well but could not be settled: they come again
 	Parked      int    `json:"parked"`      // messages of failing keys set aside now
+
+	Offsets *OffsetStatus `json:"offsets,omitempty"` // of a route that reads a stream
+}
+
+// OffsetStatus says how far a route has come in a stream.
+type OffsetStatus struct {
+	Stream     string `json:"stream"`
+	Generation uint64 `json:"generation"` // 0 until the sink has been asked
+	Committed  int64  `json:"committed"`  // last offset that is stored; -1 when there is none
+	Received   int64  `json:"received"`   // last offset that the source has handed out; -1 when there is none
+	// Missing counts the offsets at which there was no message: retention has
+	// dropped them before they were read. (Offsets that clients of the stream
+	// protocol store take one each, and count too.)
+	Missing uint64 `json:"missing"`
+	Renewed uint64 `json:"renewed"` // generations that were begun because the stream was another one
 }

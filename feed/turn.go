@@ -18,6 +18,9 @@ type turn struct {
 // error when something is to be tried again.
 func (t *turn) run(ctx context.Context) error {
 	transformErr := t.r.transform()
+	if t.r.progress != nil {
+		return errors.Join(transformErr, t.commit(ctx))
+	}
 	publishErr := t.publish(ctx, t.r.due())
 	return errors.Join(transformErr, publishErr)
 }
@@ -59,10 +62,10 @@ type steps struct {
 }
 
 // transform runs the transforms over the inbox, in order, until a batch is
-// full. It stops at the first transient failure: nothing may overtake it.
+// full; over all of it when the batch is to cover a range. It stops at the first transient failure: nothing may overtake it.
 func (r *runner) transform() error {
 	room := r.Batch.MaxMessages + r.park.count(r.queue) // what is parked takes no room
-	for len(r.inbox) > 0 && len(r.queue) < room {
+	for len(r.inbox) > 0 && (len(r.queue) < room || r.progress != nil) {
 		if err := r.transformEntry(r.inbox[0]); err != nil {
 			return err
 		}

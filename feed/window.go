@@ -54,8 +54,19 @@ func (r *runner) receive(deadline time.Time, limit int) (int, Size, error) {
 	var err error
 	r.deliveries, err = r.sub.Receive(ctx, r.deliveries[:0], limit)
 	n := len(r.deliveries)
+	stored := false
+	if r.progress != nil && n > 0 {
+		var placeErr error
+		if stored, placeErr = r.place(r.deliveries); placeErr != nil {
+			clear(r.deliveries)
+			return 0, 0, placeErr
+		}
+	}
 	bytes := r.admit(r.deliveries)
 	clear(r.deliveries)
+	if stored {
+		r.skipStored()
+	}
 	return n, bytes, err
 }
 
@@ -144,6 +155,9 @@ func (r *runner) endOutgoing(o *outgoing, outcome Outcome, label string) {
 // A delivery that ended but could not be settled keeps its outcome, and the
 // broker will hand it out again.
 func (r *runner) settle() error {
+	if r.uncommitted() {
+		return nil // also what was filtered waits: it is part of the range
+	}
 	r.settlements = r.settlements[:0]
 	for _, e := range r.window {
 		if e.ended() {
@@ -194,6 +208,8 @@ func (r *runner) release(cause error) {
 		errors.As(err, &lost)
 	}
 	reason := "source connection lost"
+	var changed *changedError
+	var end *endError
 	switch {
 	case errors.Is(cause, errPause) && len(r.condemned) > 0:
 		reason = "quarantine down"
@@ -201,6 +217,12 @@ func (r *runner) release(cause error) {
 		reason = "sink down"
 	case errors.Is(cause, errRenew):
 		reason = "held for long"
+	case errors.Is(cause, errInterrupted):
+		reason = "stopped"
+	case errors.As(cause, &changed):
+		reason = "stream changed"
+	case errors.As(cause, &end):
+		reason = "route ended"
 	case errors.Is(cause, errStopped):
 		reason = "drain deadline"
 		if len(r.window) > 0 {
@@ -226,6 +248,9 @@ func (r *runner) release(cause error) {
 	r.mu.Unlock()
 	r.window, r.inbox, r.queue, r.condemned = nil, nil, nil, nil
 	r.steps = steps{}
+	if r.progress != nil {
+		r.progress.inHand, r.progress.pending = 0, 0
+	}
 	r.park = newParkingLot(r.Route)
 	r.sub = nil
 }

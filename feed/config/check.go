@@ -106,6 +106,7 @@ func (d *decoder) checkRoute(r *Route) {
 		d.checkSource(r, bad, set)
 	}
 	d.checkDurable(r)
+	d.checkOffsets(r, bad)
 }
 
 func atLeast[T int | feed.Size | time.Duration](bad func(key, reason, remedy string), key string, v, least T) {
@@ -139,6 +140,38 @@ func (d *decoder) checkSource(r *Route, bad func(key, reason, remedy string), se
 	}
 	bad(key, fmt.Sprintf("a message may be held for %v (batch.maxDelay %v + retry.giveBackAfter %v), too near the %v after which the broker takes it back",
 		held, r.Batch.MaxDelay, r.Retry.GiveBackAfter, limit), fmt.Sprintf("keep the sum below %v", nearTimeout(limit)))
+}
+
+// checkOffsets checks that a stream is read for a sink that remembers how far
+// it has come, and such a sink fed by a stream.
+func (d *decoder) checkOffsets(r *Route, bad func(key, reason, remedy string)) {
+	if !r.Source.ok {
+		return
+	}
+	o, ok := r.Source.Config.(feed.OffsetConfig)
+	stream, checkpoints := ok && o.Offsets(), 0
+	for i := range r.Sink {
+		s := &r.Sink[i]
+		if !s.ok {
+			return
+		}
+		if c, ok := s.Config.(feed.CheckpointConfig); !ok || !c.Checkpoints() {
+			continue
+		}
+		checkpoints++
+		if !stream {
+			d.problem(s.key, s.path, "writes each offset of a stream exactly once, but the source is no stream", "read a stream (amqp with declare: {type: stream}), or remove exactlyOnce")
+		}
+		if len(r.Sink) > 1 {
+			d.problem(s.key, s.path, "writes exactly once, which it can only do as the one sink of its route", "give it a route of its own")
+		}
+	}
+	switch {
+	case stream && checkpoints == 0:
+		d.problem(r.Source.key, r.Source.path, "reads a stream, but the sink does not remember how far it has come", "write to blob with exactlyOnce: true, or read a queue")
+	case checkpoints > 0 && r.Order != feed.OrderWire:
+		bad("order", fmt.Sprintf("%s does not go with a sink that writes exactly once", r.Order), "remove it, or write order: wire")
+	}
 }
 
 // nearTimeout returns what is too near a broker's acknowledgement timeout: 80 %

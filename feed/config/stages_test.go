@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -67,6 +68,7 @@ func (c *queueConfig) Window() int               { return int(c.Prefetch) }
 func (c *queueConfig) AckTimeout() time.Duration { return c.AckLimit }
 func (c *queueConfig) Reads() []string           { return []string{"queue/" + c.Queue} }
 func (c *queueConfig) Writes() []string          { return nil }
+func (c *queueConfig) Offsets() bool             { return c.Embedded.Label == "offsets" }
 
 type rule struct {
 	Match string `yaml:"match" doc:"Pattern of the routing key."`
@@ -119,9 +121,10 @@ func (c *placeConfig) Validate() error {
 	token, err := c.Token.Reveal()
 	return &feed.ConfigError{Key: "token", Problem: fmt.Sprintf("%s is no token (%v)", token, err)}
 }
-func (c *placeConfig) Durable() bool    { return !c.Lossy }
-func (c *placeConfig) Reads() []string  { return nil }
-func (c *placeConfig) Writes() []string { return []string{"queue/" + c.Name} }
+func (c *placeConfig) Durable() bool     { return !c.Lossy }
+func (c *placeConfig) Reads() []string   { return nil }
+func (c *placeConfig) Writes() []string  { return []string{"queue/" + c.Name} }
+func (c *placeConfig) Checkpoints() bool { return strings.HasPrefix(c.Name, "checkpoint") }
 
 // place is a stage that counts how often it was closed.
 type place struct {

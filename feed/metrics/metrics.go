@@ -50,6 +50,11 @@ func Collector(status func() feed.Status) prometheus.Collector {
 		reordered:   desc("reordered_total", "Messages that were delivered after a later one of their key."),
 		settleLost:  desc("settle_lost_total", "Messages that ended well but could not be settled, so that they come again."),
 		parked:      desc("messages_parked", "Messages of failing keys that are set aside now."),
+		committed:   desc("offset_committed", "Last offset of the stream that is stored; -1 when there is none.", "stream"),
+		offset:      desc("offset_received", "Last offset that the stream has handed out; -1 when there is none.", "stream"),
+		generation:  desc("offset_generation", "Generation of the stream: it grows when the stream is not the one that was stored.", "stream"),
+		missing:     desc("offsets_missing_total", "Offsets at which the stream had no message any more: dropped by its retention before they were read.", "stream"),
+		renewed:     desc("generations_begun_total", "Generations that were begun because the stream was another one.", "stream"),
 		state:       desc("route_state", "1 for the state that the route is in, 0 for the others.", "state"),
 		ready:       desc("route_ready", "Whether the route can move messages: 1 or 0."),
 		feedReady:   prometheus.NewDesc("datafeed_ready", "Whether all routes are ready: 1 or 0.", []string{"feed"}, nil),
@@ -62,6 +67,7 @@ type collector struct {
 
 	received, delivered, filtered, quarantined, returned, inFlight, imbalance *prometheus.Desc
 	batches, retries, redelivered, reordered, settleLost, parked              *prometheus.Desc
+	committed, offset, generation, missing, renewed                           *prometheus.Desc
 	state, ready, feedReady, started                                          *prometheus.Desc
 }
 
@@ -69,7 +75,8 @@ type collector struct {
 func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		c.received, c.delivered, c.filtered, c.quarantined, c.returned, c.inFlight, c.imbalance,
-		c.batches, c.retries, c.redelivered, c.reordered, c.settleLost, c.parked, c.state, c.ready, c.feedReady, c.started,
+		c.batches, c.retries, c.redelivered, c.reordered, c.settleLost, c.parked,
+		c.committed, c.offset, c.generation, c.missing, c.renewed, c.state, c.ready, c.feedReady, c.started,
 	} {
 		ch <- d
 	}
@@ -90,6 +97,13 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		e.counter(c.reordered, r.Reordered)
 		e.counter(c.settleLost, r.SettleLost)
 		e.gauge(c.parked, float64(r.Parked))
+		if o := r.Offsets; o != nil {
+			e.gauge(c.committed, float64(o.Committed), o.Stream)
+			e.gauge(c.offset, float64(o.Received), o.Stream)
+			e.gauge(c.generation, float64(o.Generation), o.Stream)
+			e.counter(c.missing, o.Missing, o.Stream)
+			e.counter(c.renewed, o.Renewed, o.Stream)
+		}
 		e.gauge(c.ready, oneIf(r.Ready))
 		for _, state := range states {
 			e.gauge(c.state, oneIf(r.State == state), string(state))

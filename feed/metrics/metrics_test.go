@@ -25,6 +25,7 @@ func status() feed.Status {
 			},
 			Produced: feed.Account{Received: 10, Delivered: 9, InFlight: 3},
 			Batches:  7, Retries: 6, Redelivered: 5, Reordered: 4, SettleLost: 3, Parked: 2,
+			Offsets: &feed.OffsetStatus{Stream: "readings", Generation: 2, Committed: 41, Received: 57, Missing: 8, Renewed: 1},
 		}},
 	}
 }
@@ -38,6 +39,9 @@ datafeed_account_imbalance{feed="line-1",route="telemetry",scope="produced"} -2
 # HELP datafeed_batches_total Batches that were settled.
 # TYPE datafeed_batches_total counter
 datafeed_batches_total{feed="line-1",route="telemetry"} 7
+# HELP datafeed_generations_begun_total Generations that were begun because the stream was another one.
+# TYPE datafeed_generations_begun_total counter
+datafeed_generations_begun_total{feed="line-1",route="telemetry",stream="readings"} 1
 # HELP datafeed_messages_delivered_total Messages that are durable in the sink.
 # TYPE datafeed_messages_delivered_total counter
 datafeed_messages_delivered_total{feed="line-1",route="telemetry",scope="delivery"} 60
@@ -62,6 +66,18 @@ datafeed_messages_received_total{feed="line-1",route="telemetry",scope="produced
 # HELP datafeed_messages_returned_total Messages that went back to their source and come again, by reason.
 # TYPE datafeed_messages_returned_total counter
 datafeed_messages_returned_total{feed="line-1",reason="closed",route="telemetry",scope="delivery"} 20
+# HELP datafeed_offset_committed Last offset of the stream that is stored; -1 when there is none.
+# TYPE datafeed_offset_committed gauge
+datafeed_offset_committed{feed="line-1",route="telemetry",stream="readings"} 41
+# HELP datafeed_offset_generation Generation of the stream: it grows when the stream is not the one that was stored.
+# TYPE datafeed_offset_generation gauge
+datafeed_offset_generation{feed="line-1",route="telemetry",stream="readings"} 2
+# HELP datafeed_offset_received Last offset that the stream has handed out; -1 when there is none.
+# TYPE datafeed_offset_received gauge
+datafeed_offset_received{feed="line-1",route="telemetry",stream="readings"} 57
+# HELP datafeed_offsets_missing_total Offsets at which the stream had no message any more: dropped by its retention before they were read.
+# TYPE datafeed_offsets_missing_total counter
+datafeed_offsets_missing_total{feed="line-1",route="telemetry",stream="readings"} 8
 # HELP datafeed_ready Whether all routes are ready: 1 or 0.
 # TYPE datafeed_ready gauge
 datafeed_ready{feed="line-1"} 0
