@@ -62,7 +62,7 @@ func TestSourceConfigValidate(t *testing.T) {
 		}, []string{"auth"}},
 		"declare defaults": {func(c *SourceConfig) { c.Declare = &Declare{} }, nil},
 		"declare enums": {func(c *SourceConfig) {
-			c.Declare = &Declare{Type: "stream", Exchange: Exchange{Type: "x"}, Overflow: "x", DeadLetter: DeadLetter{Exchange: "x", Strategy: "x"}}
+			c.Declare = &Declare{Type: "x", Exchange: Exchange{Type: "x"}, Overflow: "x", DeadLetter: DeadLetter{Exchange: "x", Strategy: "x"}}
 		}, []string{"declare.type", "declare.exchange.type", "declare.overflow", "declare.deadLetter.strategy"}},
 		"transient quorum":         {func(c *SourceConfig) { c.Declare = &Declare{Transient: true} }, []string{"declare.transient"}},
 		"limits":                   {func(c *SourceConfig) { c.Declare = &Declare{MaxLength: -1, MaxBytes: -1} }, []string{"declare.maxLength", "declare.maxBytes"}},
@@ -79,6 +79,18 @@ func TestSourceConfigValidate(t *testing.T) {
 			c.Declare = &Declare{Overflow: OverflowDropHead, DeadLetter: DeadLetter{Exchange: "d", Strategy: AtMostOnce}}
 		}, nil},
 		"consumer tag": {func(c *SourceConfig) { c.ConsumerTag = long }, []string{"consumerTag"}},
+		"stream": {func(c *SourceConfig) {
+			c.Declare = &Declare{Type: QueueStream, MaxAge: time.Hour, MaxBytes: feed.GiB, SegmentBytes: feed.MiB}
+		}, nil},
+		"stream with settings of queues": {func(c *SourceConfig) {
+			c.Exclusive, c.Declare = true, &Declare{Type: QueueStream, Transient: true, SingleActiveConsumer: true, MaxLength: 1, Overflow: OverflowReject, DeadLetter: DeadLetter{Exchange: "d"}}
+		}, []string{"declare.transient", "declare.singleActiveConsumer", "declare.maxLength", "declare.overflow", "declare.deadLetter", "exclusive"}},
+		"stream in parts of a second": {func(c *SourceConfig) {
+			c.Declare = &Declare{Type: QueueStream, MaxAge: time.Millisecond, SegmentBytes: 4 * feed.GiB}
+		}, []string{"declare.maxAge", "declare.segmentBytes"}},
+		"queue with settings of streams": {func(c *SourceConfig) {
+			c.Declare = &Declare{MaxAge: time.Hour, SegmentBytes: feed.MiB}
+		}, []string{"declare.maxAge", "declare.segmentBytes"}},
 	} {
 		config := DefaultSourceConfig()
 		config.URL, config.Queue = feed.NewURL("amqp://user:geheim@h/v"), "q"

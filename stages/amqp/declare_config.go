@@ -2,6 +2,7 @@ package amqp
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/kraft-edge/datafeed/feed"
 )
@@ -13,10 +14,14 @@ type QueueType string
 const (
 	QueueQuorum  QueueType = "quorum"
 	QueueClassic QueueType = "classic"
+	// QueueStream keeps what was read, up to MaxBytes and MaxAge.
+	QueueStream QueueType = "stream"
 )
 
 // Values returns all queue types.
-func (QueueType) Values() []string { return []string{string(QueueQuorum), string(QueueClassic)} }
+func (QueueType) Values() []string {
+	return []string{string(QueueQuorum), string(QueueClassic), string(QueueStream)}
+}
 
 // ExchangeType is the kind of a declared exchange.
 type ExchangeType string
@@ -66,17 +71,19 @@ func (DeadLetterStrategy) Values() []string {
 // Declare describes the queue of a source and what belongs to it. Empty fields
 // take the defaults that their documentation names.
 type Declare struct {
-	Type                 QueueType  `yaml:"type" doc:"Queue type: quorum (default) or classic."`
-	Transient            bool       `yaml:"transient" doc:"Declare a classic queue that does not survive a restart of the broker."`
-	SingleActiveConsumer bool       `yaml:"singleActiveConsumer" doc:"Let one consumer at a time receive, the others stand by."`
-	Exchange             Exchange   `yaml:"exchange" doc:"Exchange to declare and bind the queue to."`
-	RoutingKeys          []string   `yaml:"routingKeys" doc:"Routing keys that bind the queue to exchange."`
-	Bindings             []Binding  `yaml:"bindings" doc:"Further bindings, to exchanges that exist."`
-	Shards               Shards     `yaml:"shards" doc:"Spread what is bound over several queues by a hash of the routing key: the queue is one of them."`
-	MaxLength            int64      `yaml:"maxLength" doc:"Most messages in the queue; 0 is no limit."`
-	MaxBytes             feed.Size  `yaml:"maxBytes" doc:"Most bytes of payload in the queue; 0 is no limit."`
-	Overflow             Overflow   `yaml:"overflow" doc:"What a full queue does: reject-publish (default) or drop-head, which loses the oldest messages."`
-	DeadLetter           DeadLetter `yaml:"deadLetter" doc:"Where messages go that the broker gives up, such as expired ones."`
+	Type                 QueueType     `yaml:"type" doc:"Queue type: quorum (default), classic or stream."`
+	Transient            bool          `yaml:"transient" doc:"Declare a classic queue that does not survive a restart of the broker."`
+	SingleActiveConsumer bool          `yaml:"singleActiveConsumer" doc:"Let one consumer at a time receive, the others stand by."`
+	Exchange             Exchange      `yaml:"exchange" doc:"Exchange to declare and bind the queue to."`
+	RoutingKeys          []string      `yaml:"routingKeys" doc:"Routing keys that bind the queue to exchange."`
+	Bindings             []Binding     `yaml:"bindings" doc:"Further bindings, to exchanges that exist."`
+	Shards               Shards        `yaml:"shards" doc:"Spread what is bound over several queues by a hash of the routing key: the queue is one of them."`
+	MaxLength            int64         `yaml:"maxLength" doc:"Most messages in the queue; 0 is no limit."`
+	MaxBytes             feed.Size     `yaml:"maxBytes" doc:"Most bytes of payload in the queue; a stream then drops its oldest segments; 0 is no limit."`
+	MaxAge               time.Duration `yaml:"maxAge" doc:"How long a stream keeps a message, in whole seconds; 0 is no limit."`
+	SegmentBytes         feed.Size     `yaml:"segmentBytes" doc:"Size of a stream's files, the unit in which it drops old messages; 0 leaves it to the broker."`
+	Overflow             Overflow      `yaml:"overflow" doc:"What a full queue does: reject-publish (default) or drop-head, which loses the oldest messages."`
+	DeadLetter           DeadLetter    `yaml:"deadLetter" doc:"Where messages go that the broker gives up, such as expired ones."`
 }
 
 // Exchange is an exchange to declare.
@@ -124,6 +131,9 @@ func (d *Declare) bindings() []Binding {
 	}
 	return append(all, d.Bindings...)
 }
+
+// stream reports whether d declares a stream; a nil d declares nothing.
+func (d *Declare) stream() bool { return d != nil && d.Type == QueueStream }
 
 func (d *Declare) quorum() bool { return d.Type == QueueQuorum || d.Type == "" }
 
@@ -187,6 +197,7 @@ func (p *problems) checkDeclare(d *Declare, queue string) {
 		p.checkName(key+".exchange", b.Exchange)
 		p.checkName(key+".routingKey", b.RoutingKey)
 	}
+	p.checkStream(d)
 	p.checkShards(d, queue)
 	dl := d.DeadLetter
 	if dl.Exchange == "" && (dl.Queue != "" || dl.RoutingKey != "" || dl.Strategy != "") {
@@ -199,6 +210,40 @@ func (p *problems) checkDeclare(d *Declare, queue string) {
 		p.add("declare.overflow", "at-least-once dead letters need reject-publish", "remove overflow, or use deadLetter.strategy: at-most-once")
 	}
 }
+
+// checkStream checks the keys that only streams have, and those that they have
+// not.
+func (p *problems) checkStream(d *Declare) {
+	if !d.stream() {
+		if d.MaxAge != 0 {
+			p.add("declare.maxAge", "is a setting of streams", "remove it, or use type: stream")
+		}
+		if d.SegmentBytes != 0 {
+			p.add("declare.segmentBytes", "is a setting of streams", "remove it, or use type: stream")
+		}
+		return
+	}
+	for _, of := range []struct {
+		key string
+		set bool
+	}{
+		{"transient", d.Transient}, {"singleActiveConsumer", d.SingleActiveConsumer}, {"maxLength", d.MaxLength != 0}, {"overflow", d.Overflow != ""},
+		{"deadLetter", d.DeadLetter != DeadLetter{}}, {"shards", d.Shards.Exchange != "" || len(d.Shards.Queues) > 0},
+	} {
+		if of.set {
+			p.add("declare."+of.key, "is a setting that streams do not have", "remove it; maxBytes and maxAge bound a stream, by dropping its oldest messages")
+		}
+	}
+	if d.MaxAge < 0 || d.MaxAge%time.Second != 0 {
+		p.add("declare.maxAge", fmt.Sprintf("%v is no number of whole seconds", d.MaxAge), "write a duration such as 168h, or 0 for no limit")
+	}
+	if d.SegmentBytes < 0 || d.SegmentBytes > maxSegment {
+		p.add("declare.segmentBytes", fmt.Sprintf("%v is not between 1B and %v", d.SegmentBytes, feed.Size(maxSegment)), "write a size such as 100MiB, or 0 for the broker's default")
+	}
+}
+
+// maxSegment is the largest size of a segment that RabbitMQ takes.
+const maxSegment = 3_000_000_000
 
 // checkShards checks the shards of a source of queue, which is empty when the
 // queue is to be given as a topic.

@@ -2,7 +2,7 @@
 //
 // # Terms
 //
-// A [Source] consumes from one queue; the topic of its subscription is the
+// A [Source] consumes from one queue or stream; the topic of its subscription is the
 // name of that queue. A [Sink] publishes to one exchange; a message's topic is
 // its routing key. The other way round, the routing key of a consumed message
 // becomes its topic:
@@ -103,6 +103,32 @@
 // The source declares all shards, and binds their exchange when the last one is
 // bound, so that the first message finds the final layout. The plugin
 // rabbitmq_sharding must be enabled. docs/scaling.md has the whole layout.
+//
+// # Streams
+//
+// With declare.type stream the source reads a stream, which keeps what was read:
+// the feed needs a sink that remembers how far it has come, such as blob with
+// exactlyOnce, and goes on from there ([feed.OffsetSubscriber]). A stream that
+// exists is read by declaring it as it is; consumed as if it were a queue it
+// would hand out only what comes from then on. An offset is the tag of a delivery
+// less one, and its header x-stream-offset.
+//
+// Acknowledgements tell RabbitMQ only that there is room: the source sends them
+// as it hands messages out, so that a batch may be larger than the prefetch.
+// Nothing is handed out again but by subscribing again, and nothing is marked as
+// redelivered.
+//
+// RabbitMQ takes an offset that retention has dropped for the first one that
+// there is, which the offset of the first delivery tells. Beyond the end of the
+// stream it is silent until the stream has grown to the offset. So when nothing
+// comes for 5 seconds where something should stand, the source reads the end of
+// the stream ("last") and asks whether it is empty: it fails with
+// [feed.ErrStreamEndsBefore] when the stream is not the one that was stored. (So
+// it does, too, when the cluster's node that it reads from lies behind by more
+// than 20 seconds.)
+//
+// A stream that is full drops its oldest segments, read or not. maxBytes and
+// maxAge say when; segmentBytes how much at a time.
 //
 // # Configuration
 //

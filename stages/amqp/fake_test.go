@@ -21,7 +21,8 @@ type fakeBroker struct {
 	mu        sync.Mutex
 	cond      *sync.Cond
 	queues    map[string][]*fakeMessage // sorted by id
-	exchanges map[string]string         // exchange → queue for every key; "" drops
+	streams   map[string]*fakeStream
+	exchanges map[string]string // exchange → queue for every key; "" drops
 	links     map[*fakeLink]bool
 	next      uint64
 	down      bool
@@ -51,7 +52,7 @@ type fakeMessage struct {
 }
 
 func newFakeBroker(queues ...string) *fakeBroker {
-	b := &fakeBroker{version: "3.10.8", queues: map[string][]*fakeMessage{}, exchanges: map[string]string{}, links: map[*fakeLink]bool{}}
+	b := &fakeBroker{version: "3.10.8", queues: map[string][]*fakeMessage{}, streams: map[string]*fakeStream{}, exchanges: map[string]string{}, links: map[*fakeLink]bool{}}
 	b.cond = sync.NewCond(&b.mu)
 	for _, q := range queues {
 		b.queues[q] = nil
@@ -223,6 +224,7 @@ type fakeChannel struct {
 	unacked  []fakeUnacked // by tag
 	tag      uint64
 	closed   bool
+	stream   bool // of the queue: what is unacknowledged does not come back
 	pump     sync.WaitGroup
 	closes   []chan *amqp091.Error
 	cancels  []chan string
@@ -251,6 +253,9 @@ func (ch *fakeChannel) end(err *amqp091.Error) {
 		return
 	}
 	ch.closed = true
+	if ch.stream {
+		ch.unacked = nil
+	}
 	for _, u := range ch.unacked {
 		u.m.redelivered = true
 		ch.l.b.queues[ch.queue] = append(ch.l.b.queues[ch.queue], u.m)
@@ -280,8 +285,11 @@ func (ch *fakeChannel) Qos(count, _ int, _ bool) error {
 	return nil
 }
 
-func (ch *fakeChannel) Consume(queue, consumer string, _, _, _, _ bool, _ amqp091.Table) (<-chan amqp091.Delivery, error) {
+func (ch *fakeChannel) Consume(queue, consumer string, _, _, _, _ bool, args amqp091.Table) (<-chan amqp091.Delivery, error) {
 	defer ch.lock()()
+	if s, ok := ch.l.b.streams[queue]; ok {
+		return ch.consumeStream(s, consumer, args)
+	}
 	if _, ok := ch.l.b.queues[queue]; !ok {
 		return nil, ch.exception(amqp091.NotFound, "NOT_FOUND - no queue '"+queue+"'")
 	}
@@ -439,6 +447,12 @@ func (ch *fakeChannel) QueueDeclare(name string, durable, _, _, _ bool, args amq
 	if ch.l.b.declare != nil {
 		return amqp091.Queue{}, ch.l.b.declare
 	}
+	if args[amqp091.QueueTypeArg] == string(QueueStream) {
+		if ch.l.b.streams[name] == nil {
+			ch.l.b.streams[name] = &fakeStream{}
+		}
+		return amqp091.Queue{Name: name}, nil
+	}
 	if _, ok := ch.l.b.queues[name]; !ok {
 		ch.l.b.queues[name] = nil
 	}
@@ -447,6 +461,9 @@ func (ch *fakeChannel) QueueDeclare(name string, durable, _, _, _ bool, args amq
 
 func (ch *fakeChannel) QueueDeclarePassive(name string, _, _, _, _ bool, _ amqp091.Table) (amqp091.Queue, error) {
 	defer ch.lock()()
+	if s, ok := ch.l.b.streams[name]; ok {
+		return amqp091.Queue{Name: name, Messages: len(s.bodies)}, nil
+	}
 	if _, ok := ch.l.b.queues[name]; !ok {
 		return amqp091.Queue{}, ch.exception(amqp091.NotFound, "NOT_FOUND - no queue '"+name+"'")
 	}

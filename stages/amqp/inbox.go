@@ -89,6 +89,25 @@ func (b *inbox) signal() {
 	}
 }
 
+// await blocks until there is something to take. It may be called when nobody
+// takes.
+func (b *inbox) await(ctx context.Context) error {
+	for {
+		b.mu.Lock()
+		err, some := b.ended, len(b.waiting) > 0
+		b.mu.Unlock()
+		if err != nil || some {
+			b.signal() // for who takes
+			return err
+		}
+		select {
+		case <-b.wake:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
 // take appends up to max waiting deliveries to dst and blocks for the first.
 func (b *inbox) take(ctx context.Context, dst []*delivery, max int) ([]*delivery, error) {
 	for {

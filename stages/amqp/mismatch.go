@@ -23,16 +23,18 @@ var typed = regexp.MustCompile(`(?s)^(?:the value )?'(.*?)'(?: of type '(\w+)')?
 
 // configKeys are the keys that stand for a broker's argument.
 var configKeys = map[string]string{
-	"durable":                   "transient",
-	"type":                      "type",
-	"x-queue-type":              "type",
-	"x-max-length":              "maxLength",
-	"x-max-length-bytes":        "maxBytes",
-	"x-overflow":                "overflow",
-	"x-single-active-consumer":  "singleActiveConsumer",
-	"x-dead-letter-exchange":    "deadLetter.exchange",
-	"x-dead-letter-routing-key": "deadLetter.routingKey",
-	"x-dead-letter-strategy":    "deadLetter.strategy",
+	"durable":                         "transient",
+	"type":                            "type",
+	"x-queue-type":                    "type",
+	"x-max-length":                    "maxLength",
+	"x-max-length-bytes":              "maxBytes",
+	"x-overflow":                      "overflow",
+	"x-single-active-consumer":        "singleActiveConsumer",
+	"x-dead-letter-exchange":          "deadLetter.exchange",
+	"x-dead-letter-routing-key":       "deadLetter.routingKey",
+	"x-dead-letter-strategy":          "deadLetter.strategy",
+	"x-max-age":                       "maxAge",
+	"x-stream-max-segment-size-bytes": "segmentBytes",
 }
 
 // explainMismatch turns a refused declaration into a *feed.ConfigError that

@@ -8,12 +8,13 @@ import (
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/kraft-edge/datafeed/feed"
 )
 
-// Source consumes from queues. It is a [message.Subscriber] and a
-// [feed.BatchSubscriber]. It owns one connection, which it opens when it is
+// Source consumes from queues, or from streams. It is a [message.Subscriber]
+// and a [feed.BatchSubscriber]; of streams, a [feed.OffsetSubscriber]. It owns one connection, which it opens when it is
 // first needed and again after it was lost; each subscription has a channel of
 // its own on it. Safe for concurrent use.
 type Source struct {
@@ -21,6 +22,8 @@ type Source struct {
 	log    *slog.Logger
 	name   string
 	conn   *redialer
+
+	quiet time.Duration // quietStream
 
 	consumers atomic.Uint64
 
@@ -46,7 +49,7 @@ func newSource(config SourceConfig, env feed.StageEnv, dial dialer) (*Source, er
 	if err := errors.Join(p...); err != nil {
 		return nil, err
 	}
-	s := &Source{config: config, log: logger(env), name: stageName(env)}
+	s := &Source{config: config, log: logger(env), name: stageName(env), quiet: quietStream}
 	if dial == nil {
 		dial = config.access(s.name + " source").dial
 	}
@@ -66,6 +69,9 @@ func (s *Source) SubscribeBatch(ctx context.Context, topic string) (feed.Subscri
 
 func (s *Source) subscribe(ctx context.Context, topic string, prefetch int) (*subscription, error) {
 	queue, err := s.queue(topic)
+	if err == nil {
+		err = s.errStream()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +85,9 @@ func (s *Source) subscribe(ctx context.Context, topic string, prefetch int) (*su
 			return err
 		}
 		var err error
-		sub, err = consume(l, queue, s.consumerTag(), prefetch, s.config.ReadAhead, s.config.Exclusive)
+		sub, err = consume(l, consumption{
+			queue: queue, tag: s.consumerTag(), prefetch: prefetch, readAhead: s.config.ReadAhead, exclusive: s.config.Exclusive,
+		})
 		return err
 	})
 	if err != nil {

@@ -19,7 +19,7 @@ type SourceConfig struct {
 	ConnectTimeout time.Duration `yaml:"connectTimeout" doc:"Longest time for connecting, the TLS handshake and logging in together."`
 	Heartbeat      time.Duration `yaml:"heartbeat" doc:"Interval of heartbeats, in whole seconds; a peer that is silent for twice as long is dead."`
 
-	Queue       string        `yaml:"queue" doc:"Queue to consume from."`
+	Queue       string        `yaml:"queue" doc:"Queue, or stream, to consume from."`
 	Prefetch    int           `yaml:"prefetch" doc:"Most messages that are handed out and not yet settled: 1 to 65535."`
 	ReadAhead   feed.Size     `yaml:"readAhead" doc:"Most bytes of payload and properties that wait in memory for the route; beyond, the source stops reading from the broker until there is room."`
 	ConsumerTag string        `yaml:"consumerTag" doc:"Prefix of the consumer's name in the broker's lists; the default is the feed's and the route's name."`
@@ -73,14 +73,31 @@ func (p *problems) check(c *SourceConfig) {
 	if c.Declare != nil {
 		p.checkDeclare(c.Declare, c.Queue)
 	}
+	if c.Exclusive && c.Declare.stream() {
+		p.add("exclusive", "is set, and streams have any number of readers", "remove it: a sink with checkpoints keeps a second feed out")
+	}
 }
 
-// Window is the prefetch.
-func (c *SourceConfig) Window() int { return c.Prefetch }
+// Window is the prefetch. A stream has none: what it hands out is acknowledged
+// at once.
+func (c *SourceConfig) Window() int {
+	if c.Declare.stream() {
+		return 0
+	}
+	return c.Prefetch
+}
 
 // AckTimeout is how long the broker lets a delivery stay unsettled; 0 is for
 // ever.
-func (c *SourceConfig) AckTimeout() time.Duration { return c.Timeout }
+func (c *SourceConfig) AckTimeout() time.Duration {
+	if c.Declare.stream() {
+		return 0
+	}
+	return c.Timeout
+}
+
+// Offsets reports whether the source reads a stream.
+func (c *SourceConfig) Offsets() bool { return c.Declare.stream() }
 
 // Reads returns the queue, and for each declared binding the exchange with its
 // routing key, and the exchange itself when the binding takes everything.

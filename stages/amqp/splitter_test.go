@@ -282,7 +282,7 @@ func TestDeliveriesAreDecodedAsTheLibraryDoes(t *testing.T) {
 	for i, p := range published {
 		noError(t, ch.Publish("amq.fanout", fmt.Sprintf("key.%d", i), true, false, p))
 	}
-	sub, err := consume(l, "ours", "ours-1", 100, feed.MiB, false)
+	sub, err := consume(l, consumption{queue: "ours", tag: "ours-1", prefetch: 100, readAhead: feed.MiB})
 	noError(t, err)
 	theirs, err := ch.Consume("theirs", "", true, false, false, false, nil)
 	noError(t, err)

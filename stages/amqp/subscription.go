@@ -15,13 +15,10 @@ import (
 // errSubscriptionClosed is what Receive and Settle return after Close.
 var errSubscriptionClosed = errors.New("subscription closed")
 
-// subscription is one consumer on a channel of its own.
+// subscription hands out what one consumer gets, and acknowledges what is
+// settled.
 type subscription struct {
-	link  link
-	ch    channel
-	queue string
-	box   *inbox
-	pump  sync.WaitGroup
+	*consumer
 	close sync.Once
 	fail  error // of close
 
@@ -34,77 +31,15 @@ type subscription struct {
 	closed bool
 }
 
-// consume starts a consumer on queue. At most prefetch deliveries are unsettled
-// at a time, and no more than readAhead bytes of them wait for Receive.
-func consume(l link, queue, tag string, prefetch int, readAhead feed.Size, exclusive bool) (*subscription, error) {
-	ch, err := l.Channel()
+// consume starts a consumer on a queue.
+func consume(l link, with consumption) (*subscription, error) {
+	c, err := newConsumer(l, with)
 	if err != nil {
-		return nil, fmt.Errorf("open channel: %w", err)
+		return nil, err
 	}
-	s := &subscription{link: l, ch: ch, queue: queue, box: newInbox(readAhead)}
-	s.box.rests = prefetch >= restPrefetch
-	s.acks = newAcks(prefetch, s.acknowledgeLate)
-	ends := consumerEnds{
-		closes:  ch.NotifyClose(make(chan *amqp091.Error, 1)),
-		cancels: ch.NotifyCancel(make(chan string, 1)),
-	}
-	if err := ch.Qos(prefetch, 0, false); err != nil {
-		_ = ch.Close() // the first failure says more
-		return nil, fmt.Errorf("set prefetch %d: %w", prefetch, err)
-	}
-	stop := l.Deliver(tag, s.box)
-	deliveries, err := ch.Consume(queue, tag, false, exclusive, false, false, nil)
-	if err != nil {
-		stop()
-		_ = ch.Close()
-		return nil, explainConsume(queue, err)
-	}
-	s.pump.Go(func() {
-		defer stop()
-		s.run(deliveries, ends)
-	})
+	s := &subscription{consumer: c}
+	s.acks = newAcks(with.prefetch, s.acknowledgeLate)
 	return s, nil
-}
-
-func explainConsume(queue string, err error) error {
-	var e *amqp091.Error
-	if errors.As(err, &e) && e.Code == amqp091.AccessRefused {
-		return fmt.Errorf("consume from queue %q: %w: another consumer is exclusive, or the user lacks the permission to read", queue, err)
-	}
-	return explainMissing("queue", queue, err)
-}
-
-// consumerEnds tell why a consumer ended. The library fills them before it
-// closes the deliveries.
-type consumerEnds struct {
-	closes  <-chan *amqp091.Error
-	cancels <-chan string
-}
-
-func (e consumerEnds) reason() error {
-	select {
-	case err, ok := <-e.closes:
-		if ok && err != nil {
-			return err
-		}
-	default:
-	}
-	select {
-	case _, ok := <-e.cancels:
-		if ok {
-			return errors.New("the broker cancelled the consumer: the queue was deleted or its node left")
-		}
-	default:
-	}
-	return errLinkClosed
-}
-
-// run waits until the consumer ends. The link puts its deliveries into the
-// inbox by itself; should one come this way, its tag is missing there.
-func (s *subscription) run(deliveries <-chan amqp091.Delivery, ends consumerEnds) {
-	for range deliveries { //nolint:revive // until it is closed
-	}
-	s.box.end(fmt.Errorf("consume from queue %q: %w", s.queue, ends.reason()))
 }
 
 // Receive implements [feed.Subscription].
@@ -215,6 +150,11 @@ func (s *subscription) Describe(tag uint64) (feed.Original, error) {
 	if err != nil {
 		return feed.Original{}, fmt.Errorf("describe: %w", err)
 	}
+	return describe(d, "queue "+s.queue)
+}
+
+// describe returns a delivery as it came.
+func describe(d *delivery, origin string) (feed.Original, error) {
 	p, err := new(decoder).properties(d)
 	if err != nil {
 		return feed.Original{}, fmt.Errorf("describe: %w", err)
@@ -223,7 +163,7 @@ func (s *subscription) Describe(tag uint64) (feed.Original, error) {
 	if err != nil {
 		return feed.Original{}, fmt.Errorf("describe: %w", err)
 	}
-	return feed.Original{Payload: d.body, Format: Format, Properties: properties, Origin: "queue " + s.queue}, nil
+	return feed.Original{Payload: d.body, Format: Format, Properties: properties, Origin: origin}, nil
 }
 
 // Close gives everything unsettled back by closing the channel: the broker

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
 )
@@ -87,6 +88,9 @@ func (d *Declare) queueType() string {
 // arguments returns the queue's arguments for a broker of the given major
 // version.
 func (d *Declare) arguments(major int) amqp091.Table {
+	if d.stream() {
+		return d.streamArguments()
+	}
 	args := amqp091.Table{
 		amqp091.QueueTypeArg:     d.queueType(),
 		amqp091.QueueOverflowArg: string(d.overflow()),
@@ -109,6 +113,21 @@ func (d *Declare) arguments(major int) amqp091.Table {
 		if d.atLeastOnce() {
 			args["x-dead-letter-strategy"] = string(AtLeastOnce)
 		}
+	}
+	return args
+}
+
+// streamArguments returns the arguments of a stream.
+func (d *Declare) streamArguments() amqp091.Table {
+	args := amqp091.Table{amqp091.QueueTypeArg: string(QueueStream)}
+	if d.MaxBytes > 0 {
+		args[amqp091.QueueMaxLenBytesArg] = int64(d.MaxBytes)
+	}
+	if d.MaxAge > 0 {
+		args["x-max-age"] = strconv.FormatInt(int64(d.MaxAge/time.Second), 10) + "s"
+	}
+	if d.SegmentBytes > 0 {
+		args["x-stream-max-segment-size-bytes"] = int64(d.SegmentBytes)
 	}
 	return args
 }

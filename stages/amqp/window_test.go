@@ -45,7 +45,7 @@ func testSubscription(n int) (*subscription, *recorder) {
 	r := &recorder{}
 	b := newFakeBroker()
 	l, _ := b.dial(context.Background())
-	s := &subscription{link: l, ch: r, queue: "q", box: newInbox(16 * feed.MiB), acks: newAcks(0, func() {})}
+	s := &subscription{consumer: &consumer{link: l, ch: r, queue: "q", box: newInbox(16 * feed.MiB)}, acks: newAcks(0, func() {})}
 	for i := range n {
 		_ = s.window.add(&delivery{tag: uint64(i + 1)})
 		r.open = append(r.open, uint64(i+1))

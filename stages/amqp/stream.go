@@ -1,0 +1,162 @@
+package amqp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/kraft-edge/datafeed/feed"
+)
+
+// quietStream is how long a stream may hand out nothing, where something
+// should stand, before the source looks how far it reaches: the broker says
+// nothing of an offset that it does not have.
+const quietStream = 5 * time.Second
+
+var _ feed.OffsetSubscriber = (*Source)(nil)
+
+// Stream implements [feed.OffsetSubscriber]: a topic is a queue, and all of a
+// source's queues are declared alike.
+func (s *Source) Stream(topic string) (string, bool) {
+	queue, err := s.queue(topic)
+	return queue, err == nil && s.config.Declare.stream()
+}
+
+// errStream is what other ways to subscribe than SubscribeFrom return.
+func (s *Source) errStream() error {
+	if !s.config.Declare.stream() {
+		return nil
+	}
+	return &feed.ConfigError{
+		Key:     "declare.type",
+		Problem: "is stream, and who reads a stream must remember how far",
+		Remedy:  "write to a sink with checkpoints, such as blob with exactlyOnce: true; or read a queue",
+	}
+}
+
+// SubscribeFrom implements [feed.OffsetSubscriber].
+func (s *Source) SubscribeFrom(ctx context.Context, topic string, r feed.Resumption) (feed.Subscription, error) {
+	queue, ok := s.Stream(topic)
+	if !ok {
+		return nil, &feed.ConfigError{Key: "declare.type", Problem: "is not stream, and only streams have offsets", Remedy: "write type: stream"}
+	}
+	l, err := s.conn.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := bounded(ctx, l, s.config.ConnectTimeout, func() error { return prepareQueue(l, queue, s.config.Declare) }); err != nil {
+		return nil, err
+	}
+	reach, bound := r.Reach()
+	if r.Pending != nil {
+		// Before anything is consumed: what nobody takes would hold up the rest
+		// of the connection.
+		if err := s.reaches(ctx, l, queue, reach); err != nil {
+			return nil, err
+		}
+	}
+	start := any("first")
+	if r.Committed != nil {
+		start = int64(r.Committed.Offset) //nolint:gosec // the broker's offsets are int64
+	}
+	sub, err := s.consumeStream(ctx, l, queue, s.config.Prefetch, start)
+	if err != nil {
+		return nil, err
+	}
+	if r.Pending == nil && bound {
+		if err := s.awaitFirst(ctx, l, sub, reach); err != nil {
+			return nil, errors.Join(err, sub.Close())
+		}
+	}
+	return sub, nil
+}
+
+func (s *Source) consumeStream(ctx context.Context, l link, queue string, prefetch int, start any) (sub *streamSubscription, err error) {
+	err = bounded(ctx, l, s.config.ConnectTimeout, func() error {
+		sub, err = consumeStream(l, consumption{
+			queue: queue, tag: s.consumerTag(), prefetch: prefetch, readAhead: s.config.ReadAhead,
+		}, start)
+		return err
+	})
+	return sub, err
+}
+
+// awaitFirst waits for the first delivery of a subscription that began at the
+// offset reach. When none comes it looks for the end of the stream: a consumer
+// beyond the end gets nothing until the stream has grown to its offset.
+func (s *Source) awaitFirst(ctx context.Context, l link, sub *streamSubscription, reach uint64) error {
+	quiet, cancel := context.WithTimeout(ctx, s.quiet)
+	defer cancel()
+	err := sub.box.await(quiet)
+	if err == nil || quiet.Err() == nil || ctx.Err() != nil {
+		return err
+	}
+	return s.reaches(ctx, l, sub.queue, reach)
+}
+
+// reaches returns nil when the stream has a message at the offset reach or
+// after it, and an error that is [feed.ErrStreamEndsBefore] when it has none.
+func (s *Source) reaches(ctx context.Context, l link, queue string, reach uint64) error {
+	const enough = 256 // deliveries at a time; there are those of one chunk
+	sub, err := s.consumeStream(ctx, l, queue, enough, "last")
+	if err != nil {
+		return err
+	}
+	last, found, err := s.lastOf(ctx, sub, reach)
+	if err = errors.Join(err, sub.Close()); err != nil {
+		return err
+	}
+	switch {
+	case !found:
+		return s.checkEmpty(ctx, l, queue)
+	case last < reach:
+		return fmt.Errorf("%w: stream %q ends at offset %d, and not at %d or later", feed.ErrStreamEndsBefore, queue, last, reach)
+	}
+	return nil
+}
+
+// lastOf returns the last offset that a consumer gets before it gets nothing
+// for a while, or the first one that is enough. A replica that is catching up
+// gets some time to do so; a stream that was declared anew may grow all the
+// time, and is not waited for.
+func (s *Source) lastOf(ctx context.Context, sub *streamSubscription, enough uint64) (last uint64, found bool, err error) {
+	const patience = 4 // times s.quiet
+	growing, cancel := context.WithTimeout(ctx, patience*s.quiet)
+	defer cancel()
+	var got []feed.Delivery
+	for !found || last < enough {
+		quiet, cancel := context.WithTimeout(growing, s.quiet)
+		got, err = sub.Receive(quiet, got[:0], math.MaxInt)
+		timeout := quiet.Err() != nil && ctx.Err() == nil
+		cancel()
+		switch {
+		case err != nil && timeout:
+			return last, found, nil
+		case err != nil:
+			return 0, false, err
+		}
+		last, found = got[len(got)-1].Tag-1, true
+	}
+	return last, true, nil
+}
+
+// checkEmpty asks the broker whether a stream that hands out nothing is empty.
+func (s *Source) checkEmpty(ctx context.Context, l link, queue string) error {
+	return bounded(ctx, l, s.config.ConnectTimeout, func() error {
+		ch, err := l.Channel()
+		if err != nil {
+			return fmt.Errorf("open channel: %w", err)
+		}
+		defer func() { _ = ch.Close() }() // closed already when the check failed
+		q, err := ch.QueueDeclarePassive(queue, true, false, false, false, nil)
+		switch {
+		case err != nil:
+			return explainMissing("queue", queue, err)
+		case q.Messages > 0:
+			return fmt.Errorf("stream %q is said to hold %d messages, but hands out none", queue, q.Messages)
+		}
+		return fmt.Errorf("%w: stream %q is empty", feed.ErrStreamEndsBefore, queue)
+	})
+}
