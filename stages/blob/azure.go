@@ -230,6 +230,9 @@ func (a *azure) list(ctx context.Context, prefix string) iter.Seq2[Object, error
 				return
 			}
 			for _, item := range page.Segment.BlobItems {
+				if strings.HasPrefix(*item.Name, ".") {
+					continue // a checkpoint
+				}
 				o := Object{Name: *item.Name}
 				if item.Properties != nil && item.Properties.ContentLength != nil {
 					o.Bytes = *item.Properties.ContentLength

@@ -12,8 +12,8 @@ import (
 )
 
 // ErrContentMismatch is returned when a name is taken by other content. Names
-// depend on a hash of the content, so somebody has changed the object. It is not
-// permanent: the route stops there until somebody has looked.
+// depend on a hash of the content, or on offsets whose writing was recorded, so
+// somebody else has written the object. It is not permanent: the route stops there until somebody has looked.
 var ErrContentMismatch = errors.New("an object of this name exists with other content")
 
 // commit makes o durable. When its name is taken, or when the answer was
@@ -53,11 +53,11 @@ func sameContent(ctx context.Context, s store, o object) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if found.Bytes != int64(len(o.data)) {
+	if found.Bytes != int64(len(o.data)) && (o.recorded == "" || o.recorded == o.hash) {
 		return false, nil
 	}
 	if found.SHA256 != "" {
-		return found.SHA256 == o.hash, nil
+		return o.is(found.SHA256), nil
 	}
 	r, err := s.open(ctx, o.name)
 	if err != nil {
@@ -68,5 +68,8 @@ func sameContent(ctx context.Context, s store, o object) (bool, error) {
 	if _, err := io.Copy(h, io.LimitReader(r, found.Bytes+1)); err != nil {
 		return false, fmt.Errorf("read %s: %w", o.name, err)
 	}
-	return hex.EncodeToString(h.Sum(nil)) == o.hash, nil
+	return o.is(hex.EncodeToString(h.Sum(nil))), nil
 }
+
+// is reports whether stored bytes with the given hash are o.
+func (o object) is(hash string) bool { return hash == o.hash || hash == o.recorded }

@@ -27,9 +27,16 @@ type fakeStore struct {
 	before, after func(name string) error
 	statErr       error
 	creates       []string
+
+	checkpoints map[string][]byte
+	// beforeSwap and afterSwap say what swap returns, before and after the
+	// checkpoint was replaced.
+	beforeSwap, afterSwap func() error
 }
 
-func newFakeStore() *fakeStore { return &fakeStore{objects: map[string]object{}} }
+func newFakeStore() *fakeStore {
+	return &fakeStore{objects: map[string]object{}, checkpoints: map[string][]byte{}}
+}
 
 func fault(f failure) error { return &storeError{failure: f, op: "put blob", detail: "injected"} }
 
@@ -74,6 +81,36 @@ func (f *fakeStore) open(ctx context.Context, name string) (io.ReadCloser, error
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return io.NopCloser(bytes.NewReader(f.objects[name].data)), nil
+}
+
+func (f *fakeStore) load(_ context.Context, name string) ([]byte, string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	data, ok := f.checkpoints[name]
+	if !ok {
+		return nil, "", fault(failNotFound)
+	}
+	return bytes.Clone(data), string(data), nil
+}
+
+func (f *fakeStore) swap(_ context.Context, name string, data []byte, version string) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.beforeSwap != nil {
+		if err := f.beforeSwap(); err != nil {
+			return "", err
+		}
+	}
+	if string(f.checkpoints[name]) != version {
+		return "", fault(failExists)
+	}
+	f.checkpoints[name] = bytes.Clone(data)
+	if f.afterSwap != nil {
+		if err := f.afterSwap(); err != nil {
+			return "", err
+		}
+	}
+	return string(data), nil
 }
 
 func (f *fakeStore) list(context.Context, string) iter.Seq2[Object, error] { panic("not called") }

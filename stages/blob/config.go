@@ -94,6 +94,7 @@ type Config struct {
 	ConnectionString feed.Secret   `yaml:"connectionString" doc:"Connection string of an Azure storage account, instead of url."`
 	Container        string        `yaml:"container" doc:"Container; with url, empty takes it from the URL's path."`
 	Path             string        `yaml:"path" doc:"Template of object names, without extension; parts are {date} {year} {month} {day} {hour} {minute} {route} {feed} {topic} {meta.NAME} {hash}; hive stands for date={date}/hour={hour}/{route}-{hash}."`
+	ExactlyOnce      bool          `yaml:"exactlyOnce" doc:"Write each offset of a stream to exactly one object: path then makes the directories of objects, without {hash}, and a checkpoint below .checkpoint keeps how far the route has come."`
 	Format           Format        `yaml:"format" doc:"What an object is: ndjson has a line for each message, parquet a row with columns for the members of a reading."`
 	Compression      Compression   `yaml:"compression" doc:"How objects are compressed, or the columns of Parquet: plain, gzip or zstd."`
 	Envelope         Envelope      `yaml:"envelope" doc:"What a line of NDJSON holds: none is the payload, which must be JSON; full is an object with topic, time, id, metadata and payload."`
@@ -105,17 +106,13 @@ type Config struct {
 	Azure            Azure         `yaml:"azure" doc:"Container and identity."`
 }
 
-// HivePath is what the path "hive" stands for: partitions by day and hour as Hive,
-// Spark and DuckDB read them.
-const HivePath = "date={date}/hour={hour}/{route}-{hash}"
-
-// template returns the path with the preset resolved.
-func (c *Config) template() (*template, error) {
-	if c.Path == "hive" {
-		return parseTemplate(HivePath)
-	}
-	return parseTemplate(c.Path)
-}
+// HivePartitions are partitions by day and hour as Hive, Spark and DuckDB read
+// them. HivePath is what the path "hive" stands for; with exactlyOnce it is the
+// partitions alone.
+const (
+	HivePartitions = "date={date}/hour={hour}"
+	HivePath       = HivePartitions + "/{route}-{hash}"
+)
 
 // DefaultConfig returns the defaults. They lack the place to write to.
 func DefaultConfig() Config {
@@ -159,7 +156,11 @@ func (c *Config) Validate() error {
 		bad("container", fmt.Sprintf("%q is no name of a container", c.Container), "3 to 63 lower-case letters, digits and single dashes, such as telemetry")
 	}
 	if t, err := c.template(); err != nil {
-		bad("path", err.Error(), "such as "+DefaultConfig().Path)
+		such := DefaultConfig().Path
+		if c.ExactlyOnce {
+			such = "{meta.device}/{date}/{hour}"
+		}
+		bad("path", err.Error(), "such as "+such)
 	} else if ext := t.literalExtension(); ext != "" {
 		bad("path", "ends with "+ext, "leave it out: the extension is appended")
 	}
@@ -197,6 +198,25 @@ func oneOf[E interface {
 	bad(key, fmt.Sprintf("%q is unknown", string(v)), "one of "+strings.Join(v.Values(), ", "))
 }
 
+// template parses the path.
+func (c *Config) template() (*template, error) {
+	path := c.Path
+	switch {
+	case path != "hive":
+	case c.ExactlyOnce:
+		path = HivePartitions
+	default:
+		path = HivePath
+	}
+	if c.ExactlyOnce {
+		return parseRangeTemplate(path)
+	}
+	return parseTemplate(path)
+}
+
+// Checkpoints reports whether the sink keeps a checkpoint.
+func (c *Config) Checkpoints() bool { return c.ExactlyOnce }
+
 // Durable is true: an object that was written survives a crash.
 func (c *Config) Durable() bool { return true }
 
@@ -204,8 +224,9 @@ func (c *Config) Durable() bool { return true }
 func (c *Config) Reads() []string { return nil }
 
 var (
-	_ feed.DurableConfig  = (*Config)(nil)
-	_ feed.EndpointConfig = (*Config)(nil)
+	_ feed.DurableConfig    = (*Config)(nil)
+	_ feed.EndpointConfig   = (*Config)(nil)
+	_ feed.CheckpointConfig = (*Config)(nil)
 )
 
 // Writes names the container or the directory, without any credential.

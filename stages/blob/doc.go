@@ -62,7 +62,7 @@
 //
 // # Delivery
 //
-// At least once. PublishBatch reports a message as done only when its object is
+// At least once, and exactly once with exactlyOnce, see below. PublishBatch reports a message as done only when its object is
 // durable: committed in the container, or its file, its name and the directories
 // above it synced to disk. Encoding is deterministic, and a batch that is tried
 // again keeps its time of receipt and its ids, so it has the same names and the
@@ -90,13 +90,80 @@
 // not tried any more because of it. Credentials are read again after they were
 // refused.
 //
-// Rights: the sink needs read, create and write on blobs (sr=c, sp=rcw); list
-// besides for [Reader], and create on containers with azure.createContainer.
+// # Exactly once
+//
+// With exactlyOnce each message of a stream (package amqp, declare type stream)
+// stands in exactly one object, whatever ends the process. The path then makes
+// directories; {hash} has no place in it. A part of a time that a message does
+// not have is "undated": the messages alone make the name. The name in the
+// directory is
+//
+//	STREAM-GENERATION-FIRST-LAST-NUMBER.ndjson.gz
+//
+// with the offsets that the batch covers and the number of the object among
+// those of its directory and batch. The ranges of a generation follow each
+// other without a hole: where one is missing in all directories, objects were
+// removed, or the stream had lost the messages before they were read, which the
+// route counts (offsets_missing_total) and logs.
+//
+// How far the route has come is kept in .checkpoint/FEED-ROUTE.json:
+//
+//	{"format":1,
+//	 "stream":"telemetry",
+//	 "generation":1,
+//	 "committed":{"offset":1999,"sha256":"…"},
+//	 "from":2000,
+//	 "intent":{"first":2000,"last":{"offset":2999,"sha256":"…"},"deliveries":1000,"encoder":1,
+//	           "objects":[{"name":"press7/2026-11-21/telemetry-1-2000-2999-1.ndjson.gz","sha256":"…"}]},
+//	 "writer":"press-gateway/4711/…"}
+//
+// committed is the last message of the last complete range, with the hash of
+// its payload as it came; from is the first offset that the next name tells (a
+// range that was filtered as a whole has no object, and is told by the next).
+// A batch takes four steps: all of its objects are encoded; the intent to make
+// them is recorded, with their names and hashes; they are made, each where
+// there is none; the range is committed. Whoever goes on after a crash reads the
+// range of the intent again, exactly that, and makes the same objects: one that
+// stands there already with the hash that was recorded, or the one that it makes
+// itself, is a success; any other is an [ErrContentMismatch]. When the
+// configuration has changed so that other names come out, the feed ends and says
+// so: start it once as it was. The transforms must make the same of the same
+// message.
+//
+// The checkpoint is replaced only where it is the one that was read last (by
+// its ETag; in a directory under a lock). A process that starts takes it over by
+// writing its name into it: the next write of the older one fails, and its route
+// ends. Both may run for that long, and make equal objects.
+//
+// A message that is no JSON goes to the quarantine before its range is
+// committed; after a crash in between it goes there again.
+//
+// A generation is one life of a stream. When another message stands at the
+// committed offset, when the stream is shorter than that, or when retention has
+// dropped the beginning of a range that was being written, the stream is not the
+// one that was stored, or can no longer be told from it: the route logs a
+// warning and begins the next generation at the first offset that there is. Then
+// messages that both have stand there twice, in objects of two generations.
+// RabbitMQ confirms messages of a stream before they are synced to disk. So when
+// a host loses power it may lose the end of a stream, whose offsets it gives to
+// other messages: what had been stored of it stays stored, and what the stream
+// still has is stored again in the next generation: at least once, and
+// recognisable by the generation. A message whose payload equals the one that
+// stood at the committed offset before is taken for it.
+//
+// Removing the checkpoint makes the route begin anew, with generation 1, and
+// find names taken: remove the objects with it, or choose another path. One path
+// must not be written by two routes.
+//
+// # Rights
+//
+// The sink needs read, create and write on blobs (sr=c, sp=rcw); list besides for [Reader], and create on containers with azure.createContainer.
 //
 // # Directories
 //
 // Files are written below .incoming in the directory, synced, and then linked
-// to their names, so that a file that has a name is complete. What a writer
+// to their names, so that a file that has a name is complete. With exactlyOnce
+// use a file system whose locks (flock) hold for all that write. What a writer
 // that died leaves in .incoming is removed after an hour, when a sink starts
 // to write.
 //

@@ -24,8 +24,12 @@ func (n *nullStore) stat(context.Context, string) (Object, error) {
 }
 func (n *nullStore) open(context.Context, string) (io.ReadCloser, error)   { panic("not called") }
 func (n *nullStore) list(context.Context, string) iter.Seq2[Object, error] { panic("not called") }
-func (n *nullStore) probe(context.Context) error                           { return nil }
-func (n *nullStore) close()                                                {}
+func (n *nullStore) load(context.Context, string) ([]byte, string, error)  { panic("not called") }
+func (n *nullStore) swap(context.Context, string, []byte, string) (string, error) {
+	panic("not called")
+}
+func (n *nullStore) probe(context.Context) error { return nil }
+func (n *nullStore) close()                      {}
 
 func readings(n int) []*message.Message {
 	msgs := make([]*message.Message, n)

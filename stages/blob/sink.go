@@ -21,12 +21,14 @@ const manyPaths = 1000
 var ErrClosed = errors.New("blob sink is closed")
 
 // Sink writes each batch as objects that never change. It implements
-// [message.Publisher], [feed.BatchPublisher] and [feed.Prober].
+// [message.Publisher], [feed.BatchPublisher], [feed.Prober] and, with
+// [Config.ExactlyOnce], [feed.Checkpointer].
 type Sink struct {
-	cfg    Config
-	log    *slog.Logger
-	store  store
-	render renderer
+	cfg        Config
+	log        *slog.Logger
+	store      store
+	render     renderer
+	checkpoint *checkpoint // of exactlyOnce; the holder of mu has it
 
 	// lifetime ends with Close, which cancels what runs.
 	lifetime context.Context
@@ -44,6 +46,7 @@ var (
 	_ message.Publisher   = (*Sink)(nil)
 	_ feed.BatchPublisher = (*Sink)(nil)
 	_ feed.Prober         = (*Sink)(nil)
+	_ feed.Checkpointer   = (*Sink)(nil)
 )
 
 // NewSink returns a sink. It reads secrets and certificates from their files
@@ -80,6 +83,7 @@ func newSink(cfg Config, env feed.StageEnv, st store) (*Sink, error) {
 		log = slog.Default()
 	}
 	s := &Sink{cfg: cfg, log: log, store: st, render: renderer{template: t, route: env.Route, feed: env.Feed}}
+	s.checkpoint = newCheckpoint(st, env)
 	s.lifetime, s.end = context.WithCancel(context.Background())
 	return s, nil
 }
@@ -88,7 +92,11 @@ func newSink(cfg Config, env feed.StageEnv, st store) (*Sink, error) {
 // (more, when it is larger than maxObjectBytes) and returns nil when all are
 // durable. A *[feed.BatchError] lists the messages that are not. A batch whose
 // Received is the zero time counts as received now: as a new one, each time.
+// With [Config.ExactlyOnce] it is all or nothing, see [feed.Checkpointer].
 func (s *Sink) PublishBatch(ctx context.Context, b *feed.Batch) error {
+	if s.cfg.ExactlyOnce {
+		return s.publishRange(ctx, b)
+	}
 	received := b.Received
 	if received.IsZero() {
 		received = time.Now()
@@ -100,6 +108,9 @@ func (s *Sink) PublishBatch(ctx context.Context, b *feed.Batch) error {
 // with topic for those whose metadata has none. It ends when the context of the first message
 // does.
 func (s *Sink) Publish(topic string, messages ...*message.Message) error {
+	if s.cfg.ExactlyOnce {
+		return errNoRange
+	}
 	if len(messages) == 0 {
 		return nil
 	}
@@ -158,6 +169,21 @@ func (s *Sink) publish(ctx context.Context, topic string, msgs []*message.Messag
 	groups := s.group(topic, msgs, received)
 	failed := make([][]feed.Failure, len(groups))
 	down := &latch{}
+	err = s.eachGroup(ctx, groups, func(i int, e encoder) {
+		w := &writer{sink: s, enc: e, topic: topic, msgs: msgs, down: down, identity: newIdentity(received)}
+		w.put = w.commit
+		w.write(ctx, groups[i])
+		failed[i] = w.failed
+	})
+	if err != nil {
+		return err
+	}
+	return batchError(failed)
+}
+
+// eachGroup calls f for each group, with an encoder for its time, a few at a
+// time. One group's failure leaves the others be.
+func (s *Sink) eachGroup(ctx context.Context, groups []group, f func(i int, e encoder)) error {
 	slots := min(len(groups), s.cfg.Parallel)
 	idle := make(chan encoder, slots)
 	for range slots {
@@ -167,12 +193,9 @@ func (s *Sink) publish(ctx context.Context, topic string, msgs []*message.Messag
 		}
 		idle <- e
 	}
-	// The callback returns no error: one group's failure leaves the others be.
 	_ = parallel(context.WithoutCancel(ctx), len(groups), slots, func(_ context.Context, i int) error {
 		e := <-idle
-		w := &writer{sink: s, enc: e, topic: topic, msgs: msgs, down: down, identity: newIdentity(received)}
-		w.write(ctx, groups[i])
-		failed[i] = w.failed
+		f(i, e)
 		idle <- e
 		return nil
 	})
@@ -181,7 +204,7 @@ func (s *Sink) publish(ctx context.Context, topic string, msgs []*message.Messag
 		e.release()
 		s.encoders = append(s.encoders, e)
 	}
-	return batchError(failed)
+	return nil
 }
 
 // group sorts messages by path, in the order of first appearance.

@@ -7,8 +7,8 @@ import (
 	"iter"
 )
 
-// store keeps objects that never change once they are there. Its methods are
-// safe for concurrent use, try once, and return a *storeError or the error of
+// store keeps objects that never change once they are there, and checkpoints,
+// which do. Its methods are safe for concurrent use, try once, and return a *storeError or the error of
 // the context.
 type store interface {
 	// create makes o durable unless its name is taken.
@@ -20,6 +20,12 @@ type store interface {
 	// list goes over the objects whose names begin with prefix, in the order
 	// of their names.
 	list(ctx context.Context, prefix string) iter.Seq2[Object, error]
+	// load returns the bytes of a checkpoint and the version that they are.
+	load(ctx context.Context, name string) (data []byte, version string, err error)
+	// swap makes data durable in the place of the given version of a
+	// checkpoint, or where there is none when version is "", and returns the
+	// new version. It fails with failExists when there is another version.
+	swap(ctx context.Context, name string, data []byte, version string) (string, error)
 	// probe returns nil when the store would take objects.
 	probe(ctx context.Context) error
 	// close gives up idle connections.
@@ -31,6 +37,7 @@ type object struct {
 	name     string
 	data     []byte
 	hash     string // contentHash of data
+	recorded string // hash of the same lines as an earlier try encoded them, or ""
 	messages int
 	mime     string
 }

@@ -3,6 +3,7 @@ package blob
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,13 +21,17 @@ const (
 	maxValueLimit  = 128
 	minValueLimit  = 48
 	hashLen        = 32
-	extensionRoom  = len(".ndjson.zst")
+	// A range is STREAM-GENERATION-FIRST-LAST-NUMBER, four numbers of 64 bits.
+	streamNameLimit = 64
+	rangeLen        = streamNameLimit + 4*21
+	extensionRoom   = len(".ndjson.zst")
 )
 
 type partKind uint8
 
 const (
 	partLiteral partKind = iota
+	partDate
 	partYear
 	partMonth
 	partDay
@@ -54,15 +59,24 @@ func (p part) variable() bool {
 	return false
 }
 
-// width is the length of a part that is not variable.
-func (p part) width() int {
-	switch p.kind {
-	case partLiteral:
+// ofTime reports whether the part shows the time of a message.
+func (p part) ofTime() bool { return p.kind >= partDate && p.kind <= partMinute }
+
+// width is the most that a part takes that is not variable.
+func (t *template) width(p part) int {
+	switch {
+	case p.kind == partLiteral:
 		return len(p.text)
-	case partYear:
-		return 4
-	case partHash:
+	case p.kind == partHash && t.ranges:
+		return rangeLen
+	case p.kind == partHash:
 		return hashLen
+	case p.kind == partDate:
+		return len("2006-01-02")
+	case t.ranges:
+		return len(undated)
+	case p.kind == partYear:
+		return 4
 	}
 	return 2
 }
@@ -73,28 +87,53 @@ type template struct {
 	limit    int // longest rendered value
 	usesTime bool
 	variable bool // differs by the message's metadata, besides its time
+	ranges   bool // the name ends with a range of offsets in the place of a hash
 }
 
 // templateParts are the names of the parts that take no key.
-var templateParts = map[string][]part{
-	"date": {
-		{kind: partYear}, {kind: partLiteral, text: "-"}, {kind: partMonth},
-		{kind: partLiteral, text: "-"}, {kind: partDay},
-	},
-	"year":   {{kind: partYear}},
-	"month":  {{kind: partMonth}},
-	"day":    {{kind: partDay}},
-	"hour":   {{kind: partHour}},
-	"minute": {{kind: partMinute}},
-	"route":  {{kind: partRoute}},
-	"feed":   {{kind: partFeed}},
-	"topic":  {{kind: partTopic}},
-	"hash":   {{kind: partHash}},
+var templateParts = map[string]partKind{
+	"date":   partDate,
+	"year":   partYear,
+	"month":  partMonth,
+	"day":    partDay,
+	"hour":   partHour,
+	"minute": partMinute,
+	"route":  partRoute,
+	"feed":   partFeed,
+	"topic":  partTopic,
+	"hash":   partHash,
 }
 
 // parseTemplate parses a path template such as "{date}/{hour}/{route}-{hash}".
 // It appends "-{hash}" to one that has no hash.
 func parseTemplate(text string) (*template, error) {
+	t, err := parseParts(text)
+	if err != nil {
+		return nil, err
+	}
+	if !t.hasHash() {
+		t.parts = append(t.parts, part{kind: partLiteral, text: "-"}, part{kind: partHash})
+	}
+	return t, t.arrange()
+}
+
+// parseRangeTemplate parses the template of a directory such as
+// "{meta.device}/{date}"; the range of offsets is the last segment.
+func parseRangeTemplate(text string) (*template, error) {
+	t, err := parseParts(text)
+	if err != nil {
+		return nil, err
+	}
+	if t.hasHash() {
+		return nil, fmt.Errorf("%q has {hash}, but with exactlyOnce the offsets make the name", text)
+	}
+	t.ranges = true
+	t.parts = append(t.parts, part{kind: partLiteral, text: "/"}, part{kind: partHash})
+	return t, t.arrange()
+}
+
+// parseParts takes a template apart.
+func parseParts(text string) (*template, error) {
 	if text == "" {
 		return nil, errors.New("is empty")
 	}
@@ -125,14 +164,13 @@ func parseTemplate(text string) (*template, error) {
 			t.parts = append(t.parts, part{kind: partMeta, text: key})
 			continue
 		}
-		parts, ok := templateParts[name]
+		kind, ok := templateParts[name]
 		if !ok {
 			return nil, fmt.Errorf("has no part {%s}: there are {date} {year} {month} {day} {hour} {minute} {route} {feed} {topic} {meta.NAME} {hash}", name)
 		}
-		t.parts = append(t.parts, parts...)
+		t.parts = append(t.parts, part{kind: kind})
 	}
-	t.appendHash()
-	return t, t.arrange()
+	return t, nil
 }
 
 // checkLiteral refuses bytes that mean something in paths, URLs or escapes.
@@ -145,14 +183,8 @@ func checkLiteral(s string) error {
 	return nil
 }
 
-// appendHash makes sure that no two objects get the same name.
-func (t *template) appendHash() {
-	for _, p := range t.parts {
-		if p.kind == partHash {
-			return
-		}
-	}
-	t.parts = append(t.parts, part{kind: partLiteral, text: "-"}, part{kind: partHash})
+func (t *template) hasHash() bool {
+	return slices.ContainsFunc(t.parts, func(p part) bool { return p.kind == partHash })
 }
 
 // arrange splits literals at slashes, checks each segment, finds the byte that
@@ -164,7 +196,7 @@ func (t *template) arrange() error {
 		switch {
 		case p.kind != partLiteral:
 			seg = append(seg, p)
-			t.usesTime = t.usesTime || p.kind >= partYear && p.kind <= partMinute
+			t.usesTime = t.usesTime || p.ofTime()
 			t.variable = t.variable || p.kind == partTopic || p.kind == partMeta
 		default:
 			for i, text := range strings.Split(p.text, "/") {
@@ -185,7 +217,7 @@ func (t *template) arrange() error {
 	t.parts, t.limit = nil, maxValueLimit
 	fixed, values := extensionRoom, 0
 	for i, seg := range segments {
-		width, n, err := arrangeSegment(seg)
+		width, n, err := t.arrangeSegment(seg)
 		if err != nil {
 			return err
 		}
@@ -213,7 +245,7 @@ func (t *template) arrange() error {
 }
 
 // arrangeSegment checks one segment and sets the separators in place.
-func arrangeSegment(seg []part) (width, values int, err error) {
+func (t *template) arrangeSegment(seg []part) (width, values int, err error) {
 	if len(seg) == 0 {
 		return 0, 0, errors.New("has an empty segment: it may neither begin nor end with a slash, nor have two in a row")
 	}
@@ -226,7 +258,7 @@ func arrangeSegment(seg []part) (width, values int, err error) {
 	for i := len(seg) - 1; i >= 0; i-- {
 		p := &seg[i]
 		if !p.variable() {
-			width += p.width()
+			width += t.width(*p)
 			continue
 		}
 		values++
@@ -263,7 +295,36 @@ type renderer struct {
 }
 
 // minute is the time of a message as far as a path can show it.
-type minute struct{ year, month, day, hour, minute int }
+type minute struct {
+	year, month, day, hour, minute int
+	none                           bool // there is none
+}
+
+// undated stands for every part of a time that there is not. No time looks like
+// it.
+const undated = "undated"
+
+// append appends a part of the time.
+func (m minute) append(b []byte, kind partKind) []byte {
+	if m.none {
+		return append(b, undated...)
+	}
+	switch kind {
+	case partDate:
+		b = append(appendDigits(b, m.year, 4), '-')
+		b = append(appendDigits(b, m.month, 2), '-')
+		return appendDigits(b, m.day, 2)
+	case partYear:
+		return appendDigits(b, m.year, 4)
+	case partMonth:
+		return appendDigits(b, m.month, 2)
+	case partDay:
+		return appendDigits(b, m.day, 2)
+	case partHour:
+		return appendDigits(b, m.hour, 2)
+	}
+	return appendDigits(b, m.minute, 2)
+}
 
 // render returns m's path with hashMark in place of the hash, valid until the
 // next call. topic stands in for a missing one.
@@ -282,16 +343,8 @@ func (r *renderer) render(m *message.Message, topic string, received time.Time) 
 		switch p.kind {
 		case partLiteral:
 			b = append(b, p.text...)
-		case partYear:
-			b = appendDigits(b, r.minute.year, 4)
-		case partMonth:
-			b = appendDigits(b, r.minute.month, 2)
-		case partDay:
-			b = appendDigits(b, r.minute.day, 2)
-		case partHour:
-			b = appendDigits(b, r.minute.hour, 2)
-		case partMinute:
-			b = appendDigits(b, r.minute.minute, 2)
+		case partDate, partYear, partMonth, partDay, partHour, partMinute:
+			b = r.minute.append(b, p.kind)
 		case partRoute:
 			b = appendEscaped(b, r.route, p.sep, r.limit)
 		case partFeed:
@@ -323,7 +376,8 @@ func (r *renderer) appendMeta(b []byte, p *part, m *message.Message, key, fallba
 
 // minuteOf returns the minute of the message's own time, or of received when it
 // has none that can be read: never of the present, so that a retry makes the
-// same name.
+// same name. With ranges of offsets it is none then: the messages alone make
+// the name, whenever they come.
 func (r *renderer) minuteOf(m *message.Message, received time.Time) minute {
 	text, ok := m.Metadata[feed.MetaTime]
 	if ok && sameMinute(text, r.lastText) {
@@ -337,12 +391,15 @@ func (r *renderer) minuteOf(m *message.Message, received time.Time) minute {
 			}
 		}
 	}
+	if r.ranges {
+		return minute{none: true}
+	}
 	return newMinute(received.UTC())
 }
 
 func newMinute(at time.Time) minute {
 	year, month, day := at.Date()
-	return minute{year, int(month), day, at.Hour(), at.Minute()}
+	return minute{year: year, month: int(month), day: day, hour: at.Hour(), minute: at.Minute()}
 }
 
 // upToMinute is the length of "2006-01-02T15:04:".

@@ -15,8 +15,10 @@ type writer struct {
 	topic    string
 	msgs     []*message.Message
 	down     *latch
-	identity *identity
+	identity *identity // nil when names do not need it
 	failed   []feed.Failure
+	// put takes an object, whose data is valid until it returns.
+	put func(ctx context.Context, path string, data []byte, lines int) error
 }
 
 // write encodes the messages of g, in order, and stores an object whenever one
@@ -33,14 +35,18 @@ func (w *writer) write(ctx context.Context, g group) {
 			return
 		}
 		w.enc.begin(min(hint, limit))
-		w.identity.begin()
+		if w.identity != nil {
+			w.identity.begin()
+		}
 		end, lines, err := start, 0, error(nil)
 		for end < len(g.index) && err == nil && w.enc.size() < limit {
 			var added bool
 			added, err = w.encode(g.index[end])
 			if added {
 				lines++
-				w.identity.add(w.msgs[g.index[end]])
+				if w.identity != nil {
+					w.identity.add(w.msgs[g.index[end]])
+				}
 			}
 			end++
 		}
@@ -73,7 +79,7 @@ func (w *writer) encode(i int) (added bool, err error) {
 	return err == nil, err
 }
 
-// store names the encoded object and makes it durable.
+// store hands over the encoded object.
 func (w *writer) store(ctx context.Context, path string, lines int) error {
 	data, err := w.enc.finish()
 	if err != nil {
@@ -82,9 +88,14 @@ func (w *writer) store(ctx context.Context, path string, lines int) error {
 	if err := w.stopped(ctx); err != nil {
 		return err
 	}
+	return w.put(ctx, path, data, lines)
+}
+
+// commit names an object and makes it durable.
+func (w *writer) commit(ctx context.Context, path string, data []byte, lines int) error {
 	hash := contentHash(data)
 	c := &w.sink.cfg
-	err = commit(ctx, w.sink.store, object{
+	err := commit(ctx, w.sink.store, object{
 		name: nameOf(path, w.identity.name(hash), c.extension()), data: data, hash: hash, messages: lines, mime: c.contentType(),
 	})
 	if err != nil && !feed.IsPermanent(err) && !errors.Is(err, ErrContentMismatch) {
