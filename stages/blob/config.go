@@ -93,7 +93,7 @@ type Config struct {
 	URL              feed.URL      `yaml:"url" doc:"Where to write: file:///directory, or https://ACCOUNT.blob.core.windows.net/CONTAINER, with a SAS as its query or without one to use an identity."`
 	ConnectionString feed.Secret   `yaml:"connectionString" doc:"Connection string of an Azure storage account, instead of url."`
 	Container        string        `yaml:"container" doc:"Container; with url, empty takes it from the URL's path."`
-	Path             string        `yaml:"path" doc:"Template of object names, without extension; parts are {date} {year} {month} {day} {hour} {minute} {route} {feed} {topic} {meta.NAME} {hash}; hive stands for date={date}/hour={hour}/{route}-{hash}."`
+	Path             string        `yaml:"path" doc:"Template of object names, without extension; parts are {date} {year} {month} {day} {hour} {minute} {route} {feed} {topic} {meta.NAME} {hash}; hive stands for date={date}/hour={hour}/{route}-{hash}, with exactlyOnce for date={date}/hour={hour}."`
 	ExactlyOnce      bool          `yaml:"exactlyOnce" doc:"Write each offset of a stream to exactly one object: path then makes the directories of objects, without {hash}, and a checkpoint below .checkpoint keeps how far the route has come."`
 	Format           Format        `yaml:"format" doc:"What an object is: ndjson has a line for each message, parquet a row with columns for the members of a reading."`
 	Compression      Compression   `yaml:"compression" doc:"How objects are compressed, or the columns of Parquet: plain, gzip or zstd."`

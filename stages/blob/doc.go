@@ -98,7 +98,7 @@
 // not have is "undated": the messages alone make the name. The name in the
 // directory is
 //
-//	STREAM-GENERATION-FIRST-LAST-NUMBER.ndjson.gz
+//	STREAM-GENERATION-FIRST-LAST-NUMBER.ndjson.gz (or what the format makes it)
 //
 // with the offsets that the batch covers and the number of the object among
 // those of its directory and batch. The ranges of a generation follow each

@@ -384,3 +384,28 @@ func TestExactlyOnceConfig(t *testing.T) {
 		t.Error("a sink without exactlyOnce has checkpoints")
 	}
 }
+
+// TestParquetExactlyOnce writes ranges as Parquet, in the partitions of hive.
+func TestParquetExactlyOnce(t *testing.T) {
+	st := newFakeStore()
+	s := exactSink(t, st, func(c *Config) { c.Path, c.Format = "hive", FormatParquet })
+	resume(t, s)
+	publish(t, s, rangeOf(0, numbered(0, 3)...))
+	again := exactSink(t, st, func(c *Config) { c.Path, c.Format = "hive", FormatParquet })
+	if r := resume(t, again); r.Committed == nil || r.Committed.Offset != 2 {
+		t.Fatalf("goes on at %+v", r)
+	}
+	publish(t, again, rangeOf(3, numbered(3, 2)...))
+	all := st.texts()
+	for name, rows := range map[string]int{
+		"date=2026-11-21/hour=03/telemetry-1-0-2-1.parquet": 3,
+		"date=2026-11-21/hour=03/telemetry-1-3-4-1.parquet": 2,
+	} {
+		if got := decodeParquet(t, []byte(all[name])); len(got) != rows {
+			t.Errorf("%s has %d rows, want %d", name, len(got), rows)
+		}
+	}
+	if len(all) != 2 {
+		t.Errorf("there are %d objects", len(all))
+	}
+}
