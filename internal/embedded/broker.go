@@ -20,18 +20,30 @@ type Broker struct {
 	close   func() error
 }
 
-// Start returns a broker that listens on a free port of 127.0.0.1. The caller
-// closes it.
-func Start() (*Broker, error) {
+// Start returns a broker that listens on a free port of 127.0.0.1 and lets
+// everybody in. The caller closes it.
+func Start() (*Broker, error) { return start(nil) }
+
+// StartWithTokens is Start for a broker that lets in who shows one of the tokens.
+func StartWithTokens(tokens *Tokens) (*Broker, error) { return start(tokens) }
+
+func start(tokens *Tokens) (*Broker, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("embedded MQTT broker: %w", err)
 	}
 	b := &Broker{server: mqtt.New(options()), address: listener.Addr().String()}
 	b.hold = newHoldBack(b.server)
+	b.hold.everybody = tokens == nil
 	b.close = sync.OnceValue(b.shutDown)
 	if err := b.server.AddHook(b.hold, nil); err != nil {
 		return nil, fmt.Errorf("embedded MQTT broker: %w", closing(err, listener))
+	}
+	if tokens != nil {
+		tokens.server = b.server
+		if err := b.server.AddHook(&doorkeeper{tokens: tokens}, nil); err != nil {
+			return nil, fmt.Errorf("embedded MQTT broker: %w", closing(err, listener))
+		}
 	}
 	if err := b.server.AddListener(listeners.NewNet("loopback", listener)); err != nil {
 		return nil, fmt.Errorf("embedded MQTT broker: %w", closing(err, listener))

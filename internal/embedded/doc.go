@@ -1,12 +1,13 @@
 // Package embedded runs an MQTT 5 broker inside the process, for a demo or a
 // test on a machine that has none.
 //
-// It listens on the loopback interface only, lets everybody in, and keeps
-// nothing when it is closed. Unlike the defaults of the broker that it is made
-// of, it drops no QoS 1 message for a connected subscriber that is slow: the
-// publishers wait, as their publishes are not read and not acknowledged until
-// the subscriber has caught up. A client is never held up by a backlog of its
-// own; two clients that each publish much to the other should use a broker
-// that queues instead. The Receive Maximum of a subscriber is kept for one
-// publisher; several at once may exceed it by one message each.
+// It listens on the loopback interface only, lets everybody in, or only who
+// shows one of the [Tokens] that it is given, and keeps nothing when it is
+// closed. Unlike the defaults of the broker that it is made of, it drops no
+// QoS 1 message for a connected subscriber that is slow: the publishers wait, as
+// their publishes are not read and not acknowledged until the subscriber has
+// caught up. A client is never held up by a backlog of its own; two clients that
+// each publish much to the other should use a broker that queues instead. The
+// Receive Maximum of a subscriber is kept for one publisher; several at once may
+// exceed it by one message each.
 package embedded

@@ -12,11 +12,12 @@ import (
 // publishers wait for it. It is far from the 65535 at which the broker drops.
 const backlog = 2048
 
-// holdBack is the hook that lets everybody in and makes publishers wait for
-// slow subscribers.
+// holdBack is the hook that makes publishers wait for slow subscribers, and lets
+// everybody in unless another hook decides.
 type holdBack struct {
 	mqtt.HookBase
-	server *mqtt.Server
+	server    *mqtt.Server
+	everybody bool // is let in
 
 	waiting  atomic.Int32 // publishers that wait
 	mu       sync.Mutex
@@ -36,7 +37,9 @@ func (h *holdBack) ID() string { return "hold-back" }
 // Provides implements mqtt.Hook.
 func (h *holdBack) Provides(event byte) bool {
 	switch event {
-	case mqtt.OnConnectAuthenticate, mqtt.OnACLCheck, mqtt.OnSessionEstablish, mqtt.OnSessionEstablished,
+	case mqtt.OnConnectAuthenticate:
+		return h.everybody
+	case mqtt.OnACLCheck, mqtt.OnSessionEstablish, mqtt.OnSessionEstablished,
 		mqtt.OnPublish, mqtt.OnQosComplete, mqtt.OnQosDropped, mqtt.OnDisconnect:
 		return true
 	}
