@@ -3,7 +3,6 @@ package mqtt
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"math"
 	"time"
 	"unicode/utf8"
@@ -17,6 +16,7 @@ type Config struct {
 	ClientID       string        `yaml:"clientId" doc:"Client identifier; empty makes one of the route's name and a random suffix, which is new in each process."`
 	Username       string        `yaml:"username" doc:"User name, if the broker wants one and the URL has none."`
 	Password       feed.Secret   `yaml:"password" doc:"Password, read anew at each connect."`
+	Auth           Auth          `yaml:"auth" doc:"Enhanced authentication, such as by a service account token."`
 	TLS            TLSConfig     `yaml:"tls" doc:"Certificates for mqtts; files are read anew at each connect."`
 	QoS            int           `yaml:"qos" doc:"1: done means that the broker has acknowledged the message; 0: done means written to the socket, which is not durable."`
 	Retain         bool          `yaml:"retain" doc:"Whether the broker keeps the last message of each topic for later subscribers."`
@@ -65,27 +65,18 @@ func (c *Config) Validate() error {
 	bad := func(key, problem, remedy string) {
 		errs = append(errs, &feed.ConfigError{Key: key, Problem: problem, Remedy: remedy})
 	}
-	c.validateAddress(bad)
+	c.access(c.ClientID).validate(bad)
 	switch {
 	case c.QoS == 2:
 		bad("qos", "QoS 2 is not offered: its promise ends at the broker and does not survive a resend after a restart, at twice the round trips", "write 1")
 	case c.QoS < 0 || c.QoS > 2:
 		bad("qos", fmt.Sprintf("%d is no QoS", c.QoS), "write 1, or 0 if messages may be lost")
 	}
-	if why := textProblem(c.ClientID); why != "" {
-		bad("clientId", "the client identifier "+why, "use letters, digits and dashes")
-	}
-	if why := textProblem(c.Username); why != "" {
-		bad("username", "the user name "+why, "")
-	}
 	if c.MaxInflight < 1 || c.MaxInflight > maxPacketID {
 		bad("maxInflight", fmt.Sprintf("%d is out of range", c.MaxInflight), "write 1 to 65535")
 	}
 	if c.MaxPacketSize < 0 || c.MaxPacketSize > maxPacket {
 		bad("maxPacketSize", fmt.Sprintf("%v is out of range", c.MaxPacketSize), "write at most 256MiB, or 0 for the broker's limit")
-	}
-	if c.ConnectTimeout <= 0 {
-		bad("connectTimeout", "a connect needs some time", "write a duration such as 10s")
 	}
 	if c.AckTimeout <= 0 {
 		bad("ackTimeout", "an acknowledgement needs some time", "write a duration such as 20s")
@@ -112,30 +103,10 @@ func (c *Config) Validate() error {
 	return errors.Join(errs...)
 }
 
-func (c *Config) validateAddress(bad func(key, problem, remedy string)) {
-	if (c.TLS.CertFile == "") != (c.TLS.KeyFile == "") {
-		bad("tls", "a client certificate needs its key, and a key its certificate", "give both certFile and keyFile, or neither")
-	}
-	if c.URL.IsZero() {
-		bad("url", "no broker given", "write an address such as mqtt://broker:1883")
-		return
-	}
-	a, err := parseAddress(c.URL)
-	if err != nil {
-		// A secret file may be missing where a configuration is only checked.
-		if !errors.As(err, new(*fs.PathError)) {
-			bad("url", err.Error(), "write an address such as mqtt://broker:1883 or mqtts://broker:8883")
-		}
-		return
-	}
-	if !a.tls && c.TLS != (TLSConfig{}) {
-		bad("tls", "certificates are given for a connection without TLS", "write an mqtts:// address, or remove the section")
-	}
-	if a.hasUser && (c.Username != "" || !c.Password.IsZero()) {
-		bad("url", "the URL and the keys username and password both say who connects", "use one of the two")
-	}
-	if !a.hasUser && c.Username == "" && !c.Password.IsZero() {
-		bad("username", "a password is given without a user name", "add the user name")
+func (c *Config) access(clientID string) access {
+	return access{
+		url: c.URL, username: c.Username, password: c.Password, auth: c.Auth, tls: c.TLS,
+		keepAlive: c.KeepAlive, connectTimeout: c.ConnectTimeout, clientID: clientID,
 	}
 }
 

@@ -1,13 +1,9 @@
 package mqtt
 
 import (
-	"bufio"
 	"crypto/tls"
-	"errors"
 	"fmt"
-	"io"
 	"net"
-	"sync"
 	"time"
 
 	"github.com/eclipse/paho.golang/packets"
@@ -21,25 +17,15 @@ const (
 	direct = 16 << 10
 	// keepBuffer is the largest buffer that is kept for the next message.
 	keepBuffer = 1 << 20
-	// farewell is how long a last word to the broker, or from it, may take.
-	farewell = time.Second
 )
 
-var (
-	errClosedByPeer = errors.New("connection lost: the broker closed it")
-	errProtocol     = errors.New("the broker broke the protocol")
-)
-
-// conn is one connection to a broker, from its CONNACK to its end. One caller
-// at a time writes publishes; a reader goroutine takes the acknowledgements,
-// and a watcher goroutine pings and notices a dead peer. Nothing is started,
-// locked or signalled per message.
+// conn is the sink's connection to a broker, from its CONNACK to its end. One
+// caller at a time writes publishes; a reader goroutine takes the
+// acknowledgements, and a watcher goroutine pings and notices a dead peer.
+// Nothing is started, locked or signalled per message.
 type conn struct {
-	nc         net.Conn
-	in         *bufio.Reader
-	broker     limits
-	ackTimeout time.Duration
-	quickAck   func() // may be nil
+	line
+	quickAck func() // may be nil
 	// rests: the reader lets acknowledgements gather. Not so with TLS, where
 	// each is a record of its own and a read returns no more than one.
 	rests bool
@@ -49,25 +35,15 @@ type conn struct {
 	out []byte
 	vec [2][]byte
 
-	writing chan struct{} // 1-buffered: full during each write to nc
-
-	mu       sync.Mutex
+	// Guarded by mu.
 	win      window
 	refusals []refusedPublish
 	progress time.Time // when the broker last acknowledged, or had nothing to
 	first    bool      // it has not acknowledged anything since it had nothing to
-	written  time.Time // when something was last written
-	pings    uint64    // PINGREQs sent
-	pongs    uint64    // PINGRESPs received
-	pinged   time.Time // when the oldest unanswered PINGREQ was sent
 	waiting  bool      // the caller waits until base >= untilBase and pongs >= untilPong
 	until    struct{ base, pongs uint64 }
-	writeErr error
-	err      error // why the connection ended
 
-	wake  chan struct{} // 1-buffered: what the caller waits for is there
-	done  chan struct{} // closed with err set
-	tasks sync.WaitGroup
+	wake chan struct{} // 1-buffered: what the caller waits for is there
 }
 
 // refusedPublish is a PUBACK that said no to message what of the batch.
@@ -77,43 +53,22 @@ type refusedPublish struct {
 	text string
 }
 
-// newConn starts the goroutines of a connection whose CONNACK has been read.
-func newConn(nc net.Conn, in *bufio.Reader, c Config, broker limits) *conn {
-	now := time.Now()
-	_, secure := nc.(*tls.Conn)
-	k := &conn{
-		nc: nc, in: in, broker: broker, ackTimeout: c.AckTimeout,
-		quickAck: quickAcker(nc), rests: !secure,
+// newConn starts the goroutines of a connection.
+func newConn(k *link, c Config) *conn {
+	_, secure := k.nc.(*tls.Conn)
+	o := &conn{
+		quickAck: quickAcker(k.nc), rests: !secure,
 		enc:      newEncoder(c),
 		out:      make([]byte, 0, flushAt+direct),
-		win:      newWindow(min(c.MaxInflight, broker.receiveMaximum)),
-		progress: now, written: now,
-		writing: make(chan struct{}, 1),
-		wake:    make(chan struct{}, 1),
-		done:    make(chan struct{}),
+		win:      newWindow(min(c.MaxInflight, k.granted.receiveMaximum)),
+		progress: time.Now(),
+		wake:     make(chan struct{}, 1),
 	}
-	k.enc.limit(broker.maxPacketSize, "the broker")
-	k.tasks.Go(k.read)
-	k.tasks.Go(k.watch)
-	return k
-}
-
-// fail ends the connection. The first reason stays.
-func (c *conn) fail(err error) {
-	c.mu.Lock()
-	if c.err == nil {
-		c.err = err
-		close(c.done)
-	}
-	c.mu.Unlock()
-	c.nc.Close()
-}
-
-// failure returns why the connection ended, or nil while it lives.
-func (c *conn) failure() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.err
+	o.open(k, c.AckTimeout)
+	o.enc.limit(k.granted.maxPacketSize, "the broker")
+	o.tasks.Go(o.read)
+	o.tasks.Go(func() { o.watch(o.look) })
+	return o
 }
 
 // slowly makes a new connection begin with a single publish in flight.
@@ -138,25 +93,6 @@ func (c *conn) close(err error) {
 	c.tasks.Wait()
 }
 
-// bye tells the broker why the connection ends. It is a courtesy, for which a
-// stuck write is not waited for long.
-func (c *conn) bye(code byte) {
-	patience := time.NewTimer(farewell)
-	defer patience.Stop()
-	select {
-	case c.writing <- struct{}{}:
-	case <-patience.C:
-		return
-	case <-c.done:
-		return
-	}
-	defer func() { <-c.writing }()
-	if c.nc.SetWriteDeadline(time.Now().Add(farewell)) == nil {
-		// Whether it arrives makes no difference.
-		_, _ = c.nc.Write([]byte{packets.DISCONNECT << 4, 1, code})
-	}
-}
-
 // read takes what the broker sends until the connection ends.
 func (c *conn) read() {
 	need := 2
@@ -168,10 +104,7 @@ func (c *conn) read() {
 		p, _ := c.in.Peek(c.in.Buffered()) // cannot fail: it is all there
 		t, err := c.take(p)
 		if err != nil {
-			if errors.Is(err, errProtocol) {
-				c.bye(packets.DisconnectProtocolError)
-			}
-			c.fail(err)
+			c.broken(err)
 			return
 		}
 		_, _ = c.in.Discard(t.used) // cannot fail either
@@ -183,22 +116,6 @@ func (c *conn) read() {
 			c.quickAck()
 		}
 	}
-}
-
-// lost ends the connection after reading failed.
-func (c *conn) lost(err error) {
-	c.mu.Lock()
-	cause := c.writeErr
-	c.mu.Unlock()
-	switch {
-	case cause != nil:
-		err = fmt.Errorf("connection lost: %w", cause)
-	case errors.Is(err, io.EOF):
-		err = errClosedByPeer
-	default:
-		err = fmt.Errorf("connection lost: %w", err)
-	}
-	c.fail(err)
 }
 
 // taken is what take has done, and what is to be done next.
@@ -255,41 +172,26 @@ func (c *conn) take(p []byte) (t taken, err error) {
 
 // packet handles one packet, given its expected first byte and its body.
 func (c *conn) packet(first byte, body []byte) error {
-	switch first {
-	case packets.PUBACK << 4:
-		id, code, text, err := puback(body)
-		if err != nil {
-			return fmt.Errorf("%w: %w", errProtocol, err)
-		}
-		what, ok := c.win.ack(id)
-		if !ok {
-			return fmt.Errorf("%w: PUBACK for packet id %d, which is not in flight", errProtocol, id)
-		}
-		if refused(code) {
-			c.refusals = append(c.refusals, refusedPublish{what, code, text})
-		}
-	case packets.PINGRESP << 4:
-		if c.pongs == c.pings || len(body) != 0 {
-			return fmt.Errorf("%w: PINGRESP without a ping", errProtocol)
-		}
-		if c.pongs++; c.pongs < c.pings {
-			c.pinged = time.Now()
-		}
-	case packets.DISCONNECT << 4:
-		return disconnect(body)
+	if first != packets.PUBACK<<4 {
+		return c.answer(first, body)
+	}
+	id, code, text, err := puback(body)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errProtocol, err)
+	}
+	what, ok := c.win.ack(id)
+	if !ok {
+		return fmt.Errorf("%w: PUBACK for packet id %d, which is not in flight", errProtocol, id)
+	}
+	if refused(code) {
+		c.refusals = append(c.refusals, refusedPublish{what, code, text})
 	}
 	return nil
 }
 
 // expected reports whether a broker may send a packet with such a first byte
 // to a client that only publishes.
-func expected(first byte) bool {
-	switch first {
-	case packets.PUBACK << 4, packets.PINGRESP << 4, packets.DISCONNECT << 4:
-		return true
-	}
-	return false
-}
+func expected(first byte) bool { return first == packets.PUBACK<<4 || answers(first) }
 
 func (c *conn) reached() bool {
 	return c.win.base >= c.until.base && c.pongs >= c.until.pongs
@@ -337,7 +239,7 @@ func (c *conn) send(p, payload []byte, next uint64) (handed bool, err error) {
 	c.mu.Unlock()
 
 	c.writing <- struct{}{}
-	err = c.write(now, p, payload)
+	err = c.writev(now, p, payload)
 	<-c.writing
 	if c.quickAck != nil {
 		c.quickAck() // so that the first PUBACK and those behind it arrive as one
@@ -345,13 +247,12 @@ func (c *conn) send(p, payload []byte, next uint64) (handed bool, err error) {
 	return true, c.unwritten(err)
 }
 
-// write is called with writing held.
-func (c *conn) write(now time.Time, p, payload []byte) error {
-	if err := c.nc.SetWriteDeadline(now.Add(c.ackTimeout)); err != nil {
-		return err
-	}
+// writev is called with writing held.
+func (c *conn) writev(now time.Time, p, payload []byte) error {
 	if payload == nil {
-		_, err := c.nc.Write(p)
+		return c.write(now, p)
+	}
+	if err := c.nc.SetWriteDeadline(now.Add(c.patience)); err != nil {
 		return err
 	}
 	c.vec[0], c.vec[1] = p, payload
@@ -361,94 +262,15 @@ func (c *conn) write(now time.Time, p, payload []byte) error {
 	return err
 }
 
-// unwritten ends the connection after a write failed, and returns why it ended.
-func (c *conn) unwritten(err error) error {
-	if err == nil {
-		return nil
-	}
-	if ne := net.Error(nil); errors.As(err, &ne) && ne.Timeout() {
-		c.fail(fmt.Errorf("the broker has read nothing for %v", c.ackTimeout))
-		return c.failure()
-	}
-	// A broker that closes the connection may have said why: let the reader
-	// find it.
-	c.mu.Lock()
-	c.writeErr = err
-	c.mu.Unlock()
-	if err := c.nc.SetReadDeadline(time.Now().Add(farewell)); err != nil {
-		c.lost(err)
-	}
-	<-c.done
-	return c.failure()
-}
-
-// ping sends a PINGREQ and returns how many PINGRESPs answer it and all before.
-// Without wait it gives up when somebody else is writing: the connection is
-// not idle then.
-func (c *conn) ping(wait bool) (pongs uint64, err error) {
-	if wait {
-		c.writing <- struct{}{}
-	} else {
-		select {
-		case c.writing <- struct{}{}:
-		default:
-			return 0, nil
-		}
-	}
-	now := time.Now()
-	c.mu.Lock()
-	if c.pings == c.pongs {
-		c.pinged = now
-	}
-	c.pings++
-	pongs = c.pings
-	c.written = now
-	c.mu.Unlock()
-	err = c.write(now, []byte{packets.PINGREQ << 4, 0}, nil)
-	<-c.writing
-	return pongs, c.unwritten(err)
-}
-
-// watch pings when the connection is idle and ends it when the broker does not
-// answer.
-func (c *conn) watch() {
-	period := c.ackTimeout
-	if k := c.broker.keepAlive; k > 0 {
-		period = min(period, k)
-	}
-	t := time.NewTicker(max(period/4, time.Millisecond))
-	defer t.Stop()
-	for {
-		select {
-		case <-c.done:
-			return
-		case now := <-t.C:
-			idle, err := c.look(now)
-			if err != nil {
-				c.fail(err)
-				return
-			}
-			if idle {
-				if _, err := c.ping(false); err != nil {
-					return
-				}
-			}
-		}
-	}
-}
-
 // look says whether a ping is due, or why the peer must be taken for dead.
 func (c *conn) look(now time.Time) (idle bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if n := c.win.outstanding(); n > 0 && now.Sub(c.progress) >= c.ackTimeout {
-		return false, fmt.Errorf("no PUBACK for %v with %d publishes outstanding", c.ackTimeout, n)
+	if n := c.win.outstanding(); n > 0 && now.Sub(c.progress) >= c.patience {
+		return false, fmt.Errorf("no PUBACK for %v with %d publishes outstanding", c.patience, n)
 	}
 	if c.pings > c.pongs {
-		if now.Sub(c.pinged) >= c.ackTimeout {
-			return false, fmt.Errorf("no answer to a ping for %v", c.ackTimeout)
-		}
-		return false, nil
+		return false, c.silent(now)
 	}
 	k := c.broker.keepAlive
 	return k > 0 && now.Sub(c.written) >= k/2, nil

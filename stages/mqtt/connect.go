@@ -7,74 +7,89 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"math"
 	"net"
 	"time"
 
 	"github.com/eclipse/paho.golang/packets"
-	"github.com/kraft-edge/datafeed/feed"
 )
 
 // limits is what a CONNACK grants.
 type limits struct {
 	receiveMaximum int
 	maxPacketSize  int
-	keepAlive      time.Duration
-	clientID       string
+	maxQoS         int
+	retain         bool           // retained messages are kept
+	shared         bool           // shared subscriptions are served
+	keepAlive      time.Duration  // 0 is none
+	sessionExpiry  *time.Duration // nil: as asked for
+	sessionPresent bool
+	clientID       string // assigned by the broker
+}
+
+// link is a connection whose CONNACK has been read.
+type link struct {
+	to      address
+	nc      net.Conn
+	in      *bufio.Reader
+	granted limits
+	renewal *renewal
 }
 
 // dialFunc opens a transport connection.
 type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
 
-// connect makes one attempt to open a connection and greet the broker. It
-// reads credentials and certificates anew.
-func connect(ctx context.Context, c Config, clientID string, dial dialFunc) (*conn, error) {
-	a, err := parseAddress(c.URL)
+// connect makes one attempt to open a connection and greet the broker, with a
+// CONNECT that ask completes. It reads credentials and certificates anew.
+func connect(ctx context.Context, a access, ask func(*packets.Connect), dial dialFunc) (*link, error) {
+	to, err := parseAddress(a.url)
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.ConnectTimeout)
+	ctx, cancel := context.WithTimeout(ctx, a.connectTimeout)
 	defer cancel()
-	k, err := a.connect(ctx, c, clientID, dial)
+	k, err := to.connect(ctx, a, ask, dial)
 	if err != nil {
 		if ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
 			err = fmt.Errorf("%w (%w)", err, ctx.Err())
 		}
-		return nil, fmt.Errorf("connect to %s: %w", a, err)
+		return nil, fmt.Errorf("connect to %s: %w", to, err)
 	}
 	return k, nil
 }
 
-func (a address) connect(ctx context.Context, c Config, clientID string, dial dialFunc) (*conn, error) {
-	hello, err := connectPacket(c, a, clientID)
+func (to address) connect(ctx context.Context, a access, ask func(*packets.Connect), dial dialFunc) (*link, error) {
+	hello, err := a.hello(to)
 	if err != nil {
 		return nil, err
 	}
+	ask(hello)
 	var tlsConfig *tls.Config
-	if a.tls {
-		if tlsConfig, err = c.TLS.clientConfig(a.host); err != nil {
+	if to.tls {
+		if tlsConfig, err = a.tls.clientConfig(to.host); err != nil {
 			return nil, err
 		}
 	}
-	nc, err := dial(ctx, a.network, a.dial)
+	nc, err := dial(ctx, to.network, to.dial)
 	if err != nil {
 		return nil, err
 	}
 	stop := context.AfterFunc(ctx, func() { nc.Close() })
-	k, err := greet(ctx, nc, tlsConfig, hello, c)
+	k, err := greet(ctx, nc, tlsConfig, hello)
 	if !stop() && err == nil {
-		// The context ended in the last moment and has closed nc.
-		k.close(ctx.Err())
-		return nil, ctx.Err()
+		err = ctx.Err() // it ended in the last moment and has closed nc
 	}
 	if err != nil {
 		nc.Close()
 		return nil, err
 	}
+	if k.granted.keepAlive < 0 {
+		k.granted.keepAlive = a.keepAlive.Truncate(time.Second)
+	}
+	k.to, k.renewal = to, a.renewal(hello)
 	return k, nil
 }
 
-func greet(ctx context.Context, nc net.Conn, tlsConfig *tls.Config, hello *packets.Connect, c Config) (*conn, error) {
+func greet(ctx context.Context, nc net.Conn, tlsConfig *tls.Config, hello *packets.Connect) (*link, error) {
 	if tlsConfig != nil {
 		t := tls.Client(nc, tlsConfig)
 		if err := t.HandshakeContext(ctx); err != nil {
@@ -94,25 +109,30 @@ func greet(ctx context.Context, nc net.Conn, tlsConfig *tls.Config, hello *packe
 	if err != nil {
 		return nil, fmt.Errorf("read CONNACK: %w", err)
 	}
-	if first == packets.DISCONNECT<<4 {
+	switch first {
+	case packets.DISCONNECT << 4:
 		return nil, disconnect(body)
+	case packets.AUTH << 4:
+		return nil, fmt.Errorf("%w: it asks for further authentication, and %s has one step", errProtocol, serviceAccountToken)
 	}
-	l, err := granted(body, c)
+	l, err := granted(body)
 	if err != nil {
 		return nil, err
 	}
-	return newConn(nc, in, c, l), nil
+	return &link{nc: nc, in: in, granted: l}, nil
 }
 
-// readAnswer reads the CONNACK, or a DISCONNECT, and returns its first byte and
-// a copy of its body.
+// readAnswer reads the CONNACK, or a DISCONNECT or AUTH in its place, and
+// returns its first byte and a copy of its body.
 func readAnswer(in *bufio.Reader) (first byte, body []byte, err error) {
 	for need := 1; ; {
 		p, err := in.Peek(need)
 		if err != nil {
 			return 0, nil, err
 		}
-		if first = p[0]; first != packets.CONNACK<<4 && first != packets.DISCONNECT<<4 {
+		switch first = p[0]; first {
+		case packets.CONNACK << 4, packets.DISCONNECT << 4, packets.AUTH << 4:
+		default:
 			return 0, nil, fmt.Errorf("%w: it answers with a packet of type %d: does it speak MQTT 5?", errProtocol, first>>4)
 		}
 		body, n, more, err := frame(p)
@@ -128,41 +148,9 @@ func readAnswer(in *bufio.Reader) (first byte, body []byte, err error) {
 	}
 }
 
-func connectPacket(c Config, a address, clientID string) (*packets.Connect, error) {
-	p := packets.NewControlPacket(packets.CONNECT).Content.(*packets.Connect)
-	p.ClientID = clientID
-	// A session that outlives the connection would gain a publisher nothing:
-	// the route sends again what was not acknowledged.
-	p.CleanStart = true
-	p.KeepAlive = uint16(c.KeepAlive / time.Second)
-	most, problems := uint32(maxIncoming), byte(1)
-	p.Properties.MaximumPacketSize = &most
-	p.Properties.RequestProblemInfo = &problems
-
-	username, password := a.username, a.password
-	hasUser, hasPassword := a.hasUser, a.hasPass
-	if !hasUser {
-		text, err := c.Password.Reveal()
-		if err != nil {
-			return nil, fmt.Errorf("password: %w", err)
-		}
-		username, password = c.Username, text
-		hasUser, hasPassword = username != "", !c.Password.IsZero()
-	}
-	if why := textProblem(username); why != "" {
-		return nil, errors.New("the user name " + why)
-	}
-	if len(password) > math.MaxUint16 {
-		return nil, errors.New("the password is longer than the 65535 bytes that MQTT takes")
-	}
-	p.Username, p.UsernameFlag = username, hasUser
-	p.Password, p.PasswordFlag = []byte(password), hasPassword
-	return p, nil
-}
-
-// granted reads a CONNACK. What the broker refuses, or grants too little of,
-// is an error that says so.
-func granted(body []byte, c Config) (limits, error) {
+// granted reads a CONNACK. What the broker refuses is an error that says so.
+// A keepAlive below 0 stands for the client's own.
+func granted(body []byte) (limits, error) {
 	var ack packets.Connack
 	ack.Properties = &packets.Properties{}
 	if err := ack.Unpack(bytes.NewBuffer(body)); err != nil {
@@ -179,7 +167,11 @@ func granted(body []byte, c Config) (limits, error) {
 	l := limits{
 		receiveMaximum: maxPacketID,
 		maxPacketSize:  maxPacket,
-		keepAlive:      c.KeepAlive.Truncate(time.Second),
+		maxQoS:         2,
+		retain:         p.RetainAvailable == nil || *p.RetainAvailable != 0,
+		shared:         p.SharedSubAvailable == nil || *p.SharedSubAvailable != 0,
+		keepAlive:      -1,
+		sessionPresent: ack.SessionPresent,
 		clientID:       p.AssignedClientID,
 	}
 	if p.ReceiveMaximum != nil {
@@ -194,12 +186,12 @@ func granted(body []byte, c Config) (limits, error) {
 	if p.ServerKeepAlive != nil {
 		l.keepAlive = time.Duration(*p.ServerKeepAlive) * time.Second
 	}
-	if p.MaximumQOS != nil && int(*p.MaximumQOS) < c.QoS {
-		return limits{}, fmt.Errorf("the broker grants no QoS 1, so nothing sent to it is durable: %w",
-			&feed.ConfigError{Key: "qos", Problem: fmt.Sprintf("the broker's Maximum QoS is %d", *p.MaximumQOS), Remedy: "allow QoS 1 at the broker, or write 0 if messages may be lost"})
+	if p.SessionExpiryInterval != nil {
+		d := time.Duration(*p.SessionExpiryInterval) * time.Second
+		l.sessionExpiry = &d
 	}
-	if p.RetainAvailable != nil && *p.RetainAvailable == 0 && c.Retain {
-		return limits{}, &feed.ConfigError{Key: "retain", Problem: "the broker keeps no retained messages", Remedy: "allow them at the broker, or write false"}
+	if p.MaximumQOS != nil {
+		l.maxQoS = int(*p.MaximumQOS)
 	}
 	return l, nil
 }

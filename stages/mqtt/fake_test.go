@@ -24,6 +24,7 @@ type fakeBroker struct {
 	onConnect func(c *fakeConn, p *packets.Connect) // instead of answering with connack
 	onPublish func(c *fakeConn, p *packets.Publish) // nil: PUBACK at once
 	onPing    func(c *fakeConn)                     // nil: PINGRESP at once
+	onOther   func(c *fakeConn, p packets.Packet)   // nil: nothing else may come
 
 	tasks sync.WaitGroup
 	mu    sync.Mutex
@@ -126,7 +127,11 @@ func (b *fakeBroker) serve(nc net.Conn) {
 		case *packets.Disconnect:
 			c.left = p
 		default:
-			b.t.Errorf("the client sent %v", cp)
+			if b.onOther == nil {
+				b.t.Errorf("the client sent %v", cp)
+				return
+			}
+			b.onOther(c, cp.Content)
 		}
 	}
 }

@@ -27,7 +27,8 @@ func FuzzTake(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, p []byte) {
 		const inFlight = 5
-		c := &conn{win: newWindow(8), wake: make(chan struct{}, 1), pings: 1}
+		c := &conn{win: newWindow(8), wake: make(chan struct{}, 1)}
+		c.pings = 1
 		for n := range uint64(inFlight) {
 			c.win.set(n, int(n))
 		}
@@ -52,8 +53,8 @@ func FuzzConnack(f *testing.F) {
 	f.Add([]byte{0, 0, 6, 0x21, 0, 20, 0x22, 0, 10})
 	f.Add([]byte{0, 0x87, 3, 0x1f, 0, 0})
 	f.Fuzz(func(t *testing.T, body []byte) {
-		l, err := granted(body, DefaultConfig())
-		if err == nil && (l.receiveMaximum < 1 || l.receiveMaximum > maxPacketID || l.maxPacketSize < 1 || l.keepAlive < 0) {
+		l, err := granted(body)
+		if err == nil && (l.receiveMaximum < 1 || l.receiveMaximum > maxPacketID || l.maxPacketSize < 1 || l.keepAlive < -1) {
 			t.Fatalf("granted %+v", l)
 		}
 	})

@@ -8,8 +8,8 @@ import (
 
 // ReasonError is a refusal that the broker gave a reason code for.
 type ReasonError struct {
-	// Packet is the kind of packet that bore it: "CONNACK", "PUBACK" or
-	// "DISCONNECT".
+	// Packet is the kind of packet that bore it: "CONNACK", "PUBACK", "SUBACK",
+	// "AUTH" or "DISCONNECT".
 	Packet string
 	// Code is the reason code of MQTT 5.0 §2.4.
 	Code byte

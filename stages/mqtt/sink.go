@@ -176,7 +176,7 @@ func (s *Sink) connection(ctx context.Context) (*conn, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.closing, cancel)()
-	c, err := connect(ctx, s.config, s.clientID, s.dial)
+	c, err := s.connect(ctx)
 	if err != nil {
 		if s.closing.Err() != nil {
 			return nil, ErrClosed
