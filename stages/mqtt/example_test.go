@@ -35,3 +35,13 @@ func ExampleSink() {
 	fmt.Println(sink.PublishBatch(context.Background(), feed.NewBatch(m)))
 	// Output: connect to mqtt://127.0.0.1:1: dial tcp 127.0.0.1:1: connect: connection refused
 }
+
+func ExampleSourceConfig_Validate() {
+	c := mqtt.DefaultSourceConfig()
+	c.URL = feed.NewURL("mqtt://broker:1883")
+	c.Topics = []string{"plant/#/temperature"}
+	fmt.Println(c.Validate())
+	// Output:
+	// clientId: is missing, and the broker keeps messages for a client only by its name (write a name that stays the same after a restart and that no other process has, such as feed-${HOSTNAME})
+	// topics[0]: the filter "plant/#/temperature" has a # that is not its last level (write a filter such as plant/+/temperature or plant/#)
+}

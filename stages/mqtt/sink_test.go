@@ -570,8 +570,12 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-func TestFactory(t *testing.T) {
-	f := Factories()[0]
+func TestFactories(t *testing.T) {
+	registry, err := feed.NewRegistry(Factories()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, _ := registry.Lookup(feed.KindSink, "mqtt")
 	c := f.NewConfig().(*Config)
 	c.URL = feed.NewURL("mqtt://127.0.0.1:1")
 	s, err := f.Sink(c, feed.StageEnv{})
@@ -584,5 +588,20 @@ func TestFactory(t *testing.T) {
 	c.QoS = 2
 	if s, err := f.Sink(c, feed.StageEnv{}); err == nil || s != nil {
 		t.Errorf("QoS 2: %v, %v", s, err)
+	}
+
+	f, _ = registry.Lookup(feed.KindSource, "mqtt")
+	sc := f.NewConfig().(*SourceConfig)
+	sc.URL, sc.ClientID, sc.Topics = c.URL, "consumer", []string{"#"}
+	source, err := f.Source(sc, feed.StageEnv{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := source.Close(); err != nil { // before use
+		t.Fatal(err)
+	}
+	sc.ClientID = ""
+	if source, err := f.Source(sc, feed.StageEnv{}); err == nil || source != nil {
+		t.Errorf("no clientId: %v, %v", source, err)
 	}
 }
