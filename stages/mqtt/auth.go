@@ -33,7 +33,7 @@ const (
 	// serviceAccountToken is the Authentication Method in packets.
 	serviceAccountToken = "K8S-SAT"
 	// projectedToken is where the token of a pod is mounted by convention.
-	projectedToken = "/var/run/secrets/tokens/broker-sat"
+	projectedToken = "/var/run/secrets/tokens/broker-sat" //nolint:gosec // G101: a path and no secret
 	// maxToken is the largest Authentication Data.
 	maxToken = 1<<16 - 1
 )

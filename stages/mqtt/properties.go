@@ -54,7 +54,7 @@ func eachProperty(p []byte, visit func(id byte, name, value []byte)) error {
 		id := p[0]
 		p = p[1:]
 		var name, value []byte
-		ok := true
+		var ok bool
 		switch id {
 		case propPayloadFormat:
 			value, p, ok = cutBytes(p, 1)

@@ -75,6 +75,8 @@ type oneAtATime struct {
 
 	mu   sync.Mutex
 	held map[chan struct{}]bool
+
+	forwarding sync.WaitGroup
 }
 
 func (o *oneAtATime) acquire(topic string) {
@@ -118,7 +120,7 @@ func (o *oneAtATime) Subscribe(ctx context.Context, topic string) (<-chan *messa
 		return nil, err
 	}
 	out := make(chan *message.Message)
-	go func() {
+	o.forwarding.Go(func() {
 		defer close(out)
 		for m := range in {
 			o.after.wait(m.UUID)
@@ -127,12 +129,13 @@ func (o *oneAtATime) Subscribe(ctx context.Context, topic string) (<-chan *messa
 			case <-m.Context().Done():
 			}
 		}
-	}()
+	})
 	return out, nil
 }
 
 func (o *oneAtATime) Close() error {
 	err := o.source.Close()
+	o.forwarding.Wait()
 	o.release()
 	return err
 }

@@ -21,7 +21,7 @@ func grants(i int, filter string, code byte, text string) error {
 		}
 	}
 	reason := &ReasonError{Packet: "SUBACK", Code: code, Text: bounded(text)}
-	remedy := ""
+	var remedy string
 	switch code {
 	case 0x87:
 		remedy = "allow this client to subscribe to the filter at the broker, or change the filter"
