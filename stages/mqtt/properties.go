@@ -111,7 +111,7 @@ func fill(m *message.Message, d *delivery) {
 		case propMessageExpiry:
 			m.Metadata[HeaderMessageExpiry] = strconv.FormatUint(uint64(binary.BigEndian.Uint32(value)), 10)
 		case propUser:
-			header(m, string(name), string(value))
+			header(m, name, string(value))
 		}
 	})
 	if err != nil {
@@ -125,16 +125,18 @@ func fill(m *message.Message, d *delivery) {
 const HeaderMessageExpiry = "message-expiry"
 
 // header takes a user property over. The last one of a name counts.
-func header(m *message.Message, name, value string) {
+func header(m *message.Message, name []byte, value string) {
 	switch {
-	case name == propMessageID:
+	case string(name) == propMessageID: // a comparison copies nothing
 		m.UUID = value
-	case name == feed.MetaTime:
+	case string(name) == feed.MetaTime:
 		if t, err := time.Parse(time.RFC3339Nano, value); err == nil {
 			m.Metadata[feed.MetaTime] = t.UTC().Format(time.RFC3339Nano)
 		}
-	case !feed.ReservedMetadata(name):
-		m.Metadata[name] = value
+	default:
+		if name := string(name); !feed.ReservedMetadata(name) {
+			m.Metadata[name] = value
+		}
 	}
 }
 
