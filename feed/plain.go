@@ -181,12 +181,9 @@ func (p *plainSubscription) Close() error {
 // describeMessage is the Original of a message that is known by nothing but
 // its Watermill form: its UUID and its metadata.
 func describeMessage(uuid string, payload message.Payload, metadata message.Metadata, origin string) (Original, error) {
-	properties, err := json.Marshal(struct {
-		UUID     string           `json:"uuid,omitempty"`
-		Metadata message.Metadata `json:"metadata,omitempty"`
-	}{uuid, metadata})
+	properties, err := json.Marshal(watermillProperties{uuid, metadata})
 	if err != nil {
 		return Original{}, fmt.Errorf("describe: %w", err)
 	}
-	return Original{Payload: payload, Format: "watermill", Properties: properties, Origin: origin}, nil
+	return Original{Payload: payload, Format: FormatWatermill, Properties: properties, Origin: origin}, nil
 }

@@ -74,7 +74,6 @@ func (s *Sink) publish(ctx context.Context, messages []*message.Message, topic f
 	// What AMQP cannot carry is known without a broker.
 	run := make([]*outgoing, 0, len(messages))
 	all := make([]outgoing, len(messages))
-	failed := &feed.BatchError{}
 	results := make([]error, len(messages))
 	for i, m := range messages {
 		o := &all[i]
@@ -104,6 +103,12 @@ func (s *Sink) publish(ctx context.Context, messages []*message.Message, topic f
 	for _, o := range run {
 		results[o.index] = o.err
 	}
+	return batchError(results)
+}
+
+// batchError returns the errors of messages, in their order, as one of their batch.
+func batchError(results []error) error {
+	failed := &feed.BatchError{}
 	for i, err := range results {
 		if err != nil {
 			failed.Add(i, err)

@@ -13,10 +13,6 @@ import (
 	"github.com/kraft-edge/datafeed/feed"
 )
 
-// format names the form of [feed.Original.Properties]: a JSON object with the
-// keys routingKey and time.
-const format = "generate"
-
 // subscription is one period of consuming. Its fields are guarded by the
 // source's mutex.
 type subscription struct {
@@ -162,14 +158,11 @@ func (u *subscription) Describe(tag uint64) (feed.Original, error) {
 		return feed.Original{}, fmt.Errorf("generate: describe: tag %d is not unsettled", tag)
 	}
 	it := &u.out[i].item
-	properties, err := json.Marshal(struct {
-		RoutingKey string `json:"routingKey"`
-		Time       string `json:"time"`
-	}{it.key, it.time})
+	described, err := json.Marshal(properties{it.uuid, it.key, it.time})
 	if err != nil {
 		return feed.Original{}, fmt.Errorf("generate: describe: %w", err)
 	}
-	return feed.Original{Payload: it.payload, Format: format, Properties: properties, Origin: "generator of site " + u.source.config.Site}, nil
+	return feed.Original{Payload: it.payload, Format: Format, Properties: described, Origin: "generator of site " + u.source.config.Site}, nil
 }
 
 // Close implements [feed.Subscription].
