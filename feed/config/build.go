@@ -85,12 +85,8 @@ func (b *builder) route(r *Route) (feed.Route, error) {
 		return out, b.failed(r.Source, err)
 	}
 	b.made = append(b.made, out.Source)
-	for _, t := range r.Transforms {
-		f, err := t.factory.Transform(t.Config, b.env(r, t))
-		if err != nil {
-			return out, b.failed(t, err)
-		}
-		out.Transforms = append(out.Transforms, feed.Transform{Name: t.Name, Func: f})
+	if out.Transforms, err = b.transforms(r); err != nil {
+		return out, err
 	}
 	sinks := make([]message.Publisher, 0, len(r.Sink))
 	for _, s := range r.Sink {
@@ -105,6 +101,18 @@ func (b *builder) route(r *Route) (feed.Route, error) {
 		out.Sink = feed.All(sinks...)
 	}
 	return out, nil
+}
+
+func (b *builder) transforms(r *Route) ([]feed.Transform, error) {
+	var made []feed.Transform
+	for _, t := range r.Transforms {
+		f, err := t.factory.Transform(t.Config, b.env(r, t))
+		if err != nil {
+			return nil, b.failed(t, err)
+		}
+		made = append(made, feed.Transform{Name: t.Name, Func: f})
+	}
+	return made, nil
 }
 
 func (b *builder) env(r *Route, s Stage) feed.StageEnv {

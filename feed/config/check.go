@@ -20,15 +20,7 @@ func (d *decoder) check(c *Config, root *yaml.Node) {
 	if c.DrainTimeout <= 0 {
 		bad("drainTimeout", "must be above 0", "write a duration such as 20s")
 	}
-	if c.Quarantine.MaxBytes < feed.MiB {
-		bad("quarantine.maxBytes", "must be at least 1MiB", "")
-	}
-	if c.Quarantine.MaxMessages < 1 {
-		bad("quarantine.maxMessages", "must be at least 1", "")
-	}
-	if e, ok := find(root, "quarantine"); ok && c.Quarantine.Path == "" && len(resolve(e.value).Content) > 0 {
-		bad("quarantine", "has no path", "write path: and the file that is to hold it")
-	}
+	d.checkQuarantine(c.Quarantine, root, bad)
 	d.checkAdmin(c.Admin, root, bad)
 	if d.registry == nil {
 		return
@@ -43,7 +35,8 @@ func (d *decoder) check(c *Config, root *yaml.Node) {
 	}
 	d.checkCycles(c.Routes)
 	d.checkShared(c.Routes)
-	if e, ok := find(root, "routes"); ok && c.Quarantine.Path == "" {
+	d.checkTests(c)
+	if e, ok := find(root, "routes"); ok && c.Quarantine.Off() {
 		d.warn(e.key, "quarantine", "there is none: the first message that can never be delivered pauses its route", "write quarantine: {path: …}")
 	}
 }

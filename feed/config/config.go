@@ -16,18 +16,12 @@ type Config struct {
 	Log          Log           `yaml:"log" doc:"What is logged, to standard error."`
 	DrainTimeout time.Duration `yaml:"drainTimeout" doc:"How long a stopping feed finishes what is in flight before it gives it back to its sources."`
 	Routes       Routes        `yaml:"routes" doc:"The routes by name. Each leads from one source through transforms to one sink."`
+	Tests        []Test        `yaml:"tests" doc:"What feed test checks: messages that the transforms of a route get, and what must become of them."`
 
 	// Warnings are doubts about the file that do not keep it from running.
 	Warnings []Problem `yaml:"-"`
 
 	file string
-}
-
-// Quarantine says where messages go that can never be delivered.
-type Quarantine struct {
-	Path        string    `yaml:"path" doc:"File that holds the quarantine, on a local disk that survives restarts; it and its folder are created when missing."`
-	MaxBytes    feed.Size `yaml:"maxBytes" doc:"Most bytes that the quarantine holds; when it is full, routes that need it pause."`
-	MaxMessages int       `yaml:"maxMessages" doc:"Most messages that the quarantine holds; when it is full, routes that need it pause."`
 }
 
 // Admin configures the HTTP server for health, metrics and status.
@@ -129,7 +123,7 @@ type Sinks []Stage
 func DefaultConfig() Config {
 	return Config{
 		Name:         "feed",
-		Quarantine:   Quarantine{MaxBytes: feed.GiB, MaxMessages: 1_000_000},
+		Quarantine:   defaultQuarantine(),
 		Admin:        Admin{Address: "127.0.0.1:8686"},
 		Log:          Log{Format: LogText, Level: LogInfo},
 		DrainTimeout: 20 * time.Second,

@@ -25,6 +25,7 @@ type decoder struct {
 	file      string
 	registry  *feed.Registry
 	lookupEnv func(string) (string, bool)
+	onlyTests bool // sources and sinks are left out
 
 	problems []Problem
 	warnings []Problem
@@ -42,6 +43,8 @@ var (
 	stageType    = reflect.TypeFor[Stage]()
 	sinksType    = reflect.TypeFor[Sinks]()
 	routesType   = reflect.TypeFor[Routes]()
+	jsonType     = reflect.TypeFor[JSON]()
+	positionType = reflect.TypeFor[Position]()
 )
 
 // problem records what is wrong at n.
@@ -107,6 +110,9 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, key string, depth int) {
 	case routesType:
 		d.routes(n, v.Addr().Interface().(*Routes), key, depth)
 		return
+	case jsonType:
+		v.SetBytes(d.json(n, key, depth))
+		return
 	}
 	if scalar(v.Type()) {
 		if text, shown, ok := d.text(n, v.Type(), key); ok {
@@ -158,7 +164,10 @@ func (d *decoder) structure(n *yaml.Node, v reflect.Value, key string, depth int
 	if len(fields) > 0 {
 		example = "{" + fields[0].name + ": …}"
 	}
-	es, _ := d.entries(n, key, example)
+	es, ok := d.entries(n, key, example)
+	if at := v.FieldByName("At"); ok && at.IsValid() && at.Type() == positionType {
+		at.Set(reflect.ValueOf(Position{n.Line, n.Column}))
+	}
 	for _, e := range es {
 		i := slices.IndexFunc(fields, func(f field) bool { return f.name == e.name })
 		if i < 0 {

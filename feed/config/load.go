@@ -35,16 +35,23 @@ func LoadSettings(path string) (*Config, error) {
 // returned as one *[Error]. It reads the files that ${file:…} names, and does
 // no other I/O. Without a registry it leaves the routes alone.
 func Parse(filename string, data []byte, registry *feed.Registry, lookupEnv func(string) (string, bool)) (*Config, error) {
-	root, bad := parseDocument(filename, data)
+	return (&decoder{file: filename, registry: registry, lookupEnv: lookupEnv}).parse(data)
+}
+
+// parse decodes and checks data.
+func (d *decoder) parse(data []byte) (*Config, error) {
+	root, bad := parseDocument(d.file, data)
 	if bad != nil {
 		return nil, &Error{Problems: []Problem{*bad}}
 	}
 	c := DefaultConfig()
-	c.file = filename
-	d := &decoder{file: filename, registry: registry, lookupEnv: lookupEnv}
+	c.file = d.file
 	if root = resolve(root); isNull(root) {
 		d.problem(root, "", "the file is empty", "write at least routes: with one route")
 	} else {
+		if d.onlyTests {
+			root = forTests(root)
+		}
 		d.value(root, reflect.ValueOf(&c).Elem(), "", 0)
 		d.check(&c, root)
 	}

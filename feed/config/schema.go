@@ -92,6 +92,8 @@ func (s *schemer) value(v reflect.Value, f field, depth int) map[string]any {
 		return s.sinks()
 	case reflect.TypeFor[[]Stage]():
 		return map[string]any{"type": []string{"array", "null"}, "items": s.stage(feed.Kind(f.tag.Get("stage")))}
+	case jsonType:
+		return map[string]any{}
 	case secretType:
 		return map[string]any{"type": "string", "pattern": `^$|` + aReference}
 	case urlType:

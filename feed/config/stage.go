@@ -90,7 +90,7 @@ func (d *decoder) sinks(e entry, out *Sinks, key string, depth int) {
 // stage decodes a mapping of one key, the stage's name, to its settings.
 func (d *decoder) stage(e entry, s *Stage, kind feed.Kind, key string, depth int) {
 	n := resolve(e.value)
-	if !d.affordable(n, key, depth) {
+	if !d.affordable(n, key, depth) || d.onlyTests && kind != feed.KindTransform {
 		return
 	}
 	factories := d.registry.Factories(kind)
