@@ -3,10 +3,12 @@
 //	feed run FILE              run a feed until SIGTERM or SIGINT
 //	feed demo                  run the main job with a private RabbitMQ and show what arrived
 //	feed lint FILE...          check files without running them
+//	feed test FILE...          run the tests in files: messages through the transforms, without servers
 //	feed status                show what a running feed does
 //	feed stages [NAME]         list the stages, or the settings of one
 //	feed schema                print a JSON Schema of the file for editors
-//	feed quarantine ls|show    look at messages that could not be delivered
+//	feed quarantine ls|show|replay|export|purge|audit
+//	                           deal with messages that could not be delivered
 //	feed version               print version and build
 //
 // # Exit codes

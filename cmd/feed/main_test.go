@@ -82,7 +82,7 @@ func fillQuarantine(ts *testscript.TestScript, neg bool, args []string) {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	ts.Check(q.Put(ctx, []feed.QuarantineItem{
 		{
-			Original: feed.Original{Payload: []byte(`{"value": 1}`), Format: "amqp-0-9-1", Properties: []byte(`{"routingKey":"telemetry.a"}`), Origin: "queue telemetry"},
+			Original: feed.Original{Payload: []byte(`{"value": 1}`), Format: "amqp-0-9-1", Properties: []byte(`{"exchange":"telemetry","routingKey":"telemetry.a"}`), Origin: "queue telemetry"},
 			Route:    "telemetry", Stage: "bridge", Reason: "no rule matches telemetry.a", Time: at,
 		},
 		{

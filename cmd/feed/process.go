@@ -77,11 +77,14 @@ func listenAdmin(ctx context.Context, cfg *config.Config) (net.Listener, func(),
 
 // openQuarantine opens the quarantine, if there is one.
 func openQuarantine(ctx context.Context, cfg *config.Config, logger *slog.Logger) (feed.Quarantine, func(), error) {
-	if cfg.Quarantine.Path == "" {
+	if cfg.Quarantine.Off() {
 		return nil, func() {}, nil
 	}
+	place := placeOf(cfg.Quarantine)
 	q, err := quarantine.Open(ctx, quarantine.Config{
-		Path: cfg.Quarantine.Path, MaxBytes: cfg.Quarantine.MaxBytes, MaxMessages: int64(cfg.Quarantine.MaxMessages),
+		Path: place.Path, Postgres: place.Postgres,
+		MaxBytes: cfg.Quarantine.MaxBytes, MaxMessages: int64(cfg.Quarantine.MaxMessages),
+		Retention: quarantine.Retention(cfg.Quarantine.Retention), Logger: logger,
 	})
 	if err != nil {
 		return nil, nil, err

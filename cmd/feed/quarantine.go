@@ -1,14 +1,14 @@
 package main
 
 import (
-	"context"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -20,54 +20,45 @@ import (
 	"github.com/kraft-edge/datafeed/stages/quarantine"
 )
 
+const quarantineHelp = `Messages that can never be delivered stand in the quarantine, as they came, with
+the reason. Once the reason is gone, replay sends them again; purge removes what
+is done. All of it works while the feed runs.
+
+  feed quarantine ls --config feed.yaml
+  feed quarantine replay feed.yaml --route telemetry
+  feed quarantine purge --config feed.yaml --all`
+
 func (c *cli) quarantineCommand() *cobra.Command {
-	var db, file string
 	cmd := &cobra.Command{
 		Use:   "quarantine",
-		Short: "Look at messages that could not be delivered",
+		Short: "Deal with messages that could not be delivered",
+		Long:  quarantineHelp,
 		Args:  knownCommand,
 		RunE:  showHelp,
 	}
-	cmd.PersistentFlags().StringVar(&db, "db", "", "file of the quarantine")
-	cmd.PersistentFlags().StringVar(&file, "config", "", "configuration that names the quarantine")
-	cmd.MarkFlagsMutuallyExclusive("db", "config")
-	open := func(ctx context.Context) (*quarantine.Reader, error) {
-		path := db
-		switch {
-		case db == "" && file == "":
-			return nil, errors.New("say where the quarantine is: --db PATH or --config FILE")
-		case file != "":
-			cfg, err := config.LoadSettings(file)
-			if err != nil {
-				return nil, err
-			}
-			if path = cfg.Quarantine.Path; path == "" {
-				return nil, fmt.Errorf("%s has no quarantine: write quarantine: {path: …}", file)
-			}
-		}
-		r, err := quarantine.OpenReadOnly(ctx, path)
-		if errors.Is(err, fs.ErrNotExist) {
-			err = fmt.Errorf("there is no quarantine file %s yet: nothing was quarantined, or the feed has never run here", path)
-		}
-		return r, failed(err)
-	}
-	cmd.AddCommand(c.quarantineList(open), c.quarantineShow(open))
+	cmd.AddCommand(c.quarantineList(), c.quarantineShow(), c.quarantineReplay(), c.quarantineExport(), c.quarantinePurge(), c.quarantineAudit())
 	return cmd
 }
 
-type openQuarantineFunc func(context.Context) (*quarantine.Reader, error)
-
-func (c *cli) quarantineList(open openQuarantineFunc) *cobra.Command {
+func (c *cli) quarantineList() *cobra.Command {
 	var (
-		q      quarantine.Query
+		where  location
+		sel    selection
 		asJSON bool
+		state  string
+		limit  int
 	)
 	cmd := &cobra.Command{
 		Use:   "ls",
-		Short: "List the messages, the newest first",
+		Short: "List the messages, the newest first; with --after an id or a time the oldest first",
 		Args:  arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			r, err := open(cmd.Context())
+			q := sel.query()
+			q.Limit, q.State = limit, quarantine.State(state)
+			if err := knownState(q.State); err != nil {
+				return err
+			}
+			r, err := where.reader(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -94,20 +85,28 @@ func (c *cli) quarantineList(open openQuarantineFunc) *cobra.Command {
 			return failed(writeItems(c.stdout, items, all, bytes))
 		},
 	}
-	cmd.Flags().StringVar(&q.Route, "route", "", "only messages of this route")
-	cmd.Flags().StringVar(&q.Stage, "stage", "", "only messages that this stage gave up")
-	cmd.Flags().IntVar(&q.Limit, "limit", quarantine.DefaultLimit, "most messages to list")
-	cmd.Flags().Int64Var(&q.Before, "before", 0, "only messages with a smaller id, to go on where a list has ended")
+	where.register(cmd)
+	sel.register(cmd)
+	cmd.Flags().StringVar(&state, "state", "", "only messages that are "+strings.Join(quarantine.State("").Values(), ", "))
+	cmd.Flags().IntVar(&limit, "limit", quarantine.DefaultLimit, "most messages to list")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
 
+// knownState refuses a state that does not exist.
+func knownState(s quarantine.State) error {
+	if s == "" || slices.Contains(s.Values(), string(s)) {
+		return nil
+	}
+	return fmt.Errorf("--state %q is unknown: %s", oneLine(string(s), 60), config.DidYouMean(string(s), s.Values()))
+}
+
 // writeItems prints a list for people.
 func writeItems(w io.Writer, items []quarantine.Item, all int64, bytes feed.Size) error {
-	rows := [][]string{{"ID", "TIME", "ROUTE", "STAGE", "SIZE", "REASON"}}
+	rows := [][]string{{"ID", "TIME", "ROUTE", "STAGE", "SIZE", "STATE", "REASON"}}
 	for _, it := range items {
 		rows = append(rows, []string{
-			strconv.FormatInt(it.ID, 10), it.Time.UTC().Format(time.RFC3339), it.Route, it.Stage, strconv.FormatInt(it.PayloadBytes, 10) + "B", it.Reason,
+			strconv.FormatInt(it.ID, 10), it.Time.UTC().Format(time.RFC3339), it.Route, it.Stage, strconv.FormatInt(it.PayloadBytes, 10) + "B", stateOf(it), it.Reason,
 		})
 	}
 	if err := writeTable(w, rows); err != nil {
@@ -117,7 +116,19 @@ func writeItems(w io.Writer, items []quarantine.Item, all int64, bytes feed.Size
 	return err
 }
 
-func (c *cli) quarantineShow(open openQuarantineFunc) *cobra.Command {
+// stateOf says what was done with a message.
+func stateOf(it quarantine.Item) string {
+	switch {
+	case !it.Replayed.IsZero():
+		return string(quarantine.StateReplayed)
+	case !it.Exported.IsZero():
+		return string(quarantine.StateExported)
+	}
+	return string(quarantine.StateWaiting)
+}
+
+func (c *cli) quarantineShow() *cobra.Command {
+	var where location
 	var asJSON, raw bool
 	cmd := &cobra.Command{
 		Use:   "show ID",
@@ -128,7 +139,7 @@ func (c *cli) quarantineShow(open openQuarantineFunc) *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("%q is no id: feed quarantine ls shows them", oneLine(args[0], 60))
 			}
-			r, err := open(cmd.Context())
+			r, err := where.reader(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -147,6 +158,7 @@ func (c *cli) quarantineShow(open openQuarantineFunc) *cobra.Command {
 			}
 		},
 	}
+	where.register(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON; the payload in base64")
 	cmd.Flags().BoolVar(&raw, "raw", false, "print the payload and nothing else")
 	cmd.MarkFlagsMutuallyExclusive("json", "raw")
@@ -161,6 +173,14 @@ func writeItem(w io.Writer, it quarantine.Item) error {
 	} {
 		if _, err := fmt.Fprintf(w, "%-8s %s\n", line[0], oneLine(line[1], 10_000)); err != nil {
 			return err
+		}
+	}
+	for _, m := range []struct {
+		what string
+		quarantine.Mark
+	}{{"replayed", it.Replayed}, {"exported", it.Exported}} {
+		if !m.IsZero() {
+			fmt.Fprintf(w, "%-8s %s to %s\n", m.what, m.Time.UTC().Format(time.RFC3339), oneLine(m.To, 10_000))
 		}
 	}
 	if len(it.Properties) > 0 {
@@ -211,14 +231,30 @@ type itemInfo struct {
 	Origin     string          `json:"origin"`
 	Format     string          `json:"format"`
 	Size       int64           `json:"size"`
+	Replayed   *markInfo       `json:"replayed,omitempty"`
+	Exported   *markInfo       `json:"exported,omitempty"`
 	Properties json.RawMessage `json:"properties,omitempty"`
 	Payload    []byte          `json:"payload,omitempty"`
+}
+
+// markInfo is what --json prints of what was done with a message.
+type markInfo struct {
+	Time time.Time `json:"time"`
+	To   string    `json:"to"`
+}
+
+func newMarkInfo(m quarantine.Mark) *markInfo {
+	if m.IsZero() {
+		return nil
+	}
+	return &markInfo{m.Time, m.To}
 }
 
 func newItemInfo(it quarantine.Item) itemInfo {
 	info := itemInfo{
 		ID: it.ID, UUID: it.UUID, Time: it.Time, Route: it.Route, Stage: it.Stage, Reason: it.Reason,
 		Origin: it.Origin, Format: it.Format, Size: it.PayloadBytes, Payload: it.Payload,
+		Replayed: newMarkInfo(it.Replayed), Exported: newMarkInfo(it.Exported),
 	}
 	if json.Valid(it.Properties) {
 		info.Properties = it.Properties

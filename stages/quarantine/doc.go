@@ -1,5 +1,6 @@
 // Package quarantine keeps messages that can never be delivered in a SQLite
-// file, so that they can be listed, shown and replayed.
+// file or a PostgreSQL database, so that they can be listed, shown, replayed,
+// exported and removed.
 //
 // # Terms
 //
@@ -8,28 +9,49 @@
 // with the route and the stage that gave it up, the reason and the time. Each
 // item is one row of the table "quarantine":
 //
-//	id, uuid, created_at, route, stage, reason, origin, format, payload, properties, bytes
+//	id, uuid, created_at, route, stage, reason, origin, format, payload, properties, bytes, replayed, exported
 //
 // Ids increase in the order in which items were stored and are never used
 // again. The rows are written by watermill-sql's Publisher through a schema of
-// this package, in one transaction with the check of the bounds.
+// this package, in one transaction with the check of the bounds. PostgreSQL
+// cannot hold texts that are not UTF-8 or have zero bytes: there they stand as
+// "base64:" and their base64.
+//
+// The table "quarantine_audit" has an entry for each replay, export and purge,
+// and one a day for what retention has removed. An item's columns replayed and
+// exported name the entry of the run that did it last, or are 0.
 //
 // # Promises
 //
 // [Store.Put] stores all of its items or none, and returns nil only after the
-// operating system has been told to write them through to the disk (SQLite's
-// write-ahead log with synchronous=FULL): they survive a killed process and a
-// power loss. When an error leaves it open whether they were stored, storing
-// them again makes a second row; nothing is lost.
+// database has written them through to the disk (SQLite's write-ahead log with
+// synchronous=FULL, PostgreSQL with synchronous_commit=on): they survive a
+// killed process and a power loss, as far as PostgreSQL's own settings (fsync)
+// allow. When an error leaves it open whether they were stored, storing them
+// again makes a second row; nothing is lost.
 //
 // The store is bounded by a number of messages and of bytes. When it is full,
-// Put fails with [ErrFull] and the route pauses; the store drops nothing to
-// make room. [Store.Probe] succeeds as soon as what was refused would fit.
+// Put fails with [ErrFull] and the route pauses; nothing is dropped to make room
+// unless [Retention] says so. [Store.Probe] succeeds as soon as what was
+// refused would fit. What retention removes, replayed or not, is logged and
+// stands in the audit, in the same transaction.
 //
-// One process at a time has the store open for writing; a second one gets
-// [ErrInUse]. Any number may read meanwhile with [OpenReadOnly]. The lock is a
-// flock on a file beside the database, so the path must be on a local disk.
-// Files are readable by their owner only: payloads may be confidential.
+// A SQLite file has one feed at a time: a second one gets [ErrInUse]. The lock
+// is a flock on a file beside the database, so the path must be on a local
+// disk. Files are readable by their owner only: payloads may be confidential. A
+// PostgreSQL table may be shared by feeds; their bounds then hold for all of
+// them together.
+//
+// Any number of processes may read meanwhile with [OpenReadOnly], and one at a
+// time may mark and remove with [OpenEditor].
+//
+// # Replay
+//
+// A [Source] hands items out to a route and marks what the route settles. A
+// marked item is not chosen again by a [Query] for [StateUnreplayed]. The mark
+// comes after the message is durable: a process that dies between the two has
+// sent messages that are sent again by the next replay, at most those of one
+// batch. Nothing is marked that is not durable.
 //
 // # Configuration
 //
@@ -37,4 +59,9 @@
 //	  path: /var/lib/feed/quarantine.db
 //	  maxBytes: 1GiB
 //	  maxMessages: 1000000
+//	  retention: {maxAge: 2160h, maxBytes: 900MiB}
+//
+// or, in the place of path,
+//
+//	postgres: {url: "${DATABASE_URL}", table: quarantine}
 package quarantine

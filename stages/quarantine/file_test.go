@@ -75,7 +75,7 @@ func TestKilledWriter(t *testing.T) {
 // readWhileWriting lists what another process has open for writing.
 func readWhileWriting(t *testing.T, path string, atLeast int) {
 	t.Helper()
-	r, err := OpenReadOnly(t.Context(), path)
+	r, err := OpenReadOnly(t.Context(), Place{Path: path})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +101,7 @@ func TestReadOnly(t *testing.T) {
 	}
 	read := func() {
 		t.Helper()
-		r, err := OpenReadOnly(t.Context(), s.path)
+		r, err := OpenReadOnly(t.Context(), Place{Path: s.config.Path})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -109,7 +109,7 @@ func TestReadOnly(t *testing.T) {
 		if it, err := r.Get(t.Context(), 1); err != nil || string(it.Payload) != "xxx" {
 			t.Errorf("got %+v, error %v", it, err)
 		}
-		if _, err := r.db.Exec(`DELETE FROM quarantine`); err == nil {
+		if _, err := r.conn.db.Exec(`DELETE FROM quarantine`); err == nil {
 			t.Error("a reader may delete")
 		}
 	}
@@ -122,7 +122,7 @@ func TestReadOnly(t *testing.T) {
 
 func TestReadOnlyWithoutStore(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "q.db")
-	if _, err := OpenReadOnly(t.Context(), path); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := OpenReadOnly(t.Context(), Place{Path: path}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
@@ -131,7 +131,7 @@ func TestReadOnlyWithoutStore(t *testing.T) {
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenReadOnly(t.Context(), path); !errors.Is(err, ErrForeign) {
+	if _, err := OpenReadOnly(t.Context(), Place{Path: path}); !errors.Is(err, ErrForeign) {
 		t.Errorf("empty file: %v", err)
 	}
 }
@@ -154,7 +154,7 @@ func TestForeignDatabase(t *testing.T) {
 	for name, statements := range map[string]string{
 		"tables":         `CREATE TABLE theirs (x); INSERT INTO theirs VALUES (1)`,
 		"application id": `PRAGMA application_id = 42`,
-		"newer version":  `PRAGMA application_id = 1717921124; PRAGMA user_version = 2`,
+		"newer version":  `PRAGMA application_id = 1717921124; PRAGMA user_version = 3`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "theirs.db")
@@ -177,7 +177,7 @@ func TestForeignDatabase(t *testing.T) {
 			if _, err := Open(t.Context(), c); !errors.Is(err, ErrForeign) {
 				t.Errorf("open: %v, want ErrForeign", err)
 			}
-			if _, err := OpenReadOnly(t.Context(), path); !errors.Is(err, ErrForeign) {
+			if _, err := OpenReadOnly(t.Context(), Place{Path: path}); !errors.Is(err, ErrForeign) {
 				t.Errorf("open for reading: %v, want ErrForeign", err)
 			}
 			if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
@@ -242,7 +242,7 @@ func TestCannotCreate(t *testing.T) {
 func TestProbeWrites(t *testing.T) {
 	s := open(t, nil)
 	size := func() int64 {
-		info, err := os.Stat(s.path + "-wal")
+		info, err := os.Stat(s.config.Path + "-wal")
 		if err != nil {
 			return 0
 		}

@@ -14,9 +14,36 @@ import (
 type Item struct {
 	feed.QuarantineItem
 	ID   int64  // increases in the order of storing
-	UUID string // names the item across files
+	UUID string // names the item across databases
 	// PayloadBytes is the length of the payload, which List leaves out.
 	PayloadBytes int64
+	// Replayed and Exported say what was done with the item last.
+	Replayed, Exported Mark
+}
+
+// Mark says when something was done with an item, and to where. It is zero when
+// it was not done.
+type Mark struct {
+	Time time.Time // when the run that did it ended
+	To   string
+}
+
+// IsZero reports whether nothing was done.
+func (m Mark) IsZero() bool { return m.Time.IsZero() }
+
+// mark is a Mark as it is stored.
+type mark struct{ at, to string }
+
+func (m mark) decode(s schema) (Mark, error) {
+	if m.at == "" {
+		return Mark{}, nil
+	}
+	at, err := time.Parse(time.RFC3339Nano, m.at)
+	if err != nil {
+		return Mark{}, err
+	}
+	to, err := s.decode(m.to)
+	return Mark{at, to}, err
 }
 
 // toMessage returns the message that carries an item to its row. Without a time

@@ -9,6 +9,6 @@ import (
 
 // lockFile refuses: without a lock that ends with its process two feeds could
 // write the same file.
-func lockFile(string) (io.Closer, error) {
+func lockFile(string, string) (io.Closer, error) {
 	return nil, errors.New("this platform has no file lock that ends with its process")
 }

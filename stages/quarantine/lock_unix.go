@@ -15,7 +15,7 @@ import (
 // whatever ends it. The file stays: removing it would race with a newcomer. It
 // is not the database itself, because closing any descriptor of that would
 // drop SQLite's own locks.
-func lockFile(path string) (io.Closer, error) {
+func lockFile(path, remedy string) (io.Closer, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_CLOEXEC, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("open lock: %w", err)
@@ -27,7 +27,7 @@ func lockFile(path string) (io.Closer, error) {
 		}
 		holder := make([]byte, 20)
 		n, _ := f.ReadAt(holder, 0) // only to tell; it may be empty yet
-		return nil, fmt.Errorf("%w: process %s has locked %s: stop it, or give each feed a path of its own", ErrInUse, holder[:n], path)
+		return nil, fmt.Errorf("%w: process %s has locked %s: %s", ErrInUse, holder[:n], path, remedy)
 	}
 	if err := writePID(f); err != nil {
 		f.Close()

@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"testing"
 
 	"go.uber.org/goleak"
 
 	"github.com/kraft-edge/datafeed/feed"
+	"github.com/kraft-edge/datafeed/internal/testenv"
 )
 
 // childEnv makes the test binary a writer that never ends by itself.
@@ -42,4 +44,66 @@ func writeForever(path string) error {
 			return err
 		}
 	}
+}
+
+// opener opens a new store with a configuration that edit has changed, and
+// closes it after the test.
+type opener func(t testing.TB, edit func(*Config)) *Store
+
+// open opens a store in a file in a directory of its own.
+func open(t testing.TB, edit func(*Config)) *Store {
+	t.Helper()
+	c := DefaultConfig()
+	c.Path = filepath.Join(t.TempDir(), "state", "quarantine 100%?#.db")
+	if edit != nil {
+		edit(&c)
+	}
+	return reopen(t, c)
+}
+
+// openPostgres opens a store in a database of its own.
+func openPostgres(t testing.TB, edit func(*Config)) *Store {
+	t.Helper()
+	c := DefaultConfig()
+	c.Postgres.URL = feed.NewURL(testenv.PostgreSQL(t).URL())
+	if edit != nil {
+		edit(&c)
+	}
+	return reopen(t, c)
+}
+
+// reopen opens a store and closes it after the test.
+func reopen(t testing.TB, c Config) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), c)
+	if err != nil {
+		t.Fatalf("open: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	return s
+}
+
+// onBoth runs a test on a file and on a database.
+func onBoth(t *testing.T, test func(*testing.T, opener)) {
+	t.Run("sqlite", func(t *testing.T) { test(t, open) })
+	t.Run("postgres", func(t *testing.T) { test(t, openPostgres) })
+}
+
+// edit opens the editor of a store's quarantine and closes it after the test.
+func edit(t testing.TB, s *Store) *Editor {
+	t.Helper()
+	e, err := OpenEditor(t.Context(), s.config.Place())
+	if err != nil {
+		t.Fatalf("open editor: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			t.Errorf("close editor: %v", err)
+		}
+	})
+	return e
 }

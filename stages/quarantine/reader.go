@@ -5,175 +5,192 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"math"
-	"os"
-	"path/filepath"
 
 	"github.com/kraft-edge/datafeed/feed"
 )
 
 // Reader reads a quarantine, also while a feed writes it. Its methods are safe
-// for concurrent use and block for as long as the disk takes.
+// for concurrent use and block for as long as the database takes.
 type Reader struct {
-	path string
-	db   *sql.DB
+	engine engine
+	schema schema
+	conn   *connection
 }
 
-// Limits of a [Query].
-const (
-	DefaultLimit = 100
-	MaxLimit     = 10_000
-)
-
-// Query chooses items. Zero fields choose all.
-type Query struct {
-	Route string
-	Stage string
-	// Limit is the most items to return: DefaultLimit when 0, at most MaxLimit.
-	Limit int
-	// Before chooses items with smaller ids, After items with larger ones.
-	Before, After int64
-}
-
-// OpenReadOnly opens the quarantine at path for reading; it writes nothing to
+// OpenReadOnly opens the quarantine at a place for reading; it writes nothing to
 // it. A file that does not exist is an error that wraps fs.ErrNotExist. The
 // caller closes the reader.
-func OpenReadOnly(ctx context.Context, path string) (*Reader, error) {
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return nil, fmt.Errorf("open quarantine: %w", err)
-	}
-	if _, err := os.Stat(path); err != nil {
-		return nil, fmt.Errorf("open quarantine: %w", err)
-	}
-	r, err := newReader(path)
+func OpenReadOnly(ctx context.Context, p Place) (*Reader, error) {
+	e, err := p.engine()
 	if err != nil {
 		return nil, err
 	}
-	what, err := identify(ctx, r.db, path)
-	if err == nil && what == stateEmpty {
-		err = fmt.Errorf("%w: %s is empty", ErrForeign, path)
-	}
-	if err != nil {
-		return nil, errors.Join(err, r.Close())
-	}
-	return r, nil
+	return newReader(ctx, e)
 }
 
-func newReader(path string) (*Reader, error) {
-	db, err := sql.Open("sqlite", dsn(path, "ro"))
+func newReader(ctx context.Context, e engine) (*Reader, error) {
+	c, err := e.open(ctx, modeRead)
 	if err != nil {
-		return nil, fmt.Errorf("open quarantine: %w", err)
+		return nil, err
 	}
-	db.SetMaxOpenConns(2)
-	return &Reader{path: path, db: db}, nil
+	return &Reader{engine: e, schema: e.schema(), conn: c}, nil
 }
 
 const (
-	listed = `SELECT length(payload), id, uuid, created_at, route, stage, reason, origin, format, '', x''
-		FROM "` + table + `"
-		WHERE (?1 = '' OR route = ?1) AND (?2 = '' OR stage = ?2) AND id < ?3 AND id > ?4
-		ORDER BY id `
-	listNewest = listed + `DESC LIMIT ?5`
-	listOldest = listed + `ASC LIMIT ?5`
-	getItem    = `SELECT ` + rowColumns + ` FROM "` + table + `" WHERE id = ?`
-	getTotals  = `SELECT messages, bytes FROM "` + table + `_totals"`
+	// marks follow the columns of an item.
+	marks     = `, COALESCE(r.ended_at, ''), COALESCE(r.target, ''), COALESCE(x.ended_at, ''), COALESCE(x.target, '')`
+	fromItems = ` FROM {items} i LEFT JOIN {audit} r ON r.id = i.replayed LEFT JOIN {audit} x ON x.id = i.exported WHERE `
+	listed    = `SELECT length(i.payload), i.id, i.uuid, i.created_at, i.route, i.stage, i.reason, i.origin, i.format, ''`
+	whole     = `SELECT length(i.payload), ` + rowColumns + marks + fromItems
 )
 
 // List returns items without their payloads and properties: the newest first,
 // or, when After is given, the oldest first. Pass the last id as Before, or as
 // After, to go on.
 func (r *Reader) List(ctx context.Context, q Query) ([]Item, error) {
-	limit := q.Limit
-	if limit <= 0 {
-		limit = DefaultLimit
-	}
-	before := q.Before
-	if before == 0 {
-		before = math.MaxInt64
-	}
-	query := listNewest
+	order := "DESC"
 	if q.After != 0 {
-		query = listOldest
+		order = "ASC"
 	}
-	rows, err := r.db.QueryContext(ctx, query, q.Route, q.Stage, before, q.After, min(limit, MaxLimit))
+	items, err := r.items(ctx, listed+`, `+r.schema.empty+marks+fromItems, order, q, 0)
+	for i := range items {
+		items[i].Payload, items[i].Properties = nil, nil
+	}
+	return items, err
+}
+
+// Fetch returns whole items, the oldest first: as many as the limit of q allows,
+// but none more once their payloads have maxBytes together. Pass the last id as
+// After to go on.
+func (r *Reader) Fetch(ctx context.Context, q Query, maxBytes feed.Size) ([]Item, error) {
+	return r.items(ctx, whole, "ASC", q, maxBytes)
+}
+
+// items runs a query for items; maxBytes 0 is no bound.
+func (r *Reader) items(ctx context.Context, columns, order string, q Query, maxBytes feed.Size) ([]Item, error) {
+	where, args := q.where(r.schema)
+	rows, err := r.conn.db.QueryContext(ctx, r.schema.sql(columns+where+fmt.Sprintf(` ORDER BY i.id %s LIMIT %d`, order, q.limit())), args...)
 	if err != nil {
-		return nil, wrap("list", r.path, err)
+		return nil, r.engine.wrap("list", err)
 	}
 	defer func() { _ = rows.Close() }() // what was read is judged by rows.Err
 	var items []Item
-	for rows.Next() {
-		var payloadBytes int64
-		item, err := scanItem(scanAfter{rows, &payloadBytes})
+	var bytes feed.Size
+	for (maxBytes == 0 || bytes < maxBytes) && rows.Next() {
+		item, err := r.scan(rows)
 		if err != nil {
-			return nil, wrap("list", r.path, err)
+			return nil, r.engine.wrap("list", err)
 		}
-		item.Payload, item.Properties, item.PayloadBytes = nil, nil, payloadBytes
+		bytes += feed.Size(item.PayloadBytes)
 		items = append(items, item)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, wrap("list", r.path, err)
+		return nil, r.engine.wrap("list", err)
 	}
 	return items, nil
-}
-
-// scanAfter scans a first column of its own before those that it is asked for.
-type scanAfter struct {
-	rows  *sql.Rows
-	first any
-}
-
-func (s scanAfter) Scan(dest ...any) error {
-	return s.rows.Scan(append([]any{s.first}, dest...)...)
 }
 
 // Get returns one item with its payload and properties, or an error that wraps
 // [ErrNotFound].
 func (r *Reader) Get(ctx context.Context, id int64) (Item, error) {
-	item, err := scanItem(r.db.QueryRowContext(ctx, getItem, id))
-	if errors.Is(err, sql.ErrNoRows) {
-		return Item{}, fmt.Errorf("get item %d of %s: %w", id, r.path, ErrNotFound)
+	items, err := r.Fetch(ctx, Query{IDs: []int64{id}}, 0)
+	if err == nil && len(items) == 0 {
+		err = fmt.Errorf("get item %d of %s: %w", id, r.engine.where(), ErrNotFound)
 	}
-	if err != nil {
-		return Item{}, wrap("read", r.path, err)
-	}
-	return item, nil
-}
-
-func scanItem(row interface{ Scan(...any) error }) (Item, error) {
-	scanned, err := schema{}.UnmarshalMessage(row)
 	if err != nil {
 		return Item{}, err
 	}
-	return fromMessage(scanned.Offset, scanned.Msg)
+	return items[0], nil
+}
+
+// scan reads a row: the length of the payload, the columns of the schema, and
+// the marks.
+func (r *Reader) scan(rows *sql.Rows) (Item, error) {
+	var length int64
+	var replayed, exported mark
+	scanned, err := r.schema.UnmarshalMessage(scanAround{rows, []any{&length}, []any{&replayed.at, &replayed.to, &exported.at, &exported.to}})
+	if err != nil {
+		return Item{}, err
+	}
+	item, err := fromMessage(scanned.Offset, scanned.Msg)
+	if err != nil {
+		return Item{}, err
+	}
+	item.PayloadBytes = length
+	if item.Replayed, err = replayed.decode(r.schema); err == nil {
+		item.Exported, err = exported.decode(r.schema)
+	}
+	return item, err
+}
+
+// scanAround scans columns before and after those that it is asked for.
+type scanAround struct {
+	rows          *sql.Rows
+	before, after []any
+}
+
+func (s scanAround) Scan(dest ...any) error {
+	return s.rows.Scan(append(append(s.before, dest...), s.after...)...)
+}
+
+// RouteCount is how many items a route has.
+type RouteCount struct {
+	Route    string
+	Messages int64
+	Bytes    feed.Size
+}
+
+// CountByRoute counts the items that q chooses, whatever its limit, by route in
+// the order of the names.
+func (r *Reader) CountByRoute(ctx context.Context, q Query) ([]RouteCount, error) {
+	where, args := q.where(r.schema)
+	rows, err := r.conn.db.QueryContext(ctx, r.schema.sql(`SELECT i.route, count(*), CAST(sum(i.bytes) AS BIGINT) FROM {items} i WHERE `+where+` GROUP BY i.route ORDER BY i.route`), args...)
+	if err != nil {
+		return nil, r.engine.wrap("count", err)
+	}
+	defer func() { _ = rows.Close() }() // what was read is judged by rows.Err
+	var counts []RouteCount
+	for rows.Next() {
+		var c RouteCount
+		err := rows.Scan(&c.Route, &c.Messages, &c.Bytes)
+		if err == nil {
+			c.Route, err = r.schema.decode(c.Route)
+		}
+		if err != nil {
+			return nil, r.engine.wrap("count", err)
+		}
+		counts = append(counts, c)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, r.engine.wrap("count", err)
+	}
+	return counts, nil
 }
 
 // Len returns how many items there are.
 func (r *Reader) Len(ctx context.Context) (int64, error) {
-	n, _, err := totals(ctx, r.db)
-	if err != nil {
-		return 0, wrap("read", r.path, err)
-	}
-	return n, nil
+	h, err := r.totals(ctx)
+	return h.messages, err
 }
 
 // Bytes returns how many bytes the items count against the bound.
 func (r *Reader) Bytes(ctx context.Context) (feed.Size, error) {
-	_, n, err := totals(ctx, r.db)
+	h, err := r.totals(ctx)
+	return h.bytes, err
+}
+
+func (r *Reader) totals(ctx context.Context) (held, error) {
+	h, err := totals(ctx, r.schema, r.conn.db)
 	if err != nil {
-		return 0, wrap("read", r.path, err)
+		return held{}, r.engine.wrap("read", err)
 	}
-	return n, nil
+	return h, nil
 }
 
 // Close ends all reading. Idempotent.
-func (r *Reader) Close() error { return r.db.Close() }
-
-type rowQuerier interface {
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}
-
-func totals(ctx context.Context, db rowQuerier) (messages int64, bytes feed.Size, err error) {
-	err = db.QueryRowContext(ctx, getTotals).Scan(&messages, &bytes)
-	return messages, bytes, err
+func (r *Reader) Close() error {
+	if err := r.conn.Close(); err != nil {
+		return errors.Join(errors.New("close quarantine"), err)
+	}
+	return nil
 }

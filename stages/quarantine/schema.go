@@ -11,14 +11,8 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 )
 
-const (
-	// table is the topic that items are published to, and so their table.
-	table = "quarantine"
-	// applicationID marks a SQLite file as a quarantine: "feed" in ASCII.
-	applicationID = 0x66656564
-	// schemaVersion counts changes of the tables.
-	schemaVersion = 1
-)
+// schemaVersion counts changes of the tables.
+const schemaVersion = 2
 
 // Metadata of a message that carries an item. The payload is the message's.
 const (
@@ -38,77 +32,79 @@ var metaColumns = [...]string{metaTime, metaRoute, metaStage, metaReason, metaOr
 const rowOverhead = 128
 
 // insertRows is how many rows one statement inserts at most, so that its
-// parameters stay far below SQLite's limit of 32,766.
+// parameters stay far below the limits: 32,766 in SQLite, 65,535 in PostgreSQL.
 const insertRows = 500
 
-// schema adapts watermill-sql to SQLite: a typed column for each property of an
-// item, and a row that counts messages and bytes, kept by triggers, so that the
-// bounds can be checked without reading the table.
-type schema struct{}
+// schema adapts watermill-sql to a quarantine: a typed column for each property
+// of an item, a row that counts messages and bytes, kept by triggers, so that
+// the bounds can be checked without reading the table, and a table of what was
+// done with the items.
+type schema struct {
+	table string
+	dialect
+}
+
+// dialect is what differs between the databases in SQL.
+type dialect struct {
+	create    string              // statements, each ended by a line with a semicolon alone
+	parameter func(n int) string  // the n-th of a statement, from 1
+	lock      string              // ends a query for the totals that keeps other writers away
+	contains  string              // the function that finds a text in a text
+	empty     string              // no bytes, as a literal
+	encode    func(string) string // how a text stands in its column
+	decode    func(string) (string, error)
+}
 
 var _ wsql.SchemaAdapter = schema{}
 
-func quoted(topic string) string { return `"` + strings.ReplaceAll(topic, `"`, `""`) + `"` }
+// sql puts the names of the tables, and what differs, into a statement.
+func (s schema) sql(statement string) string {
+	return strings.NewReplacer(
+		"{items}", `"`+s.table+`"`, "{totals}", `"`+s.table+`_totals"`, "{audit}", `"`+s.table+`_audit"`,
+		"{table}", s.table, "{version}", strconv.Itoa(schemaVersion), "{lock}", s.lock, "{contains}", s.contains,
+	).Replace(statement)
+}
 
 // SchemaInitializingQueries creates the tables.
-func (schema) SchemaInitializingQueries(topic string) []wsql.Query {
-	items, totals := quoted(topic), quoted(topic+"_totals")
-	queries := []string{
-		`CREATE TABLE ` + items + ` (
-			id         INTEGER PRIMARY KEY AUTOINCREMENT,
-			uuid       TEXT NOT NULL,
-			created_at TEXT NOT NULL,
-			route      TEXT NOT NULL,
-			stage      TEXT NOT NULL,
-			reason     TEXT NOT NULL,
-			origin     TEXT NOT NULL,
-			format     TEXT NOT NULL,
-			properties TEXT NOT NULL,
-			payload    BLOB NOT NULL,
-			bytes      INTEGER NOT NULL
-		)`,
-		`CREATE TABLE ` + totals + ` (messages INTEGER NOT NULL, bytes INTEGER NOT NULL, probes INTEGER NOT NULL)`,
-		`INSERT INTO ` + totals + ` VALUES (0, 0, 0)`,
-		`CREATE TRIGGER ` + quoted(topic+"_inserted") + ` AFTER INSERT ON ` + items + ` BEGIN
-			UPDATE ` + totals + ` SET messages = messages + 1, bytes = bytes + new.bytes;
-		END`,
-		`CREATE TRIGGER ` + quoted(topic+"_deleted") + ` AFTER DELETE ON ` + items + ` BEGIN
-			UPDATE ` + totals + ` SET messages = messages - 1, bytes = bytes - old.bytes;
-		END`,
-		`PRAGMA application_id = ` + strconv.Itoa(applicationID),
-		`PRAGMA user_version = ` + strconv.Itoa(schemaVersion),
+func (s schema) SchemaInitializingQueries(string) []wsql.Query {
+	var queries []wsql.Query
+	for q := range strings.SplitSeq(s.sql(s.create), "\n;\n") {
+		queries = append(queries, wsql.Query{Query: q})
 	}
-	out := make([]wsql.Query, len(queries))
-	for i, q := range queries {
-		out[i].Query = q
-	}
-	return out
+	return queries
 }
 
 // InsertQuery inserts one row a message.
-func (schema) InsertQuery(topic string, msgs message.Messages) (wsql.Query, error) {
+func (s schema) InsertQuery(_ string, msgs message.Messages) (wsql.Query, error) {
 	if len(msgs) == 0 || len(msgs) > insertRows {
 		return wsql.Query{}, fmt.Errorf("%d rows in one statement, not 1 to %d", len(msgs), insertRows)
 	}
 	const columns = 1 + len(metaColumns) + 2
-	const row = `(?,?,?,?,?,?,?,?,?,?)`
+	var q strings.Builder
+	q.WriteString(s.sql(`INSERT INTO {items} (uuid,`) + strings.Join(metaColumns[:], ",") + `,payload,bytes) VALUES `)
 	args := make([]any, 0, len(msgs)*columns)
-	for _, m := range msgs {
+	for i, m := range msgs {
 		args = append(args, m.UUID)
 		for _, c := range metaColumns {
-			args = append(args, m.Metadata[c])
+			args = append(args, s.encode(m.Metadata[c]))
 		}
 		payload := []byte(m.Payload)
 		if payload == nil {
 			payload = []byte{} // NULL is no payload
 		}
 		args = append(args, payload, rowBytes(m))
+		if i > 0 {
+			q.WriteByte(',')
+		}
+		before := byte('(')
+		for n := i*columns + 1; n <= len(args); n++ {
+			q.WriteByte(before)
+			q.WriteString(s.parameter(n))
+			before = ','
+		}
+		q.WriteByte(')')
 	}
-	return wsql.Query{
-		Query: `INSERT INTO ` + quoted(topic) + ` (uuid,` + strings.Join(metaColumns[:], ",") + `,payload,bytes) VALUES ` +
-			strings.TrimSuffix(strings.Repeat(row+",", len(msgs)), ","),
-		Args: args,
-	}, nil
+	return wsql.Query{Query: q.String(), Args: args}, nil
 }
 
 // rowBytes is what a message counts against the bound on bytes.
@@ -121,19 +117,19 @@ func rowBytes(m *message.Message) int64 {
 }
 
 // rowColumns are what UnmarshalMessage scans, in its order.
-const rowColumns = `id, uuid, created_at, route, stage, reason, origin, format, properties, payload`
+const rowColumns = `i.id, i.uuid, i.created_at, i.route, i.stage, i.reason, i.origin, i.format, i.properties, i.payload`
 
 // SelectQuery reads on from the offset that the adapter names.
-func (schema) SelectQuery(topic, consumerGroup string, offsets wsql.OffsetsAdapter) wsql.Query {
+func (s schema) SelectQuery(topic, consumerGroup string, offsets wsql.OffsetsAdapter) wsql.Query {
 	next := offsets.NextOffsetQuery(topic, consumerGroup)
 	return wsql.Query{
-		Query: `SELECT ` + rowColumns + ` FROM ` + quoted(topic) + ` WHERE id > COALESCE((` + next.Query + `), 0) ORDER BY id LIMIT 100`,
+		Query: s.sql(`SELECT ` + rowColumns + ` FROM {items} i WHERE i.id > COALESCE((` + next.Query + `), 0) ORDER BY i.id LIMIT 100`),
 		Args:  next.Args,
 	}
 }
 
 // UnmarshalMessage scans rowColumns.
-func (schema) UnmarshalMessage(row wsql.Scanner) (wsql.Row, error) {
+func (s schema) UnmarshalMessage(row wsql.Scanner) (wsql.Row, error) {
 	var r wsql.Row
 	var meta [len(metaColumns)]string
 	dest := []any{&r.Offset, &r.UUID}
@@ -148,10 +144,14 @@ func (schema) UnmarshalMessage(row wsql.Scanner) (wsql.Row, error) {
 	}
 	r.Msg = message.NewMessage(string(r.UUID), r.Payload)
 	for i, c := range metaColumns {
-		r.Msg.Metadata[c] = meta[i]
+		text, err := s.decode(meta[i])
+		if err != nil {
+			return wsql.Row{}, fmt.Errorf("scan row %d: column %s: %w", r.Offset, c, err)
+		}
+		r.Msg.Metadata[c] = text
 	}
 	return r, nil
 }
 
-// SubscribeIsolationLevel is SQLite's only one.
+// SubscribeIsolationLevel is SQLite's only one, and safe everywhere.
 func (schema) SubscribeIsolationLevel() sql.IsolationLevel { return sql.LevelSerializable }

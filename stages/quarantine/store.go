@@ -5,9 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io"
-	"path/filepath"
+	"log/slog"
 	"slices"
+	"sync"
+	"time"
 
 	wsql "github.com/ThreeDotsLabs/watermill-sql/v3/pkg/sql"
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -20,17 +21,19 @@ import (
 type Store struct {
 	*Reader
 	config Config
-	lock   io.Closer
-	db     *sql.DB // one connection
+	logger *slog.Logger
+	conn   *connection
+
+	stopExpiring context.CancelFunc
+	expiring     sync.WaitGroup
 
 	// turn holds one token: whoever has it may write, or close.
 	turn   chan struct{}
-	closed bool // by the holder of the turn
+	closed bool // by the holder of the turn, as are the following
 	// refused is what did not fit last, until something did.
-	refused struct {
-		messages int64
-		bytes    feed.Size
-	}
+	refused  held
+	unlogged removals
+	logged   time.Time
 }
 
 var (
@@ -38,60 +41,39 @@ var (
 	_ feed.Prober     = (*Store)(nil)
 )
 
-// Open opens the quarantine at c.Path for writing, and creates it when the file
-// is missing or empty. It fails with [ErrInUse], [ErrForeign] or [ErrCorrupt]
-// rather than touch what is not its own. The caller closes the store.
-func Open(ctx context.Context, c Config) (_ *Store, err error) {
+// Open opens the quarantine for writing, and creates it when it is missing or
+// empty. It fails with [ErrInUse], [ErrForeign] or [ErrCorrupt] rather than
+// touch what is not its own. The caller closes the store.
+func Open(ctx context.Context, c Config) (*Store, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	path, err := filepath.Abs(c.Path)
-	if err != nil {
-		return nil, fmt.Errorf("open quarantine: %w", err)
-	}
-	if err := createFile(path); err != nil {
-		return nil, fmt.Errorf("open quarantine: %w", err)
-	}
-	s := &Store{config: c, turn: make(chan struct{}, 1)}
-	s.config.Path = path
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, s.release())
-		}
-	}()
-	if s.lock, err = lockFile(path + ".lock"); err != nil {
-		return nil, fmt.Errorf("open quarantine: %w", err)
-	}
-	if s.db, err = sql.Open("sqlite", dsn(path, "rw")); err != nil {
-		return nil, fmt.Errorf("open quarantine: %w", err)
-	}
-	s.db.SetMaxOpenConns(1)
-	what, err := identify(ctx, s.db, path)
+	p := c.Place()
+	e, err := p.engine()
 	if err != nil {
 		return nil, err
 	}
-	if what == stateEmpty {
-		err = wrapNonNil("create tables in", path, initialize(ctx, s.db))
-	} else {
-		err = quickCheck(ctx, s.db, path)
-	}
+	conn, err := e.open(ctx, modeWrite)
 	if err != nil {
 		return nil, err
 	}
-	if err := useWAL(ctx, s.db, path); err != nil {
-		return nil, err
+	reader, err := newReader(ctx, e)
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
 	}
-	if s.Reader, err = newReader(path); err != nil {
-		return nil, err
+	s := &Store{Reader: reader, config: c, logger: c.Logger, conn: conn, turn: make(chan struct{}, 1)}
+	if s.logger == nil {
+		s.logger = slog.Default()
+	}
+	expiring, stop := context.WithCancel(context.WithoutCancel(ctx))
+	s.stopExpiring = stop
+	if err := s.expire(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	if c.Retention.MaxAge > 0 {
+		s.expiring.Go(func() { s.expireRegularly(expiring) })
 	}
 	return s, nil
-}
-
-func wrapNonNil(doing, path string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return wrap(doing, path, err)
 }
 
 // Put stores items, all or none, and returns nil only when they are durable. It
@@ -102,114 +84,127 @@ func (s *Store) Put(ctx context.Context, items []feed.QuarantineItem) error {
 		return nil
 	}
 	msgs := make(message.Messages, len(items))
-	var bytes int64
+	var incoming held
 	for i := range items {
 		msgs[i] = toMessage(&items[i])
-		bytes += rowBytes(msgs[i])
+		incoming.add(rowBytes(msgs[i]))
 	}
+	return s.write(ctx, "put into quarantine", func(ctx context.Context, tx *sql.Tx, have held) (removals, error) {
+		gone, err := s.makeRoom(ctx, tx, have, incoming)
+		if err != nil {
+			if errors.Is(err, ErrFull) {
+				s.refused = incoming
+			}
+			return removals{}, err
+		}
+		if err := s.insert(ctx, tx, msgs); err != nil {
+			return removals{}, err
+		}
+		s.refused = held{}
+		return gone, nil
+	})
+}
+
+// write runs change in a transaction, in its turn, and notes what retention has
+// removed when that is durable.
+func (s *Store) write(ctx context.Context, doing string, change func(context.Context, *sql.Tx, held) (removals, error)) error {
 	if err := s.take(ctx); err != nil {
-		return fmt.Errorf("put into quarantine: %w", err)
+		return fmt.Errorf("%s: %w", doing, err)
 	}
 	defer s.give()
-	err := s.insert(ctx, msgs, feed.Size(bytes))
-	if errors.Is(err, ErrFull) {
-		s.refused.messages, s.refused.bytes = int64(len(items)), feed.Size(bytes)
-		return err
-	}
+	ctx, cancel := bounded(ctx, s.engine)
+	defer cancel()
+	tx, have, err := begin(ctx, s.schema, s.conn.db)
 	if err != nil {
-		return wrap("put into quarantine", s.path, err)
+		return s.engine.wrap(doing, err)
 	}
-	s.refused.messages, s.refused.bytes = 0, 0
+	defer tx.Rollback() //nolint:errcheck // after Commit it does nothing; before it the first error counts
+	gone, err := change(ctx, tx, have)
+	switch {
+	case errors.Is(err, ErrFull):
+		return err
+	case err != nil:
+		return s.engine.wrap(doing, err)
+	}
+	if err := tx.Commit(); err != nil {
+		return s.engine.wrap(doing, err)
+	}
+	s.removed(gone)
 	return nil
 }
 
-// insert checks the bounds and publishes msgs in one transaction.
-func (s *Store) insert(ctx context.Context, msgs message.Messages, bytes feed.Size) error {
-	tx, err := s.db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback() //nolint:errcheck // after Commit it does nothing; before it the first error counts
-	if err := s.room(ctx, tx, int64(len(msgs)), bytes); err != nil {
-		return err
-	}
-	publisher, err := wsql.NewPublisher(tx, wsql.PublisherConfig{SchemaAdapter: schema{}}, nil)
+// insert publishes msgs in the transaction.
+func (s *Store) insert(ctx context.Context, tx *sql.Tx, msgs message.Messages) error {
+	publisher, err := wsql.NewPublisher(within{tx, ctx}, wsql.PublisherConfig{SchemaAdapter: s.schema}, nil)
 	if err != nil {
 		return err
 	}
 	for chunk := range slices.Chunk(msgs, insertRows) {
-		if err := publisher.Publish(table, chunk...); err != nil {
+		if err := publisher.Publish(s.schema.table, chunk...); err != nil {
 			return err
 		}
-	}
-	return tx.Commit()
-}
-
-// room returns a *FullError unless that much fits.
-func (s *Store) room(ctx context.Context, db rowQuerier, messages int64, bytes feed.Size) error {
-	haveMessages, haveBytes, err := totals(ctx, db)
-	if err != nil {
-		return err
-	}
-	// Written so that nothing overflows.
-	if messages <= s.config.MaxMessages-haveMessages && bytes <= s.config.MaxBytes-haveBytes {
-		return nil
-	}
-	return &FullError{
-		Path:     s.path,
-		Messages: haveMessages, MaxMessages: s.config.MaxMessages,
-		Bytes: haveBytes, MaxBytes: s.config.MaxBytes,
-		NewMessages: messages, NewBytes: bytes,
-	}
-}
-
-// countProbe writes something new: SQLite leaves out a write that changes
-// nothing.
-const countProbe = `UPDATE "` + table + `_totals" SET probes = probes + 1`
-
-// Probe returns nil when the store can be written and has room for what it
-// refused last, or for one message. It writes to the disk to find out.
-func (s *Store) Probe(ctx context.Context) error {
-	if err := s.take(ctx); err != nil {
-		return fmt.Errorf("probe quarantine: %w", err)
-	}
-	defer s.give()
-	if err := s.room(ctx, s.db, max(1, s.refused.messages), max(rowOverhead, s.refused.bytes)); err != nil {
-		if errors.Is(err, ErrFull) {
-			return err
-		}
-		return wrap("probe quarantine", s.path, err)
-	}
-	if _, err := s.db.ExecContext(ctx, countProbe); err != nil {
-		return wrap("probe quarantine", s.path, err)
 	}
 	return nil
 }
 
-// Close waits for a Put that is under way and closes the files. Idempotent.
+// within runs statements under a context of its own: watermill-sql's publisher
+// has none, and would wait for a database that does not answer.
+type within struct {
+	*sql.Tx
+	ctx context.Context
+}
+
+// ExecContext leaves the publisher's context out.
+func (w within) ExecContext(_ context.Context, query string, args ...any) (sql.Result, error) {
+	return w.Tx.ExecContext(w.ctx, query, args...)
+}
+
+// makeRoom removes what retention allows and returns a *FullError unless what
+// comes then fits.
+func (s *Store) makeRoom(ctx context.Context, tx *sql.Tx, have, incoming held) (removals, error) {
+	have, gone, err := s.retain(ctx, tx, have, incoming.bytes)
+	if err != nil {
+		return gone, err
+	}
+	// Written so that nothing overflows.
+	if incoming.messages <= s.config.MaxMessages-have.messages && incoming.bytes <= s.config.MaxBytes-have.bytes {
+		return gone, nil
+	}
+	return gone, &FullError{
+		Place:    s.engine.where(),
+		Messages: have.messages, MaxMessages: s.config.MaxMessages,
+		Bytes: have.bytes, MaxBytes: s.config.MaxBytes,
+		NewMessages: incoming.messages, NewBytes: incoming.bytes,
+	}
+}
+
+// Probe returns nil when the store can be written and has room, or makes room
+// as Put does, for what it refused last, or for one message. It writes to the
+// disk to find out.
+func (s *Store) Probe(ctx context.Context) error {
+	return s.write(ctx, "probe quarantine", func(ctx context.Context, tx *sql.Tx, have held) (removals, error) {
+		wanted := held{max(1, s.refused.messages), max(rowOverhead, s.refused.bytes)}
+		gone, err := s.makeRoom(ctx, tx, have, wanted)
+		if err == nil {
+			// Something new: SQLite leaves out a write that changes nothing.
+			_, err = tx.ExecContext(ctx, s.schema.sql(`UPDATE {totals} SET probes = probes + 1`))
+		}
+		return gone, err
+	})
+}
+
+// Close waits for a Put that is under way and closes the database. Idempotent.
 func (s *Store) Close() error {
+	s.stopExpiring()
+	s.expiring.Wait()
 	s.turn <- struct{}{}
 	defer s.give()
 	if s.closed {
 		return nil
 	}
 	s.closed = true
-	return s.release()
-}
-
-// release closes what was opened. The lock goes last.
-func (s *Store) release() error {
-	var errs []error
-	if s.Reader != nil {
-		errs = append(errs, s.Reader.Close())
-	}
-	if s.db != nil {
-		errs = append(errs, s.db.Close())
-	}
-	if s.lock != nil {
-		errs = append(errs, s.lock.Close())
-	}
-	return errors.Join(errs...)
+	s.logRemovals(time.Now())
+	return errors.Join(s.Reader.Close(), s.conn.Close())
 }
 
 // take waits for the turn to write.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -16,27 +15,6 @@ import (
 
 	"github.com/kraft-edge/datafeed/feed"
 )
-
-// open opens a store in a directory of its own, with a configuration that edit
-// has changed, and closes it after the test.
-func open(t testing.TB, edit func(*Config)) *Store {
-	t.Helper()
-	c := DefaultConfig()
-	c.Path = filepath.Join(t.TempDir(), "state", "quarantine 100%?#.db")
-	if edit != nil {
-		edit(&c)
-	}
-	s, err := Open(t.Context(), c)
-	if err != nil {
-		t.Fatalf("open: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Errorf("close: %v", err)
-		}
-	})
-	return s
-}
 
 func itemOf(reason string, payload int) feed.QuarantineItem {
 	it := feed.QuarantineItem{Route: "r", Stage: "s", Reason: reason}
@@ -51,7 +29,7 @@ func checkTotals(t testing.TB, s *Store, want int64) {
 		t.Errorf("the store holds %d items, error %v, want %d", n, err, want)
 	}
 	var rows, size int64
-	if err := s.db.QueryRow(`SELECT count(*), coalesce(sum(bytes), 0) FROM quarantine`).Scan(&rows, &size); err != nil || rows != want {
+	if err := s.conn.db.QueryRow(`SELECT count(*), coalesce(sum(bytes), 0) FROM quarantine`).Scan(&rows, &size); err != nil || rows != want {
 		t.Errorf("the table has %d rows, error %v, want %d", rows, err, want)
 	}
 	if b, err := s.Bytes(t.Context()); err != nil || int64(b) != size {
@@ -59,7 +37,9 @@ func checkTotals(t testing.TB, s *Store, want int64) {
 	}
 }
 
-func TestRoundTrip(t *testing.T) {
+func TestRoundTrip(t *testing.T) { onBoth(t, testRoundTrip) }
+
+func testRoundTrip(t *testing.T, open opener) {
 	s := open(t, nil)
 	text := rapid.OneOf(rapid.String(), rapid.Map(rapid.SliceOf(rapid.Byte()), func(b []byte) string { return string(b) }))
 	count := int64(0)
@@ -105,7 +85,9 @@ func TestRoundTrip(t *testing.T) {
 	checkTotals(t, s, count)
 }
 
-func TestManyInOnePut(t *testing.T) {
+func TestManyInOnePut(t *testing.T) { onBoth(t, testManyInOnePut) }
+
+func testManyInOnePut(t *testing.T, open opener) {
 	s := open(t, nil)
 	items := make([]feed.QuarantineItem, 3*insertRows+1)
 	for i := range items {
@@ -130,9 +112,15 @@ func TestManyInOnePut(t *testing.T) {
 }
 
 // TestAllOrNone makes the second statement of a Put fail.
-func TestAllOrNone(t *testing.T) {
+func TestAllOrNone(t *testing.T) { onBoth(t, testAllOrNone) }
+
+func testAllOrNone(t *testing.T, open opener) {
 	s := open(t, nil)
-	if _, err := s.db.Exec(`CREATE TRIGGER fail BEFORE INSERT ON quarantine WHEN new.reason = 'fail' BEGIN SELECT RAISE(ABORT, 'as told'); END`); err != nil {
+	refuse := `CREATE TRIGGER fail BEFORE INSERT ON quarantine WHEN new.reason = 'fail' BEGIN SELECT RAISE(ABORT, 'as told'); END`
+	if s.config.Path == "" {
+		refuse = `ALTER TABLE quarantine ADD CONSTRAINT "as told" CHECK (reason <> 'fail')`
+	}
+	if _, err := s.conn.db.Exec(refuse); err != nil {
 		t.Fatal(err)
 	}
 	items := make([]feed.QuarantineItem, insertRows+10)
@@ -147,7 +135,9 @@ func TestAllOrNone(t *testing.T) {
 	checkTotals(t, s, 3)
 }
 
-func TestTimeOfPut(t *testing.T) {
+func TestTimeOfPut(t *testing.T) { onBoth(t, testTimeOfPut) }
+
+func testTimeOfPut(t *testing.T, open opener) {
 	s := open(t, nil)
 	before := time.Now()
 	if err := s.Put(t.Context(), []feed.QuarantineItem{itemOf("x", 1)}); err != nil {
@@ -159,7 +149,9 @@ func TestTimeOfPut(t *testing.T) {
 	}
 }
 
-func TestList(t *testing.T) {
+func TestList(t *testing.T) { onBoth(t, testList) }
+
+func testList(t *testing.T, open opener) {
 	s := open(t, nil)
 	for i := range 10 {
 		it := itemOf(fmt.Sprint(i), 1)
@@ -199,7 +191,9 @@ func TestList(t *testing.T) {
 	}
 }
 
-func TestFull(t *testing.T) {
+func TestFull(t *testing.T) { onBoth(t, testFull) }
+
+func testFull(t *testing.T, open opener) {
 	three := []feed.QuarantineItem{itemOf("1", 100), itemOf("2", 100), itemOf("3", 100)}
 	one := rowBytes(toMessage(&feed.QuarantineItem{Original: three[0].Original, Route: "r", Stage: "s", Reason: "1", Time: time.Unix(1, 0)}))
 	for name, tt := range map[string]struct {
@@ -222,7 +216,7 @@ func TestFull(t *testing.T) {
 			if !errors.Is(err, ErrFull) || !errors.As(err, &full) {
 				t.Fatalf("put of three more: %v, want ErrFull", err)
 			}
-			if full.Messages != 3 || full.NewMessages != 3 || !strings.Contains(err.Error(), "raise maxMessages or maxBytes") || !strings.Contains(err.Error(), s.path) {
+			if full.Messages != 3 || full.NewMessages != 3 || !strings.Contains(err.Error(), "raise maxMessages or maxBytes") || !strings.Contains(err.Error(), s.engine.where()) {
 				t.Errorf("error %v", err)
 			}
 			checkTotals(t, s, 3) // none of the three
@@ -237,7 +231,7 @@ func TestFull(t *testing.T) {
 				t.Errorf("%d items fit, error %v, want %d", fits, err, tt.fits)
 			}
 			checkTotals(t, s, int64(tt.fits))
-			if _, err := s.db.Exec(`DELETE FROM quarantine WHERE id = 1`); err != nil {
+			if _, err := s.conn.db.Exec(`DELETE FROM quarantine WHERE id = 1`); err != nil {
 				t.Fatal(err)
 			}
 			checkTotals(t, s, int64(tt.fits-1))
@@ -248,7 +242,9 @@ func TestFull(t *testing.T) {
 	}
 }
 
-func TestItemThatNeverFits(t *testing.T) {
+func TestItemThatNeverFits(t *testing.T) { onBoth(t, testItemThatNeverFits) }
+
+func testItemThatNeverFits(t *testing.T, open opener) {
 	s := open(t, func(c *Config) { c.MaxBytes = 1000 })
 	if err := s.Put(t.Context(), []feed.QuarantineItem{itemOf("large", 2000)}); !errors.Is(err, ErrFull) {
 		t.Errorf("put: %v", err)
@@ -256,7 +252,9 @@ func TestItemThatNeverFits(t *testing.T) {
 	checkTotals(t, s, 0)
 }
 
-func TestConcurrentPut(t *testing.T) {
+func TestConcurrentPut(t *testing.T) { onBoth(t, testConcurrentPut) }
+
+func testConcurrentPut(t *testing.T, open opener) {
 	s := open(t, func(c *Config) { c.MaxMessages = 50 })
 	var wg sync.WaitGroup
 	var mu sync.Mutex
@@ -288,7 +286,9 @@ func TestConcurrentPut(t *testing.T) {
 	checkTotals(t, s, 50)
 }
 
-func TestCanceled(t *testing.T) {
+func TestCanceled(t *testing.T) { onBoth(t, testCanceled) }
+
+func testCanceled(t *testing.T, open opener) {
 	s := open(t, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -303,15 +303,15 @@ func TestCanceled(t *testing.T) {
 	checkTotals(t, s, 0)
 }
 
-func TestReopen(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "q.db")
+func TestReopen(t *testing.T) { onBoth(t, testReopen) }
+
+func testReopen(t *testing.T, open opener) {
+	first := open(t, nil)
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
 	for i := range 3 {
-		c := DefaultConfig()
-		c.Path = path
-		s, err := Open(t.Context(), c)
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := reopen(t, first.config)
 		checkTotals(t, s, int64(i))
 		if err := s.Put(t.Context(), []feed.QuarantineItem{itemOf("x", 1)}); err != nil {
 			t.Fatal(err)
@@ -336,7 +336,7 @@ func TestFilesArePrivate(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, suffix := range []string{"", "-wal", "-shm", ".lock"} {
-		info, err := os.Stat(s.path + suffix)
+		info, err := os.Stat(s.config.Path + suffix)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -350,7 +350,7 @@ func TestDurableSettings(t *testing.T) {
 	s := open(t, nil)
 	var journal string
 	var synchronous int
-	if err := s.db.QueryRow(`SELECT (SELECT * FROM pragma_journal_mode), (SELECT * FROM pragma_synchronous)`).Scan(&journal, &synchronous); err != nil {
+	if err := s.conn.db.QueryRow(`SELECT (SELECT * FROM pragma_journal_mode), (SELECT * FROM pragma_synchronous)`).Scan(&journal, &synchronous); err != nil {
 		t.Fatal(err)
 	}
 	if journal != "wal" || synchronous != 2 {

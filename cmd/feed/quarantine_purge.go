@@ -1,0 +1,112 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/kraft-edge/datafeed/stages/quarantine"
+)
+
+const purgeHelp = `Removes messages for good: those that were replayed or exported; with
+--unhandled the others, too. On a terminal it asks before; elsewhere it wants
+--yes. What was removed stands in the audit, without the messages.`
+
+func (c *cli) quarantinePurge() *cobra.Command {
+	var (
+		where                  location
+		sel                    selection
+		unhandled, yes, dryRun bool
+	)
+	cmd := &cobra.Command{
+		Use:   "purge",
+		Short: "Remove messages that were replayed or exported",
+		Long:  purgeHelp,
+		Args:  arguments(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if err := sel.check(); err != nil {
+				return err
+			}
+			editor, err := where.editor(cmd.Context())
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, failed(editor.Close())) }()
+			q := sel.query()
+			q.State = quarantine.StateWaiting
+			counts, err := editor.CountByRoute(cmd.Context(), q)
+			if err != nil {
+				return failed(err)
+			}
+			waiting := job{counts: counts}.total()
+			if q.State = quarantine.StateHandled; unhandled {
+				q.State = ""
+			}
+			if counts, err = editor.CountByRoute(cmd.Context(), q); err != nil {
+				return failed(err)
+			}
+			total := job{counts: counts}.total()
+			if !unhandled && waiting > 0 {
+				fmt.Fprintf(c.stdout, "%s neither replayed nor exported and stay (--unhandled removes them, too)\n", were(waiting))
+				waiting = 0
+			}
+			switch {
+			case total == 0:
+				fmt.Fprintln(c.stdout, "nothing to remove")
+				return nil
+			case dryRun:
+				fmt.Fprintf(c.stdout, "would remove %s, %d of them neither replayed nor exported\n", messages(total), waiting)
+				return nil
+			}
+			if !yes {
+				if err := c.confirmPurge(total, waiting); err != nil {
+					return err
+				}
+			}
+			words := sel.words()
+			if unhandled {
+				words += " --unhandled"
+			}
+			gone, bytes, err := editor.Purge(cmd.Context(), q, words, nil)
+			fmt.Fprintf(c.stdout, "%s removed, %d bytes\n", messages(gone), int64(bytes))
+			return failed(err)
+		},
+	}
+	where.register(cmd)
+	sel.registerAll(cmd)
+	cmd.Flags().BoolVar(&unhandled, "unhandled", false, "also messages that were neither replayed nor exported: they are lost")
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what would be removed, and remove nothing")
+	return cmd
+}
+
+// confirmPurge asks on a terminal.
+func (c *cli) confirmPurge(total, waiting int64) error {
+	if f, ok := c.stdin.(*os.File); !ok || !term.IsTerminal(int(f.Fd())) {
+		return errors.New("nobody can be asked here: --yes removes without asking, --dry-run only says what would be removed")
+	}
+	return confirm(c.stdin, c.stderr, total, waiting)
+}
+
+// confirm returns nil when the answer is yes.
+func confirm(in io.Reader, out io.Writer, total, waiting int64) error {
+	fmt.Fprintf(out, "Remove %s for good", messages(total))
+	if waiting > 0 {
+		fmt.Fprintf(out, ", of which %s neither replayed nor exported", were(waiting))
+	}
+	fmt.Fprint(out, "? Type yes: ")
+	answer, err := bufio.NewReader(in).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return failed(fmt.Errorf("read the answer: %w", err))
+	}
+	if strings.TrimSpace(answer) != "yes" {
+		return failed(errors.New("nothing was removed"))
+	}
+	return nil
+}

@@ -1,0 +1,139 @@
+package quarantine
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/kraft-edge/datafeed/feed"
+)
+
+// Editor marks and removes items, also while a feed writes the quarantine. One
+// process at a time has it. It reads as a [Reader] does. Safe for concurrent
+// use.
+type Editor struct {
+	*Reader
+	conn *connection
+}
+
+// OpenEditor opens the quarantine at a place to change what it holds. It fails
+// with [ErrInUse] while another process does. A file that does not exist is an
+// error that wraps fs.ErrNotExist. The caller closes the editor.
+func OpenEditor(ctx context.Context, p Place) (*Editor, error) {
+	e, err := p.engine()
+	if err != nil {
+		return nil, err
+	}
+	conn, err := e.open(ctx, modeEdit)
+	if err != nil {
+		return nil, err
+	}
+	reader, err := newReader(ctx, e)
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return &Editor{Reader: reader, conn: conn}, nil
+}
+
+// Close ends reading and writing. Idempotent.
+func (e *Editor) Close() error { return errors.Join(e.Reader.Close(), e.conn.Close()) }
+
+// Run is one replay, export or purge: one entry of the audit, made when the
+// first item is done. Its methods are called by one goroutine at a time.
+type Run struct {
+	editor *Editor
+	record record
+}
+
+// Replay begins a run that marks items as replayed to a target. The selection
+// says which, for the audit.
+func (e *Editor) Replay(target, selection string) *Run {
+	return &Run{e, record{action: ActionReplay, target: target, selection: selection}}
+}
+
+// Export begins a run that marks items as exported to a target.
+func (e *Editor) Export(target, selection string) *Run {
+	return &Run{e, record{action: ActionExport, target: target, selection: selection}}
+}
+
+// marked are the columns that a run sets to its entry.
+var marked = map[Action]string{ActionReplay: "replayed", ActionExport: "exported"}
+
+// pageIDs is how many ids one statement lists, and how many items one
+// transaction of a purge removes: a feed that wants to write waits no longer.
+const pageIDs = 2000
+
+// Mark notes that the items of these ids are done: durable where they went. Ids
+// that are gone meanwhile are left out. All or none of a call are marked.
+func (r *Run) Mark(ctx context.Context, ids []int64) error {
+	column, entry := marked[r.record.action], r.record
+	err := r.editor.change(ctx, "mark items of", func(ctx context.Context, tx *sql.Tx, now time.Time) error {
+		if err := entry.enter(ctx, r.editor.schema, tx, now); err != nil {
+			return err
+		}
+		var done held
+		for page := range slices.Chunk(ids, pageIDs) {
+			h, err := sum(tx.QueryContext(ctx, r.editor.schema.sql(fmt.Sprintf(`UPDATE {items} SET %s = %d WHERE id IN %s RETURNING bytes`, column, entry.id, idList(page)))))
+			if err != nil {
+				return err
+			}
+			done = held{done.messages + h.messages, done.bytes + h.bytes}
+		}
+		return entry.add(ctx, r.editor.schema, tx, now, done)
+	})
+	if err == nil {
+		r.record = entry
+	}
+	return err
+}
+
+// Purge removes the items that q chooses, whatever its limit, for good, and
+// returns how many. Some are gone already when it fails. progress, unless nil,
+// is told how many are gone so far.
+func (e *Editor) Purge(ctx context.Context, q Query, selection string, progress func(messages int64)) (messages int64, bytes feed.Size, err error) {
+	entry := record{action: ActionPurge, selection: selection}
+	where, args := q.where(e.schema)
+	var gone held
+	for {
+		var page held
+		err := e.change(ctx, "purge", func(ctx context.Context, tx *sql.Tx, now time.Time) (err error) {
+			page, err = sum(tx.QueryContext(ctx, e.schema.sql(
+				fmt.Sprintf(`DELETE FROM {items} WHERE id IN (SELECT i.id FROM {items} i WHERE %s ORDER BY i.id LIMIT %d) RETURNING bytes`, where, pageIDs)), args...))
+			if err != nil || page.messages == 0 {
+				return err
+			}
+			if err := entry.enter(ctx, e.schema, tx, now); err != nil {
+				return err
+			}
+			return entry.add(ctx, e.schema, tx, now, page)
+		})
+		if err != nil || page.messages == 0 {
+			return gone.messages, gone.bytes, err
+		}
+		gone = held{gone.messages + page.messages, gone.bytes + page.bytes}
+		if progress != nil {
+			progress(gone.messages)
+		}
+	}
+}
+
+// change runs f in a transaction that excludes all other writers.
+func (e *Editor) change(ctx context.Context, doing string, f func(context.Context, *sql.Tx, time.Time) error) error {
+	ctx, cancel := bounded(ctx, e.engine)
+	defer cancel()
+	tx, _, err := begin(ctx, e.schema, e.conn.db)
+	if err != nil {
+		return e.engine.wrap(doing, err)
+	}
+	defer tx.Rollback() //nolint:errcheck // after Commit it does nothing; before it the first error counts
+	if err := f(ctx, tx, time.Now()); err != nil {
+		return e.engine.wrap(doing, err)
+	}
+	if err := tx.Commit(); err != nil {
+		return e.engine.wrap(doing, err)
+	}
+	return nil
+}

@@ -1,0 +1,159 @@
+package quarantine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kraft-edge/datafeed/feed"
+)
+
+// aged returns an item that was quarantined that long ago.
+func aged(reason string, age time.Duration) feed.QuarantineItem {
+	it := itemOf(reason, 100)
+	it.Time = time.Now().Add(-age).Truncate(time.Second) // all texts of equal length
+	return it
+}
+
+func put(t testing.TB, s *Store, items ...feed.QuarantineItem) {
+	t.Helper()
+	if err := s.Put(t.Context(), items); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestRetentionByAge(t *testing.T) { onBoth(t, testRetentionByAge) }
+
+func testRetentionByAge(t *testing.T, open opener) {
+	var log bytes.Buffer
+	s := open(t, func(c *Config) {
+		c.Retention.MaxAge = time.Hour
+		c.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	})
+	put(t, s, aged("old", 2*time.Hour), aged("young", 30*time.Minute))
+	checkTotals(t, s, 2) // what comes is taken, however old
+	put(t, s, aged("now", 0))
+	if got := chosen(t, s.Reader, Query{}); got != "2 3" {
+		t.Errorf("items %s, want 2 3", got)
+	}
+	checkTotals(t, s, 2)
+	if !strings.Contains(log.String(), "retention removed messages") || !strings.Contains(log.String(), "messages=1") {
+		t.Errorf("log:\n%s", log.String())
+	}
+	put(t, s, aged("old", 2*time.Hour))
+	if err := s.expire(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	checkTotals(t, s, 2)
+	audit, err := s.Audit(t.Context(), 10)
+	if err != nil || len(audit) != 1 || audit[0].Action != ActionExpire || audit[0].Messages != 2 || audit[0].Selection != "older than 1h0m0s" {
+		t.Errorf("audit %+v, error %v: the removals of a day belong into one entry", audit, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(log.String(), "messages=1"); n != 2 {
+		t.Errorf("%d lines of one message each, want 2: the second comes when the store closes\n%s", n, log.String())
+	}
+}
+
+// TestRetentionAtOpen checks that a feed that starts removes what became too
+// old while it did not run.
+func TestRetentionAtOpen(t *testing.T) { onBoth(t, testRetentionAtOpen) }
+
+func testRetentionAtOpen(t *testing.T, open opener) {
+	s := open(t, nil)
+	put(t, s, aged("old", 2*time.Hour), aged("young", 0))
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c := s.config
+	c.Retention.MaxAge = time.Hour
+	checkTotals(t, reopen(t, c), 1)
+}
+
+func TestRetentionBySize(t *testing.T) { onBoth(t, testRetentionBySize) }
+
+func testRetentionBySize(t *testing.T, open opener) {
+	it := aged("x", 0)
+	one := feed.Size(rowBytes(toMessage(&it)))
+	s := open(t, func(c *Config) { c.MaxBytes, c.Retention.MaxBytes = 10*one, 5*one })
+	for range 20 {
+		put(t, s, aged("x", 0))
+	}
+	if got := chosen(t, s.Reader, Query{}); got != "16 17 18 19 20" {
+		t.Errorf("items %s, want the last five", got)
+	}
+	checkTotals(t, s, 5)
+	// More than retention keeps, but not more than fits: all of it stays.
+	seven := make([]feed.QuarantineItem, 7)
+	for i := range seven {
+		seven[i] = aged("x", 0)
+	}
+	put(t, s, seven...)
+	checkTotals(t, s, 7)
+	if err := s.Put(t.Context(), slices.Concat(seven, seven)); !errors.Is(err, ErrFull) {
+		t.Errorf("put of more than fits: %v", err)
+	}
+	checkTotals(t, s, 7) // a refusal removes nothing
+	if err := s.Probe(t.Context()); !errors.Is(err, ErrFull) {
+		t.Errorf("probe: %v", err)
+	}
+	audit, err := s.Audit(t.Context(), 10)
+	if err != nil || len(audit) != 1 || audit[0].Messages != 20 || !strings.HasPrefix(audit[0].Selection, "oldest beyond ") {
+		t.Errorf("audit %+v, error %v", audit, err)
+	}
+}
+
+// TestRetentionMakesRoom checks that a quarantine full of old messages takes new
+// ones: its probe succeeds.
+func TestRetentionMakesRoom(t *testing.T) {
+	s := open(t, func(c *Config) { c.MaxMessages, c.Retention.MaxAge = 2, time.Hour })
+	put(t, s, aged("old", 2*time.Hour), aged("old", 2*time.Hour))
+	if err := s.Probe(t.Context()); err != nil {
+		t.Errorf("probe: %v", err)
+	}
+	put(t, s, aged("new", 0), aged("new", 0))
+	if err := s.Put(t.Context(), []feed.QuarantineItem{aged("new", 0)}); !errors.Is(err, ErrFull) {
+		t.Errorf("put: %v", err)
+	}
+}
+
+// TestExpireRegularly lets the store's own clock find what is too old.
+func TestExpireRegularly(t *testing.T) {
+	s := open(t, func(c *Config) { c.Retention.MaxAge = time.Hour })
+	put(t, s, aged("old", 2*time.Hour))
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	tick := make(chan time.Time)
+	go func() {
+		defer close(ended)
+		s.expireOn(ctx, tick)
+	}()
+	tick <- time.Now()
+	tick <- time.Now() // taken when the first was dealt with
+	checkTotals(t, s, 0)
+	cancel()
+	<-ended
+	for _, tt := range []struct{ age, want time.Duration }{{time.Minute, time.Minute}, {5 * time.Hour, 30 * time.Minute}, {1000 * time.Hour, time.Hour}} {
+		if got := expireInterval(tt.age); got != tt.want {
+			t.Errorf("age %v is looked at every %v, want %v", tt.age, got, tt.want)
+		}
+	}
+}
+
+func TestRetentionIsValidated(t *testing.T) {
+	c := DefaultConfig()
+	c.Path, c.Retention = "q.db", Retention{MaxAge: time.Second, MaxBytes: 2 * feed.GiB}
+	err := c.Validate()
+	for _, key := range []string{"retention.maxAge: 1s is too short", "retention.maxBytes: 2GiB is beyond maxBytes"} {
+		if err == nil || !strings.Contains(err.Error(), key) {
+			t.Errorf("%q is not reported in %v", key, err)
+		}
+	}
+}

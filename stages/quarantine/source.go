@@ -1,0 +1,155 @@
+package quarantine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/kraft-edge/datafeed/feed"
+)
+
+// fetchBytes is how many bytes of payloads a [Source] reads at a time.
+const fetchBytes = 16 * feed.MiB
+
+// Restore makes the message of an item as its source had made it.
+type Restore func(feed.Original) (*message.Message, error)
+
+// Source hands out items of a quarantine as a broker's queue hands out messages,
+// the oldest first, so that a route can deliver them: what the route settles as
+// delivered or filtered is marked, what it gives back or quarantines again stays
+// as it is. It has delivered all that it ever will when the last item was handed
+// out. It is a [feed.BatchSubscriber] only.
+type Source struct {
+	run     *Run
+	query   Query
+	restore Restore
+
+	back []Item // given back, to be handed out before the rest
+	last int64  // the last id that was read
+	tag  uint64
+	lost []error
+}
+
+var _ feed.BatchSubscriber = (*Source)(nil)
+
+// NewSource returns a source of the items that q chooses, whatever its limit.
+func NewSource(run *Run, q Query, restore Restore) *Source {
+	return &Source{run: run, query: q, restore: restore, last: q.After}
+}
+
+// Subscribe fails: a plain subscriber could not tell the outcome of a message.
+func (*Source) Subscribe(context.Context, string) (<-chan *message.Message, error) {
+	return nil, errors.New("quarantine: items are handed out in batches only: use it as the source of a route")
+}
+
+// SubscribeBatch hands out what no subscription before has settled. There is
+// one subscription at a time.
+func (s *Source) SubscribeBatch(context.Context, string) (feed.Subscription, error) {
+	return &subscription{source: s, unsettled: map[uint64]Item{}}, nil
+}
+
+// Unrestored returns why items could not be made messages again; they were
+// left out. Call it when the route has ended.
+func (s *Source) Unrestored() []error { return s.lost }
+
+// Close does nothing: the editor is its owner's.
+func (*Source) Close() error { return nil }
+
+// next returns the items to hand out next: at most limit, and none when there
+// are no more.
+func (s *Source) next(ctx context.Context, limit int) ([]Item, error) {
+	if len(s.back) > 0 {
+		n := min(limit, len(s.back))
+		items := s.back[:n]
+		s.back = s.back[n:]
+		return items, nil
+	}
+	q := s.query
+	q.After, q.Limit = s.last, limit
+	items, err := s.run.editor.Fetch(ctx, q, fetchBytes)
+	if len(items) > 0 {
+		s.last = items[len(items)-1].ID
+	}
+	return items, err
+}
+
+// subscription is one period of handing out.
+type subscription struct {
+	source    *Source
+	unsettled map[uint64]Item
+}
+
+// Receive implements [feed.Subscription].
+func (s *subscription) Receive(ctx context.Context, dst []feed.Delivery, limit int) ([]feed.Delivery, error) {
+	for {
+		items, err := s.source.next(ctx, limit)
+		if err != nil {
+			return dst, err
+		}
+		if len(items) == 0 {
+			return dst, io.EOF
+		}
+		before := len(dst)
+		for _, item := range items {
+			m, err := s.source.restore(item.Original)
+			if err != nil {
+				s.source.lost = append(s.source.lost, fmt.Errorf("item %d: %w", item.ID, err))
+				continue
+			}
+			s.source.tag++
+			s.unsettled[s.source.tag] = item
+			dst = append(dst, feed.Delivery{Message: m, Tag: s.source.tag})
+		}
+		if len(dst) > before {
+			return dst, nil
+		}
+	}
+}
+
+// Settle marks what is done.
+func (s *subscription) Settle(ctx context.Context, settlements []feed.Settlement) error {
+	var done []int64
+	for _, one := range settlements {
+		item, ok := s.unsettled[one.Tag]
+		if !ok {
+			return fmt.Errorf("settle: delivery %d is not unsettled", one.Tag)
+		}
+		if one.Outcome == feed.Delivered || one.Outcome == feed.Filtered {
+			done = append(done, item.ID)
+		}
+	}
+	if len(done) > 0 {
+		if err := s.source.run.Mark(ctx, done); err != nil {
+			return err
+		}
+	}
+	for _, one := range settlements {
+		delete(s.unsettled, one.Tag)
+	}
+	return nil
+}
+
+// Describe implements [feed.Describer].
+func (s *subscription) Describe(tag uint64) (feed.Original, error) {
+	item, ok := s.unsettled[tag]
+	if !ok {
+		return feed.Original{}, fmt.Errorf("describe: delivery %d is not unsettled", tag)
+	}
+	return item.Original, nil
+}
+
+// Close gives back what is unsettled, in order.
+func (s *subscription) Close() error {
+	back := make([]Item, 0, len(s.unsettled)+len(s.source.back))
+	for _, item := range s.unsettled {
+		back = append(back, item)
+	}
+	slices.SortFunc(back, func(a, b Item) int { return int(a.ID - b.ID) })
+	s.source.back = append(back, s.source.back...)
+	clear(s.unsettled)
+	return nil
+}

@@ -1,0 +1,295 @@
+package quarantine
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+const (
+	// sqliteTable is the table of items in a file.
+	sqliteTable = "quarantine"
+	// applicationID marks a SQLite file as a quarantine: "feed" in ASCII.
+	applicationID = 0x66656564
+	// checkedBytes is the size up to which a file is checked for damage whenever
+	// it is opened for writing: that takes well under a second.
+	checkedBytes = 64 << 20
+)
+
+// createSQLite makes the tables. Ids are never used again.
+const createSQLite = `
+CREATE TABLE {items} (
+	id         INTEGER PRIMARY KEY AUTOINCREMENT,
+	uuid       TEXT NOT NULL,
+	created_at TEXT NOT NULL,
+	route      TEXT NOT NULL,
+	stage      TEXT NOT NULL,
+	reason     TEXT NOT NULL,
+	origin     TEXT NOT NULL,
+	format     TEXT NOT NULL,
+	properties TEXT NOT NULL,
+	payload    BLOB NOT NULL,
+	bytes      INTEGER NOT NULL,
+	replayed   INTEGER NOT NULL DEFAULT 0,
+	exported   INTEGER NOT NULL DEFAULT 0
+)
+;
+CREATE INDEX "{table}_age" ON {items} (created_at)
+;
+CREATE TABLE {audit} (
+	id         INTEGER PRIMARY KEY AUTOINCREMENT,
+	action     TEXT NOT NULL,
+	target     TEXT NOT NULL,
+	selection  TEXT NOT NULL,
+	started_at TEXT NOT NULL,
+	ended_at   TEXT NOT NULL,
+	messages   INTEGER NOT NULL,
+	bytes      INTEGER NOT NULL
+)
+;
+CREATE TABLE {totals} (messages INTEGER NOT NULL, bytes INTEGER NOT NULL, probes INTEGER NOT NULL)
+;
+INSERT INTO {totals} VALUES (0, 0, 0)
+;
+CREATE TRIGGER "{table}_inserted" AFTER INSERT ON {items} BEGIN
+	UPDATE {totals} SET messages = messages + 1, bytes = bytes + new.bytes;
+END
+;
+CREATE TRIGGER "{table}_deleted" AFTER DELETE ON {items} BEGIN
+	UPDATE {totals} SET messages = messages - 1, bytes = bytes - old.bytes;
+END
+;
+PRAGMA application_id = 1717921124
+;
+PRAGMA user_version = {version}`
+
+// sqliteDialect keeps texts as they are: SQLite takes any bytes.
+var sqliteDialect = dialect{
+	create:    createSQLite,
+	parameter: func(int) string { return "?" },
+	contains:  "instr",
+	empty:     "x''",
+	encode:    func(s string) string { return s },
+	decode:    func(s string) (string, error) { return s, nil },
+}
+
+// sqliteFile is a quarantine in a SQLite file.
+type sqliteFile struct{ path string }
+
+func newSQLite(path string) (*sqliteFile, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("open quarantine: %w", err)
+	}
+	return &sqliteFile{abs}, nil
+}
+
+func (f *sqliteFile) where() string           { return f.path }
+func (f *sqliteFile) schema() schema          { return schema{sqliteTable, sqliteDialect} }
+func (f *sqliteFile) patience() time.Duration { return 0 } // a local disk answers or fails
+
+// The lock files beside the database, and what to do when one is taken.
+const (
+	feedLock   = ".lock"
+	feedRemedy = "stop it, or give each feed a path of its own"
+	editLock   = ".edit.lock"
+	editRemedy = "it replays, exports or removes messages: wait for it or stop it"
+)
+
+func (f *sqliteFile) open(ctx context.Context, m mode) (_ *connection, err error) {
+	if m == modeWrite {
+		err = createFile(f.path)
+	} else {
+		_, err = os.Stat(f.path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open quarantine: %w", err)
+	}
+	access, connections := "rw", 1
+	if m == modeRead {
+		access, connections = "ro", 2
+	}
+	db, err := sql.Open("sqlite", dsn(f.path, access))
+	if err != nil {
+		return nil, fmt.Errorf("open quarantine: %w", err)
+	}
+	db.SetMaxOpenConns(connections)
+	c := &connection{db: db}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.Close())
+		}
+	}()
+	switch m {
+	case modeWrite:
+		c.lock, err = lockFile(f.path+feedLock, feedRemedy)
+	case modeEdit:
+		c.lock, err = lockFile(f.path+editLock, editRemedy)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open quarantine: %w", err)
+	}
+	return c, f.prepare(ctx, db, m)
+}
+
+// prepare makes sure that the file is a quarantine; a writer makes one of an
+// empty file.
+func (f *sqliteFile) prepare(ctx context.Context, db *sql.DB, m mode) error {
+	empty, err := f.identify(ctx, db)
+	switch {
+	case err != nil:
+		return err
+	case m != modeWrite && empty:
+		return fmt.Errorf("%w: %s is empty", ErrForeign, f.path)
+	case m != modeWrite:
+		return nil
+	case empty:
+		err = f.initialize(ctx, db)
+	default:
+		err = f.quickCheck(ctx, db)
+	}
+	if err != nil {
+		return err
+	}
+	return f.useWAL(ctx, db)
+}
+
+// dsn names the database to the driver. The pragmas hold for the connection and
+// change nothing in the file.
+func dsn(path, mode string) string {
+	q := url.Values{
+		"mode":    {mode},
+		"_txlock": {"immediate"},
+		"_pragma": {"busy_timeout(5000)", "synchronous(FULL)", "journal_size_limit(67108864)"},
+	}
+	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: q.Encode()}).String()
+}
+
+// createFile makes the database's file, readable by its owner only, and its
+// directory, unless they are there. SQLite gives its other files the same mode.
+func createFile(path string) error {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if os.IsExist(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return syncDir(dir) // so that a power loss does not take the name away
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
+
+// identify tells whether the database is empty; if not, it is ours. Anything
+// else is an error, and has not been changed.
+func (f *sqliteFile) identify(ctx context.Context, db *sql.DB) (empty bool, err error) {
+	var app, version, tables int64
+	err = db.QueryRowContext(ctx, `SELECT (SELECT * FROM pragma_application_id), (SELECT * FROM pragma_user_version), (SELECT count(*) FROM sqlite_schema)`).
+		Scan(&app, &version, &tables)
+	switch {
+	case err != nil:
+		return false, f.wrap("open", err)
+	case app == applicationID && version == schemaVersion:
+		return false, nil
+	case app == applicationID:
+		return false, otherVersion(f.path, version)
+	case app == 0 && version == 0 && tables == 0:
+		return true, nil
+	}
+	return false, fmt.Errorf("%w: %s is a SQLite database of another application (application_id %d, %d tables or indexes): choose another path", ErrForeign, f.path, app, tables)
+}
+
+// initialize creates the tables, all or none.
+func (f *sqliteFile) initialize(ctx context.Context, db *sql.DB) error {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return f.wrap("create tables in", err)
+	}
+	defer tx.Rollback() //nolint:errcheck // after Commit it does nothing; before it the first error counts
+	if err := createTables(ctx, f.schema(), tx); err != nil {
+		return f.wrap("create tables in", err)
+	}
+	if err := tx.Commit(); err != nil {
+		return f.wrap("create tables in", err)
+	}
+	return nil
+}
+
+// createTables runs the statements of a schema.
+func createTables(ctx context.Context, s schema, tx *sql.Tx) error {
+	for _, q := range s.SchemaInitializingQueries(s.table) {
+		if _, err := tx.ExecContext(ctx, q.Query, q.Args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// quickCheck looks for damage in files of modest size.
+func (f *sqliteFile) quickCheck(ctx context.Context, db *sql.DB) error {
+	info, err := os.Stat(f.path)
+	if err != nil {
+		return err
+	}
+	if info.Size() > checkedBytes {
+		return nil
+	}
+	var verdict string
+	if err := db.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&verdict); err != nil {
+		return f.wrap("check", err)
+	}
+	if verdict != "ok" {
+		return f.corrupt(verdict)
+	}
+	return nil
+}
+
+// useWAL turns on the write-ahead log, which the file remembers.
+func (f *sqliteFile) useWAL(ctx context.Context, db *sql.DB) error {
+	var mode string
+	if err := db.QueryRowContext(ctx, `PRAGMA journal_mode = WAL`).Scan(&mode); err != nil {
+		return f.wrap("open", err)
+	}
+	if mode != "wal" {
+		return fmt.Errorf("open %s: the file system allows journal mode %q only, not wal: choose a path on a local disk", f.path, mode)
+	}
+	return nil
+}
+
+// wrap says what was being done with the file, and marks damage.
+func (f *sqliteFile) wrap(doing string, err error) error {
+	var se *sqlite.Error
+	if errors.As(err, &se) {
+		switch se.Code() & 0xff { // the rest is detail
+		case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
+			return f.corrupt(err.Error())
+		}
+	}
+	return fmt.Errorf("%s %s: %w", doing, f.path, err)
+}
+
+func (f *sqliteFile) corrupt(detail string) error {
+	return fmt.Errorf("%w: %s: %s: move the file away with its -wal and -shm files, keep them to recover the messages (sqlite3 FILE .recover), and start again", ErrCorrupt, f.path, detail)
+}
