@@ -114,12 +114,17 @@ func newFeed(cfg *config.Config, q feed.Quarantine, logger *slog.Logger) (*feed.
 	return f, nil
 }
 
-// newGatherer returns what /metrics shows: the feed, and the process it is.
-func newGatherer(f *feed.Feed) (prometheus.Gatherer, error) {
-	r := prometheus.NewRegistry()
-	for _, c := range []prometheus.Collector{
+// newGatherer returns what /metrics shows: the feed, its quarantine, and the
+// process it is.
+func newGatherer(cfg *config.Config, f *feed.Feed, q feed.Quarantine) (prometheus.Gatherer, error) {
+	shown := []prometheus.Collector{
 		metrics.Collector(f.Status), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-	} {
+	}
+	if figures, ok := q.(quarantineFigures); ok {
+		shown = append(shown, newQuarantineCollector(cfg.Name, figures))
+	}
+	r := prometheus.NewRegistry()
+	for _, c := range shown {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}

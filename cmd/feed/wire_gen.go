@@ -43,7 +43,7 @@ func initializeProcess(ctx context.Context, cfg *config.Config, logger *slog.Log
 		cleanup()
 		return nil, nil, err
 	}
-	gatherer, err := newGatherer(feed)
+	gatherer, err := newGatherer(cfg, feed, quarantine)
 	if err != nil {
 		cleanup2()
 		cleanup()

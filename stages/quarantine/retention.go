@@ -100,9 +100,17 @@ type removals struct{ aged, displaced held }
 // an old one, that must not fill the log.
 const logEvery = time.Minute
 
+// Removed returns how many messages retention has removed since the store was
+// opened: those that were too old, and those that made room.
+func (s *Store) Removed() (aged, displaced int64) {
+	return s.aged.Load(), s.displaced.Load()
+}
+
 // removed notes removals that are durable, and logs them. The caller has the
 // turn.
 func (s *Store) removed(gone removals) {
+	s.aged.Add(gone.aged.messages)
+	s.displaced.Add(gone.displaced.messages)
 	s.unlogged.aged = held{s.unlogged.aged.messages + gone.aged.messages, s.unlogged.aged.bytes + gone.aged.bytes}
 	s.unlogged.displaced = held{s.unlogged.displaced.messages + gone.displaced.messages, s.unlogged.displaced.bytes + gone.displaced.bytes}
 	if now := time.Now(); now.Sub(s.logged) >= logEvery {

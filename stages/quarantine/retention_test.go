@@ -50,6 +50,9 @@ func testRetentionByAge(t *testing.T, open opener) {
 		t.Fatal(err)
 	}
 	checkTotals(t, s, 2)
+	if aged, displaced := s.Removed(); aged != 2 || displaced != 0 {
+		t.Errorf("%d aged, %d displaced, want 2 and 0", aged, displaced)
+	}
 	audit, err := s.Audit(t.Context(), 10)
 	if err != nil || len(audit) != 1 || audit[0].Action != ActionExpire || audit[0].Messages != 2 || audit[0].Selection != "older than 1h0m0s" {
 		t.Errorf("audit %+v, error %v: the removals of a day belong into one entry", audit, err)
@@ -103,6 +106,9 @@ func testRetentionBySize(t *testing.T, open opener) {
 	checkTotals(t, s, 7) // a refusal removes nothing
 	if err := s.Probe(t.Context()); !errors.Is(err, ErrFull) {
 		t.Errorf("probe: %v", err)
+	}
+	if aged, displaced := s.Removed(); aged != 0 || displaced != 20 {
+		t.Errorf("%d aged, %d displaced, want 0 and 20", aged, displaced)
 	}
 	audit, err := s.Audit(t.Context(), 10)
 	if err != nil || len(audit) != 1 || audit[0].Messages != 20 || !strings.HasPrefix(audit[0].Selection, "oldest beyond ") {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	wsql "github.com/ThreeDotsLabs/watermill-sql/v3/pkg/sql"
@@ -26,6 +27,8 @@ type Store struct {
 
 	stopExpiring context.CancelFunc
 	expiring     sync.WaitGroup
+
+	aged, displaced atomic.Int64 // removed by retention since the store was opened
 
 	// turn holds one token: whoever has it may write, or close.
 	turn   chan struct{}
