@@ -2,8 +2,8 @@ package demo
 
 import (
 	"os"
+	"strconv"
 	"strings"
-	"text/template"
 
 	"github.com/kraft-edge/datafeed/feed"
 	"github.com/kraft-edge/datafeed/feed/config"
@@ -16,7 +16,7 @@ const (
 	routeBoth    = "telemetry"
 )
 
-// file is what feed.yaml is made of.
+// file is what the feed.yaml is made of.
 type file struct {
 	Place      *place // nil: no RabbitMQ
 	MQTT       string // URL of the broker
@@ -26,30 +26,33 @@ type file struct {
 	Devices    int
 }
 
-// fileTemplate makes the feed.yaml. The URL of RabbitMQ may hold a password and
-// comes from the environment.
-var fileTemplate = template.Must(template.New("feed.yaml").Funcs(template.FuncMap{"quote": quote}).Parse(
-	`# The feed of "feed demo". Copy it, change the addresses, and run it:
+// text is the feed.yaml, but for what stands in angle brackets. It is no
+// text/template: with that package in the binary the linker keeps all exported
+// methods of all types, which made the binary a third larger. The URL of
+// RabbitMQ may hold a password and comes from the environment.
+const (
+	text = `# The feed of "feed demo". Copy it, change the addresses, and run it:
 #
-{{- if .Place}}
-#   export AMQP_URL=amqp://user:password@host:5672/
-{{- end}}
-#   feed run feed.yaml
+<export>#   feed run feed.yaml
 name: demo
-quarantine: {path: {{quote .Quarantine}}}
+quarantine: {path: <quarantine>}
 admin: {address: "off"}
 log: {level: warn}
 routes:
-{{- if .Place}}
-  # Each sink has a queue of its own: when one is down, the other goes on.
+<routes>`
+
+	export = `#   export AMQP_URL=amqp://user:password@host:5672/
+`
+
+	routesFromRabbitMQ = `  # Each sink has a queue of its own: when one is down, the other goes on.
   mqtt:
     source:
       amqp:
         url: ${AMQP_URL}
-        queue: {{quote (index .Place.Queues "mqtt")}}
+        queue: <queue of mqtt>
         declare: # not needed where the queue exists
           type: quorum
-          exchange: {name: {{quote .Place.Exchange}}, type: topic}
+          exchange: {name: <exchange>, type: topic}
           routingKeys: ["telemetry.#"]
     transforms:
       - bridge:
@@ -57,24 +60,25 @@ routes:
             - match: telemetry.{site}.{line}.{device}.{tag}
               topic: kraft/{site}/{line}/{device}/{tag}
     sink:
-      mqtt: {url: {{quote .MQTT}}, qos: 1}
+      mqtt: {url: <mqtt>, qos: 1}
   archive:
     source:
       amqp:
         url: ${AMQP_URL}
-        queue: {{quote (index .Place.Queues "archive")}}
+        queue: <queue of archive>
         prefetch: 40000 # a batch of the sink, and the next one that gathers
         declare:
           type: quorum
-          exchange: {name: {{quote .Place.Exchange}}, type: topic}
+          exchange: {name: <exchange>, type: topic}
           routingKeys: ["telemetry.#"]
     sink:
-      blob: {url: {{quote .Blobs}}, path: "{date}/{hour}/{route}-{hash}", compression: gzip}
+      blob: {url: <blobs>, path: "{date}/{hour}/{route}-{hash}", compression: gzip}
     batch: {maxMessages: 20000, maxBytes: 16MiB, maxDelay: 1s} # few large files
-{{- else}}
-  telemetry:
+`
+
+	routeOfGenerated = `  telemetry:
     source:
-      generate: {devices: {{.Devices}}, rate: {{.Rate}}, window: 20000}
+      generate: {devices: <devices>, rate: <rate>, window: 20000}
     transforms:
       - bridge:
           rules:
@@ -82,17 +86,25 @@ routes:
               topic: kraft/{site}/{line}/{device}/{tag}
     sink:
       all: # each takes every message
-        - mqtt: {url: {{quote .MQTT}}, qos: 1}
-        - blob: {url: {{quote .Blobs}}, path: "{date}/{hour}/{route}-{hash}", compression: gzip}
+        - mqtt: {url: <mqtt>, qos: 1}
+        - blob: {url: <blobs>, path: "{date}/{hour}/{route}-{hash}", compression: gzip}
     batch: {maxMessages: 10000, maxDelay: 250ms}
-{{- end}}
-`))
+`
+)
 
-// Queues and Exchange are for the template.
-func (p *place) Queues() map[string]string { return p.queues }
-
-// Exchange returns the name of the exchange.
-func (p *place) Exchange() string { return p.exchange }
+// String returns the feed.yaml.
+func (f file) String() string {
+	values := []string{
+		"<quarantine>", quote(f.Quarantine), "<mqtt>", quote(f.MQTT), "<blobs>", quote(f.Blobs),
+		"<devices>", strconv.Itoa(f.Devices), "<rate>", strconv.Itoa(f.Rate),
+	}
+	structure := strings.NewReplacer("<export>", "", "<routes>", routeOfGenerated)
+	if p := f.Place; p != nil {
+		structure = strings.NewReplacer("<export>", export, "<routes>", routesFromRabbitMQ)
+		values = append(values, "<exchange>", quote(p.exchange), "<queue of mqtt>", quote(p.queues[routeMQTT]), "<queue of archive>", quote(p.queues[routeArchive]))
+	}
+	return strings.NewReplacer(values...).Replace(structure.Replace(text))
+}
 
 // quote writes text as a YAML scalar that stands for nothing but itself.
 func quote(text string) string {
@@ -101,11 +113,7 @@ func quote(text string) string {
 
 // write makes the feed.yaml at path.
 func (f file) write(path string) error {
-	var b strings.Builder
-	if err := fileTemplate.Execute(&b, f); err != nil {
-		return err
-	}
-	return os.WriteFile(path, []byte(b.String()), 0o600)
+	return os.WriteFile(path, []byte(f.String()), 0o600)
 }
 
 // load reads the feed.yaml at path as "feed run" does, with AMQP_URL as the
