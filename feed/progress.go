@@ -283,13 +283,14 @@ func (t *turn) commit(ctx context.Context) error {
 	if r.progress.inHand == 0 || len(r.inbox) > 0 || len(r.condemned) > 0 {
 		return nil
 	}
-	batch := append(r.batch[:0], r.queue...)
+	r.batch = append(r.batch[:0], r.queue...)
+	batch := r.batch
 	b := &Batch{Messages: r.messages[:0], Received: r.window[0].received, Range: r.rangeInHand()}
 	for _, o := range batch {
 		b.Messages = append(b.Messages, o.msg)
 	}
 	err := publishBatch(ctx, r.Sink, b)
-	r.batch, r.messages = batch, b.Messages
+	r.messages = b.Messages
 	clear(r.messages) // retain no message beyond its turn
 	return r.committed(batch, b.Range, err)
 }

@@ -41,8 +41,7 @@ log: {level: warn}
 routes:
 <routes>`
 
-	export = `#   export AMQP_URL=amqp://user:password@host:5672/
-`
+	export = "#   export AMQP_URL=amqp://user:password@host:5672/\n" //nolint:gosec // a placeholder
 
 	routesFromRabbitMQ = `  # Each sink has a queue of its own: when one is down, the other goes on.
   mqtt:
