@@ -271,6 +271,7 @@ func awaitCommitted(t *testing.T, p *feedProcess, generation uint64, offset int6
 // while it writes a stream to files; starts a second writer beside it; and
 // declares the stream anew, twice.
 func TestExactlyOnceFromAStream(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	const n, kills = 30_000, 50
 	seed := *faultSeed
 	if seed == 0 {

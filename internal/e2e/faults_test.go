@@ -16,6 +16,7 @@ var faultSeed = flag.Uint64("fault-seed", 0, "seed of the fault schedule; 0 draw
 // random moments, RabbitMQ is restarted, its connections are cut, and
 // Mosquitto and Azurite are frozen for a minute each.
 func TestNothingIsLostWhateverFails(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	const (
 		window = 1000
 		rate   = 1500

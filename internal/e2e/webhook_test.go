@@ -24,6 +24,7 @@ import (
 // message until it is answered with 200; meanwhile the feed is killed and
 // RabbitMQ's connections are cut. All that was answered is in the queue.
 func TestWebhookExample(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	const clients, each = 8, 150
 	raw, err := os.ReadFile("../../examples/feeds/webhook.yaml")
 	if err != nil {
