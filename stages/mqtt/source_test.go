@@ -371,7 +371,11 @@ func TestReadAheadIsBounded(t *testing.T) {
 		big[i] = make([]byte, 1000)
 	}
 	b.put(t, big...)
-	<-sub.box.crowded
+	select {
+	case <-sub.box.crowded:
+	case <-testContext(t).Done():
+		t.Fatal("everything is read ahead")
+	}
 	for range 4 { // far longer than pingTimeout
 		select {
 		case <-pings:
