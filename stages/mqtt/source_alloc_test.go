@@ -43,16 +43,19 @@ func newTorrent(t testing.TB, n int) *torrent {
 			return
 		}
 		defer nc.Close()
-		for _, answer := range []packets.Packet{
-			&packets.Connack{Properties: &packets.Properties{}},
-			&packets.Suback{PacketID: subscribeID, Reasons: []byte{1}, Properties: &packets.Properties{}},
-		} {
-			if _, err := packets.ReadPacket(nc); err != nil {
-				return
-			}
-			if _, err := answer.WriteTo(nc); err != nil {
-				return
-			}
+		if _, err := packets.ReadPacket(nc); err != nil {
+			return
+		}
+		if _, err := (&packets.Connack{Properties: &packets.Properties{}}).WriteTo(nc); err != nil {
+			return
+		}
+		p, err := packets.ReadPacket(nc)
+		if err != nil {
+			return
+		}
+		granted := packets.Suback{PacketID: p.PacketID(), Reasons: []byte{1}, Properties: &packets.Properties{}}
+		if _, err := granted.WriteTo(nc); err != nil {
+			return
 		}
 		tasks.Go(func() { _, _ = io.Copy(io.Discard, nc) })
 		for range b.word {
@@ -102,18 +105,5 @@ func TestDeliveriesAllocateLittle(t *testing.T) {
 	t.Logf("%.2f allocations a message", per)
 	if per > 8 {
 		t.Errorf("a message allocates %.2f times", per)
-	}
-}
-
-func BenchmarkReceive(b *testing.B) {
-	const n = 2000
-	broker := newTorrent(b, n)
-	sub := mustSubscribe(b, newTestSource(b, broker.url, func(c *SourceConfig) { c.ReceiveMaximum = n }))
-	var ds []feed.Delivery
-	var list []feed.Settlement
-	b.ReportAllocs()
-	for got := 0; got < b.N; got += n {
-		broker.word <- struct{}{}
-		ds, list = drink(b, sub, n, ds, list)
 	}
 }
