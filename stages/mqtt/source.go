@@ -173,9 +173,10 @@ func (s *Source) open(ctx context.Context, n *session, filters []string) (*subsc
 		k.nc.Close()
 		return nil, fmt.Errorf("connect to %s: %w", k.to, err)
 	}
-
 	before := s.resumed(n, k)
-	sub := newSubscription(k, s.config, filters, before, func(sub *subscription, before settledBefore) { s.ended(n, sub, before) })
+	sub := newSubscription(k, s.config, filters, before, func(sub *subscription, cause error, before settledBefore) {
+		s.ended(n, sub, cause, before)
+	})
 	if err := sub.subscribe(ctx, s.config.SharedGroup, s.config.Retained); err != nil {
 		sub.abort(err)
 		s.note(n, err)
@@ -243,9 +244,10 @@ func (s *Source) resumed(n *session, k *link) settledBefore {
 	return before
 }
 
-// ended is called when a subscription has been closed.
-func (s *Source) ended(n *session, sub *subscription, before settledBefore) {
-	s.note(n, sub.failure())
+// ended is called when a subscription has been closed, with why it had ended
+// before, if it had.
+func (s *Source) ended(n *session, sub *subscription, cause error, before settledBefore) {
+	s.note(n, cause)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n.before = before

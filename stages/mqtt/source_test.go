@@ -541,3 +541,20 @@ func payloads(ds []feed.Delivery) []string {
 	}
 	return all
 }
+
+// Giving back often is no quarrel with another client: what the source itself
+// closes is opened again at once.
+func TestOwnClosesAreNoTakeover(t *testing.T) {
+	b := newFakeSession(t)
+	b.start()
+	log := &testLog{}
+	s := logTestSource(t, feed.StageEnv{Logger: slog.New(slog.NewTextHandler(log, nil))}, b.url())
+	for range 6 {
+		if err := mustSubscribe(t, s).Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := s.sessions["consumer"]; n.short != 0 || !n.notBefore.IsZero() || log.has("level=ERROR") {
+		t.Errorf("%d short lives, %v; log: %s", n.short, n.notBefore, log)
+	}
+}

@@ -50,9 +50,9 @@ type subscription struct {
 	limit      int           // of a packet
 	subscribed chan struct{} // closed when the broker has granted the filters
 	box        *inbox
-	most       int          // deliveries that are handed out and not settled
-	heard      atomic.Int64 // when something last came, in nanoseconds since 1970
-	ended      func(*subscription, settledBefore)
+	most       int                                                      // deliveries that are handed out and not settled
+	heard      atomic.Int64                                             // when something last came, in nanoseconds since 1970
+	ended      func(s *subscription, cause error, before settledBefore) // cause is nil when it lived until Close
 
 	got []*delivery // reused by Receive
 
@@ -70,7 +70,7 @@ type subscription struct {
 }
 
 // newSubscription starts the goroutines of a connection.
-func newSubscription(k *link, c SourceConfig, filters []string, before settledBefore, ended func(*subscription, settledBefore)) *subscription {
+func newSubscription(k *link, c SourceConfig, filters []string, before settledBefore, ended func(*subscription, error, settledBefore)) *subscription {
 	s := &subscription{
 		filters: filters, limit: int(c.MaxPacketSize), most: c.ReceiveMaximum,
 		subscribed: make(chan struct{}),
@@ -412,6 +412,7 @@ func (s *subscription) Describe(tag uint64) (feed.Original, error) {
 // PUBACKs may not have arrived.
 func (s *subscription) Close() error {
 	s.closing.Do(func() {
+		cause := s.failure()
 		s.box.end(errSubscriptionClosed)
 		hurry := time.AfterFunc(closeTimeout, func() { s.fail(errors.New("the broker does not hang up")) })
 		defer hurry.Stop()
@@ -430,7 +431,7 @@ func (s *subscription) Close() error {
 		s.leave()
 		s.fail(errSubscriptionClosed)
 		s.tasks.Wait()
-		s.ended(s, before)
+		s.ended(s, cause, before)
 	})
 	return s.result
 }
