@@ -289,7 +289,8 @@ func (s *Source) note(n *session, err error) {
 	}
 }
 
-// Close ends all subscriptions. What is unsettled comes again. Idempotent.
+// Close ends all subscriptions. What is unsettled comes again, and, logged as a
+// warning, what was settled behind it. Idempotent.
 func (s *Source) Close() error {
 	s.mu.Lock()
 	s.closed = true
@@ -306,8 +307,22 @@ func (s *Source) Close() error {
 		errs = append(errs, sub.Close())
 	}
 	s.plain.Wait()
+	s.forget()
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("mqtt source: %w", err)
 	}
 	return nil
+}
+
+// forget drops what was settled out of turn: whoever resumes the sessions next
+// does not know of it.
+func (s *Source) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, n := range s.sessions {
+		if len(n.before) > 0 {
+			s.log.Warn("deliveries that were settled behind an unsettled one come again", "clientId", n.clientID, "deliveries", len(n.before))
+		}
+		n.before = nil
+	}
 }

@@ -558,3 +558,25 @@ func TestOwnClosesAreNoTakeover(t *testing.T) {
 		t.Errorf("%d short lives, %v; log: %s", n.short, n.notBefore, log)
 	}
 }
+
+// Another process does not know what was settled out of turn: this one says that
+// it comes again.
+func TestSettledOutOfTurnComesAgainElsewhere(t *testing.T) {
+	b := newFakeSession(t)
+	b.start()
+	log := &testLog{}
+	s := logTestSource(t, feed.StageEnv{Logger: slog.New(slog.NewTextHandler(log, nil))}, b.url())
+	initialize(t, s)
+	b.put(t, numberedPayloads(4)...)
+	sub := mustSubscribe(t, s)
+	settle(t, sub, receive(t, sub, 4)[1:]...)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if !log.has("level=WARN") || !log.has("deliveries=3") {
+		t.Errorf("log: %s", log)
+	}
+	if got := payloads(receive(t, mustSubscribe(t, newTestSource(t, b.url())), 4)); !slices.Equal(got, []string{"0", "1", "2", "3"}) {
+		t.Errorf("got %v", got)
+	}
+}
