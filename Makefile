@@ -31,7 +31,7 @@ test: setup ## run all tests, with the race detector, on real servers: 10 minute
 	@echo 'go test -race ./...'
 	@$(BIN)/testservers with "$(CURDIR)" -- go test -race -p $(TEST_PARALLEL) -timeout $(TEST_TIMEOUT) ./...
 	@echo "Watermill's own suite, which has a race of its own: without the race detector"
-	go test -timeout $(TEST_TIMEOUT) -run TestWatermillPubSub ./stages/amqp
+	go test -timeout $(TEST_TIMEOUT) -run Watermill ./stages/amqp ./stages/mqtt
 
 test-short: ## run the tests that need no servers
 	go test -short ./...

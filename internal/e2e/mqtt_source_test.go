@@ -43,6 +43,7 @@ routes:
 // killed and Mosquitto is restarted, and looks for every one of them in files
 // and behind RabbitMQ.
 func TestFromMQTTNothingIsLost(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	const (
 		n      = 20_000
 		window = 500
