@@ -205,16 +205,17 @@ func TestStreamIsCommittedAtDeliveryBoundaries(t *testing.T) {
 func TestStreamWaitsForTheQuarantine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var full atomic.Bool
-		full.Store(true)
 		s, a, box := &feedtest.Stream{}, newArchive(), &feedtest.Quarantine{Fail: func() error {
 			if full.Load() {
 				return errors.New("full")
 			}
 			return nil
 		}}
+		r := start(t, feed.Options{Quarantine: box}, streamRoute(s, &archiveSink{archive: a}))
+		synctest.Wait() // it runs
+		full.Store(true)
 		s.Put("a0", "refused1", "malformed2", "a3")
 		s.End()
-		r := start(t, feed.Options{Quarantine: box}, streamRoute(s, &archiveSink{archive: a}))
 		time.Sleep(5 * time.Minute) // of fake time
 		synctest.Wait()
 		if a.committed != nil || len(a.objects) > 0 {

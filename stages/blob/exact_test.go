@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -203,6 +204,32 @@ func TestRangeIsFinishedAfterACrash(t *testing.T) {
 	}
 }
 
+// A range of Parquet is finished by another process with equal objects, too.
+func TestRangesOfParquet(t *testing.T) {
+	parquet := func(c *Config) { c.Format, c.Path, c.Compression = FormatParquet, "hive", Zstd }
+	st := newFakeStore()
+	first := exactSink(t, st, parquet)
+	resume(t, first)
+	st.beforeSwap = func() error { // the commit
+		if len(st.objects) > 0 {
+			return fault(failUnavailable)
+		}
+		return nil
+	}
+	if err := first.PublishBatch(t.Context(), rangeOf(0, numbered(0, 4)...)); err == nil {
+		t.Fatal("publish succeeds")
+	}
+	st.beforeSwap = nil
+	second := exactSink(t, st, parquet)
+	if r := resume(t, second); r.Pending == nil {
+		t.Fatalf("resumption %+v", r)
+	}
+	publish(t, second, rangeOf(0, numbered(0, 4)...))
+	if got, want := slices.Collect(maps.Keys(st.texts())), []string{"date=2026-11-21/hour=03/telemetry-1-0-3-1.parquet"}; !slices.Equal(got, want) {
+		t.Errorf("stored %v, want %v", got, want)
+	}
+}
+
 func TestLostAnswersOfCheckpoints(t *testing.T) {
 	st := newFakeStore()
 	s := exactSink(t, st, nil)
@@ -278,7 +305,7 @@ func TestRecordedObjectsAreAsGood(t *testing.T) {
 	s := exactSink(t, st, nil)
 	resume(t, s)
 	first := s.checkpoint.Intent.Objects[0]
-	other := []byte("{\"n\": 0}\n{\"n\": 2}\n") // the same readings, and not the same bytes
+	other := []byte("{\"n\":2}\n{\"n\":0}\n") // as many bytes, and not the same
 	st.objects[first.Name] = object{name: first.Name, data: other, hash: contentHash(other)}
 	if err := s.PublishBatch(t.Context(), rangeOf(0, numbered(0, 4)...)); !errors.Is(err, ErrContentMismatch) {
 		t.Errorf("publish: %v, want ErrContentMismatch", err)
