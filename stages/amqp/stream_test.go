@@ -1,6 +1,7 @@
 package amqp
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -226,6 +227,29 @@ func TestStreamBeginsBehindAGap(t *testing.T) {
 	noError(t, err)
 	readStream(t, sub, 5, 5)
 	noError(t, sub.Close())
+}
+
+// RabbitMQ takes an offset that its retention has dropped for the first one that
+// there is, without a word.
+func TestStreamBeginsBehindRetention(t *testing.T) {
+	v := testenv.RabbitMQ(t)
+	source := realSource(t, v.URL(), func(c *SourceConfig) {
+		c.Declare = &Declare{Type: QueueStream, MaxBytes: 100_000, SegmentBytes: 50_000}
+	})
+	noError(t, source.SubscribeInitialize(""))
+	p := newPublisher(t, v.URL())
+	first := func() uint64 {
+		sub, err := source.SubscribeFrom(t.Context(), "", feed.Resumption{Committed: at(0)})
+		noError(t, err)
+		defer sub.Close()
+		ds, err := sub.Receive(t.Context(), nil, 1)
+		noError(t, err)
+		return ds[0].Tag - 1
+	}
+	testenv.Eventually(t, 30*time.Second, "retention to drop something", func() bool {
+		p.put(t, "q", bytes.Repeat([]byte("x"), 20_000), bytes.Repeat([]byte("y"), 20_000))
+		return first() > 0
+	})
 }
 
 func TestStreamNeedsSomebodyWhoRemembers(t *testing.T) {
