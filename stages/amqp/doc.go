@@ -110,7 +110,8 @@
 // the feed needs a sink that remembers how far it has come, such as blob with
 // exactlyOnce, and goes on from there ([feed.OffsetSubscriber]). A stream that
 // exists is read by declaring it as it is; consumed as if it were a queue it
-// would hand out only what comes from then on. An offset is the tag of a delivery
+// hands out only what comes from then on, of which the source warns when it sees
+// it. An offset is the tag of a delivery
 // less one, and its header x-stream-offset.
 //
 // Acknowledgements tell RabbitMQ only that there is room: the source sends them

@@ -93,6 +93,7 @@ func (s *Source) subscribe(ctx context.Context, topic string, prefetch int) (*su
 	if err != nil {
 		return nil, err
 	}
+	sub.offset = func() { s.warnOfStream(queue) }
 	return sub, nil
 }
 

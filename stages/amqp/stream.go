@@ -36,6 +36,12 @@ func (s *Source) errStream() error {
 	}
 }
 
+// warnOfStream is for a queue whose messages have offsets. It cannot be an error:
+// messages that were moved from a stream to a queue may have theirs, too.
+func (s *Source) warnOfStream(queue string) {
+	s.log.Warn("the messages have offsets: if this is a stream, only those that come while the feed reads are read; write declare: {type: stream}", "queue", queue)
+}
+
 // SubscribeFrom implements [feed.OffsetSubscriber].
 func (s *Source) SubscribeFrom(ctx context.Context, topic string, r feed.Resumption) (feed.Subscription, error) {
 	queue, ok := s.Stream(topic)

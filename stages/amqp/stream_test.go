@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -227,6 +228,41 @@ func TestStreamBeginsBehindAGap(t *testing.T) {
 	noError(t, err)
 	readStream(t, sub, 5, 5)
 	noError(t, sub.Close())
+}
+
+// A stream that is consumed as a queue hands out only what comes from then on,
+// which the source cannot know, but by the header.
+func TestStreamReadAsAQueueIsWarnedOf(t *testing.T) {
+	for name, tt := range map[string]struct {
+		headers amqp091.Table
+		warns   bool
+	}{
+		"a stream":                     {amqp091.Table{offsetHeader: int64(5)}, true},
+		"a queue":                      {nil, false},
+		"what another feed has copied": {amqp091.Table{offsetHeader: "5"}, false},
+	} {
+		b := newFakeBroker("q")
+		var log bytes.Buffer
+		c := DefaultSourceConfig()
+		c.URL, c.Queue = feed.NewURL("amqp://fake"), "q"
+		source, err := newSource(c, feed.StageEnv{Logger: slog.New(slog.NewTextHandler(&log, nil))}, b.dial)
+		noError(t, err)
+		b.mu.Lock()
+		b.enqueue("q", "k", amqp091.Publishing{Headers: tt.headers})
+		b.enqueue("q", "k", amqp091.Publishing{Headers: tt.headers})
+		b.mu.Unlock()
+		sub, err := source.SubscribeBatch(t.Context(), "")
+		noError(t, err)
+		for range 2 {
+			_, err = sub.Receive(t.Context(), nil, 1)
+			noError(t, err)
+		}
+		noError(t, sub.Close())
+		noError(t, source.Close())
+		if n := strings.Count(log.String(), "declare: {type: stream}"); n > 1 || (n == 1) != tt.warns {
+			t.Errorf("%s: the log is %q", name, log.String())
+		}
+	}
 }
 
 // RabbitMQ takes an offset that its retention has dropped for the first one that

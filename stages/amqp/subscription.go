@@ -24,6 +24,9 @@ type subscription struct {
 
 	got    []*delivery // reused by Receive
 	decode decoder     // Receive's
+	// offset is called when the first delivery has an offset, as those of a
+	// stream have; nil from then on.
+	offset func()
 
 	mu     sync.Mutex // guards the rest: Describe may come from elsewhere
 	window window
@@ -70,6 +73,12 @@ func (s *subscription) Receive(ctx context.Context, dst []feed.Delivery, max int
 		free = free[1:]
 		fill(m, d, &p)
 		dst = append(dst, feed.Delivery{Message: m, Tag: d.tag, Redelivered: d.redelivered})
+		if s.offset != nil {
+			if _, err := offsetOf(&p); err == nil {
+				s.offset()
+			}
+			s.offset = nil
+		}
 	}
 	return dst, nil
 }
