@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -268,8 +269,8 @@ func awaitCommitted(t *testing.T, p *feedProcess, generation uint64, offset int6
 }
 
 // TestExactlyOnceFromAStream kills the feed fifty times at random moments
-// while it writes a stream to files; starts a second writer beside it; and
-// declares the stream anew, twice.
+// while it writes a stream to files; lets a second writer take over while the
+// first one is frozen; and declares the stream anew, twice.
 func TestExactlyOnceFromAStream(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	const n, kills = 30_000, 50
@@ -305,18 +306,28 @@ func TestExactlyOnceFromAStream(t *testing.T) {
 		t.Error("no kill came while a range was being written: the test proves little")
 	}
 
+	// A second writer takes over while the first one is frozen in the middle of
+	// its work; that one goes on later, as a virtual machine does that was moved.
+	go func() { published <- a.publish(n, n+3000, 2*time.Second) }()
+	<-time.After(500*time.Millisecond + time.Duration(random.Int64N(int64(time.Second))))
+	a.freeze(p)
 	other := a.newWriter()
 	other.start()
 	other.ready()
-	if err := a.publish(n, n+1000, 0); err != nil {
+	if err := <-published; err != nil {
+		t.Fatal(err)
+	}
+	awaitCommitted(t, other, 1, n+3000-1)
+	p.signal(syscall.SIGCONT)
+	if err := a.publish(n+3000, n+4000, 0); err != nil {
 		t.Fatal(err)
 	}
 	if code, log := p.exit(time.Minute); code == 0 || !strings.Contains(log, feed.ErrFenced.Error()) {
 		t.Errorf("the older writer ended with code %d, and no word of the other one", code)
 	}
-	awaitCommitted(t, other, 1, n+1000-1)
+	awaitCommitted(t, other, 1, n+4000-1)
 	other.checkAccounts()
-	a.expect(1, 0, n+1000)
+	a.expect(1, 0, n+4000)
 
 	if code, _ := other.terminate(); code != 0 {
 		t.Errorf("exit code %d", code)
@@ -329,7 +340,7 @@ func TestExactlyOnceFromAStream(t *testing.T) {
 		s, err := p.status()
 		return err == nil && s.Ready && s.Routes[0].Offsets.Renewed == 1
 	})
-	if err := a.publish(n+1000, n+2000, 0); err != nil {
+	if err := a.publish(n+4000, n+5000, 0); err != nil {
 		t.Fatal(err)
 	}
 	awaitCommitted(t, p, 2, 999)
@@ -340,7 +351,7 @@ func TestExactlyOnceFromAStream(t *testing.T) {
 	// One that has grown beyond it meanwhile.
 	a.vhost.DeleteQueue(t, "readings")
 	a.declare()
-	if err := a.publish(n+2000, n+3500, 0); err != nil {
+	if err := a.publish(n+5000, n+6500, 0); err != nil {
 		t.Fatal(err)
 	}
 	p.start()
@@ -349,9 +360,45 @@ func TestExactlyOnceFromAStream(t *testing.T) {
 	if code, _ := p.terminate(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
-	a.expect(1, 0, n+1000)
-	a.expect(2, n+1000, n+2000)
-	a.expect(3, n+2000, n+3500)
+	a.expect(1, 0, n+4000)
+	a.expect(2, n+4000, n+5000)
+	a.expect(3, n+5000, n+6500)
+}
+
+// freeze stops a feed, but not while it holds the lock of the checkpoint: that
+// would keep the next one waiting until it goes on.
+func (a *streamArchive) freeze(p *feedProcess) {
+	a.t.Helper()
+	testenv.Eventually(a.t, 30*time.Second, "the feed to be stopped without the lock", func() bool {
+		p.signal(syscall.SIGSTOP)
+		testenv.Eventually(a.t, 10*time.Second, "the feed to be stopped", p.stopped)
+		lock, err := os.Open(filepath.Join(a.dir, ".checkpoint", "plant-archive.json.lock"))
+		if err != nil {
+			a.t.Fatal(err)
+		}
+		defer lock.Close()
+		if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+			p.signal(syscall.SIGCONT)
+			return false
+		}
+		return true
+	})
+}
+
+func (p *feedProcess) signal(s syscall.Signal) {
+	p.t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		p.t.Fatalf("%v: %v", s, err)
+	}
+}
+
+// stopped reports whether SIGSTOP has taken effect.
+func (p *feedProcess) stopped() bool {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	_, state, found := strings.Cut(string(raw), ") ")
+	return err == nil && found && state[0] == 'T'
 }
 
 // exit waits until the process ends by itself and returns its exit code and

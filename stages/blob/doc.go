@@ -163,7 +163,8 @@
 //
 // Files are written below .incoming in the directory, synced, and then linked
 // to their names, so that a file that has a name is complete. With exactlyOnce
-// use a file system whose locks (flock) hold for all that write. What a writer
+// use a file system whose locks (flock) hold for all that write; a process that
+// is frozen while it replaces the checkpoint keeps the next one waiting. What a writer
 // that died leaves in .incoming is removed after an hour, when a sink starts
 // to write.
 //
