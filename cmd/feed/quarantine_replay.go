@@ -14,6 +14,7 @@ import (
 	"github.com/kraft-edge/datafeed/feed/config"
 	"github.com/kraft-edge/datafeed/stages/amqp"
 	"github.com/kraft-edge/datafeed/stages/generate"
+	"github.com/kraft-edge/datafeed/stages/http"
 	"github.com/kraft-edge/datafeed/stages/quarantine"
 )
 
@@ -172,6 +173,7 @@ func (c *cli) nothingToReplay(ctx context.Context, e *quarantine.Editor, q quara
 var restorers = map[string]quarantine.Restore{
 	amqp.Format:          amqp.Restore,
 	generate.Format:      generate.Restore,
+	http.Format:          http.Restore,
 	feed.FormatWatermill: feed.RestoreWatermill,
 }
 

@@ -31,8 +31,8 @@
 // ends with a slash, and else the key topic. Headers that are listed become
 // metadata under their names in lower case. The quarantine shows messages in
 // the format "http": a JSON object with method, path, remote (the client's
-// address), headers (those that are listed, and Content-Type), and the index of
-// the message in its request.
+// address), headers (those that are listed, and Content-Type), topic, and the
+// index of the message in its request.
 //
 // Requests are bounded: the body after decompression by maxBodyBytes, all that
 // is pending by maxPending and maxPendingBytes. A client must prove who it is,

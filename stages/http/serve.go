@@ -84,7 +84,7 @@ func (s *server) read(r *nethttp.Request, topic string, reserved int64) (*reques
 		return nil, err
 	}
 	req := &request{
-		origin: origin{Method: r.Method, Path: r.URL.Path, Remote: r.RemoteAddr, Headers: s.headers(r), topic: topic},
+		origin: origin{Method: r.Method, Path: r.URL.Path, Remote: r.RemoteAddr, Headers: s.headers(r), Topic: topic},
 		items:  make([]item, len(payloads)),
 		done:   make(chan struct{}),
 		free:   func() { s.bytes.Release(reserved) },

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	nethttp "net/http"
 	"os"
 	"path/filepath"
@@ -150,6 +151,9 @@ func TestSourceMetadata(t *testing.T) {
 		}
 		if err := json.Unmarshal(original.Properties, &p); err != nil || p.Method != "PUT" || p.Path != "/telemetry/"+path || p.Remote == "" || p.Headers["x-line"] != "7" {
 			t.Errorf("described as %s, %v", original.Properties, err)
+		}
+		if m, err := Restore(original); err != nil || string(m.Payload) != "on" || !maps.Equal(m.Metadata, md) {
+			t.Errorf("restored %v, error %v, want %v", m, err, md)
 		}
 		settle(t, sub, d, feed.Delivered)
 		(<-got).counts(t)

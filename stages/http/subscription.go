@@ -12,9 +12,6 @@ import (
 	"github.com/kraft-edge/datafeed/feed"
 )
 
-// format names the form of [feed.Original.Properties]: see the package comment.
-const format = "http"
-
 // origin says where a request came from. It is also the properties of its
 // messages for the quarantine.
 type origin struct {
@@ -22,9 +19,8 @@ type origin struct {
 	Path    string            `json:"path"`
 	Remote  string            `json:"remote"`
 	Headers map[string]string `json:"headers"` // by their names in lower case
+	Topic   string            `json:"topic"`
 	Index   int               `json:"index"`
-
-	topic string
 }
 
 // subscription is one period of consuming.
@@ -85,16 +81,17 @@ func (u *subscription) receive(dst []feed.Delivery, most int) ([]feed.Delivery, 
 }
 
 // message returns a new message, which its receiver may change.
-func (it *item) message() *message.Message {
-	o := &it.request.origin
+func (it *item) message() *message.Message { return it.request.origin.message(it.payload) }
+
+func (o *origin) message(payload []byte) *message.Message {
 	md := make(message.Metadata, 2+len(o.Headers))
 	maps.Copy(md, o.Headers)
 	if t, ok := md[contentType]; ok {
 		delete(md, contentType)
 		md[feed.MetaContentType] = t
 	}
-	md[feed.MetaTopic] = o.topic
-	return &message.Message{Metadata: md, Payload: it.payload}
+	md[feed.MetaTopic] = o.Topic
+	return &message.Message{Metadata: md, Payload: payload}
 }
 
 // Settle implements [feed.Subscription].
@@ -141,7 +138,7 @@ func (u *subscription) Describe(tag uint64) (feed.Original, error) {
 	if err != nil {
 		return feed.Original{}, fmt.Errorf("http: describe: %w", err)
 	}
-	return feed.Original{Payload: it.payload, Format: format, Properties: properties, Origin: o.Method + " " + o.Path + " from " + o.Remote}, nil
+	return feed.Original{Payload: it.payload, Format: Format, Properties: properties, Origin: o.Method + " " + o.Path + " from " + o.Remote}, nil
 }
 
 // Close implements [feed.Subscription]: requests wait on, for the next
