@@ -50,7 +50,7 @@ func (c *cli) quarantineList() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "ls",
-		Short: "List the messages, the newest first; with --after an id or a time the oldest first",
+		Short: "List the messages, the newest first; after an id the oldest first",
 		Args:  arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			q := sel.query()

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
@@ -81,11 +82,11 @@ func (c *cli) exportToBroker(ctx context.Context, where *location, sel *selectio
 		return err
 	}
 	defer func() { err = errors.Join(err, failed(editor.Close())) }()
-	counts, err := editor.CountByRoute(ctx, sel.query())
+	j, err := newJob(ctx, editor, sel.query(), sel.words())
 	if err != nil {
 		return failed(err)
 	}
-	return failed(c.publish(ctx, job{editor, sel.query(), sel.words(), counts}, dest, editor.Export(dest.String(), sel.words()), "exported"))
+	return failed(c.publish(ctx, j, dest, editor.Export(dest.String(), j.words), "exported"))
 }
 
 func (c *cli) exportToStdout(ctx context.Context, where *location, q quarantine.Query, format string) (err error) {
@@ -104,6 +105,10 @@ func (c *cli) exportToFile(ctx context.Context, where *location, sel *selection,
 		return err
 	}
 	defer func() { err = errors.Join(err, failed(editor.Close())) }()
+	j, err := newJob(ctx, editor, sel.query(), sel.words())
+	if err != nil {
+		return failed(err)
+	}
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return failed(err)
@@ -113,14 +118,20 @@ func (c *cli) exportToFile(ctx context.Context, where *location, sel *selection,
 		return failed(fmt.Errorf("export: %w", err))
 	}
 	var ids []int64
-	n, err := writeNDJSON(ctx, editor.Reader, sel.query(), f, format, func(id int64) { ids = append(ids, id) })
+	var written atomic.Int64
+	progress := c.startProgress("exported", j.total(), written.Load)
+	n, err := writeNDJSON(ctx, editor.Reader, j.query, f, format, func(id int64) {
+		ids = append(ids, id)
+		written.Add(1)
+	})
+	progress.stop()
 	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
 		err = syncDirectory(filepath.Dir(abs))
 	}
 	if err != nil {
 		return failed(fmt.Errorf("export to %s, which is not whole: %w", path, err))
 	}
-	if err := editor.Export("file "+abs, sel.words()).Mark(ctx, ids); err != nil {
+	if err := editor.Export("file "+abs, j.words).Mark(ctx, ids); err != nil {
 		return failed(fmt.Errorf("%s is whole, but its messages could not be marked as exported: %w", path, err))
 	}
 	_, err = fmt.Fprintf(c.stdout, "%s exported to %s\n", messages(n), path)

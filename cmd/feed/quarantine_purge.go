@@ -2,11 +2,13 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -38,22 +40,26 @@ func (c *cli) quarantinePurge() *cobra.Command {
 				return err
 			}
 			defer func() { err = errors.Join(err, failed(editor.Close())) }()
+			words := sel.words()
 			q := sel.query()
 			q.State = quarantine.StateWaiting
-			counts, err := editor.CountByRoute(cmd.Context(), q)
+			left, err := newJob(cmd.Context(), editor, q, words)
 			if err != nil {
 				return failed(err)
 			}
-			waiting := job{counts: counts}.total()
+			waiting := left.total()
+			q = left.query
 			if q.State = quarantine.StateHandled; unhandled {
 				q.State = ""
+				words += " --unhandled"
 			}
-			if counts, err = editor.CountByRoute(cmd.Context(), q); err != nil {
+			j, err := newJob(cmd.Context(), editor, q, words)
+			if err != nil {
 				return failed(err)
 			}
-			total := job{counts: counts}.total()
+			total := j.total()
 			if !unhandled && waiting > 0 {
-				fmt.Fprintf(c.stdout, "%s neither replayed nor exported and stay (--unhandled removes them, too)\n", were(waiting))
+				fmt.Fprintf(c.stdout, "%s neither replayed nor exported: only --unhandled removes such\n", were(waiting))
 				waiting = 0
 			}
 			switch {
@@ -69,13 +75,7 @@ func (c *cli) quarantinePurge() *cobra.Command {
 					return err
 				}
 			}
-			words := sel.words()
-			if unhandled {
-				words += " --unhandled"
-			}
-			gone, bytes, err := editor.Purge(cmd.Context(), q, words, nil)
-			fmt.Fprintf(c.stdout, "%s removed, %d bytes\n", messages(gone), int64(bytes))
-			return failed(err)
+			return failed(c.purge(cmd.Context(), j))
 		},
 	}
 	where.register(cmd)
@@ -84,6 +84,16 @@ func (c *cli) quarantinePurge() *cobra.Command {
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what would be removed, and remove nothing")
 	return cmd
+}
+
+// purge removes the messages of a job.
+func (c *cli) purge(ctx context.Context, j job) error {
+	var removed atomic.Int64
+	progress := c.startProgress("removed", j.total(), removed.Load)
+	gone, bytes, err := j.editor.Purge(ctx, j.query, j.words, removed.Store)
+	progress.stop()
+	fmt.Fprintf(c.stdout, "%s removed, %d bytes\n", messages(gone), int64(bytes))
+	return err
 }
 
 // confirmPurge asks on a terminal.

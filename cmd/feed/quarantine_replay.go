@@ -64,23 +64,23 @@ func (c *cli) quarantineReplay() *cobra.Command {
 				return err
 			}
 			defer func() { err = errors.Join(err, failed(editor.Close())) }()
-			counts, err := editor.CountByRoute(cmd.Context(), q)
+			j, err := newJob(cmd.Context(), editor, q, sel.words())
 			if err != nil {
 				return failed(err)
 			}
-			if len(counts) == 0 {
+			if len(j.counts) == 0 {
 				return failed(c.nothingToReplay(cmd.Context(), editor, q))
 			}
-			if err := run.check(counts); err != nil {
+			if err := run.check(j.counts); err != nil {
 				return err
 			}
 			if dryRun {
-				for _, n := range counts {
+				for _, n := range j.counts {
 					fmt.Fprintf(c.stdout, "would replay %s (%s) of route %s to %s\n", messages(n.Messages), n.Bytes, oneLine(n.Route, 100), run.target(n.Route))
 				}
 				return nil
 			}
-			return failed(run.run(cmd.Context(), c, job{editor, q, sel.words(), counts}))
+			return failed(run.run(cmd.Context(), c, j))
 		},
 	}
 	sel.registerAll(cmd)
@@ -91,12 +91,23 @@ func (c *cli) quarantineReplay() *cobra.Command {
 	return cmd
 }
 
-// job is which messages a replay or an export is about.
+// job is which messages a replay, an export or a purge is about.
 type job struct {
 	editor *quarantine.Editor
 	query  quarantine.Query
 	words  string // of the selection
 	counts []quarantine.RouteCount
+}
+
+// newJob counts the messages that q chooses now. What a feed adds meanwhile is
+// not among them.
+func newJob(ctx context.Context, e *quarantine.Editor, q quarantine.Query, words string) (job, error) {
+	q, err := e.Snapshot(ctx, q)
+	if err != nil {
+		return job{}, err
+	}
+	counts, err := e.CountByRoute(ctx, q)
+	return job{e, q, words, counts}, err
 }
 
 // total is the number of its messages.

@@ -26,18 +26,27 @@ func (r *routeReplay) place() quarantine.Place { return placeOf(r.config.Quarant
 func (r *routeReplay) target(route string) string { return "route " + cmp.Or(r.to, route) }
 
 func (r *routeReplay) check(counts []quarantine.RouteCount) error {
-	if r.to != "" {
-		return nil
-	}
 	var errs []error
 	names := routeNames(r.config)
 	for _, c := range counts {
-		if !slices.Contains(names, c.Route) {
+		switch i := slices.Index(names, cmp.Or(r.to, c.Route)); {
+		case i >= 0 && checkpoints(r.config.Routes[i]):
+			errs = append(errs, fmt.Errorf("%s of route %q cannot go through %s: its sink stores a stream exactly once, and takes nothing else: choose another route or RabbitMQ with --to",
+				messages(c.Messages), oneLine(c.Route, 60), r.target(c.Route)))
+		case i < 0:
 			errs = append(errs, fmt.Errorf("%s came from the route %q, which %s does not have: leave them out with --route, or choose a route with --to (%s)",
 				messages(c.Messages), oneLine(c.Route, 60), r.file, config.DidYouMean(c.Route, names)))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// checkpoints reports whether a route writes a stream exactly once.
+func checkpoints(r *config.Route) bool {
+	return slices.ContainsFunc(r.Sink, func(s config.Stage) bool {
+		c, ok := s.Config.(feed.CheckpointConfig)
+		return ok && c.Checkpoints()
+	})
 }
 
 // run runs a feed of the routes that are needed, with the quarantine in the

@@ -85,6 +85,33 @@ func testSelect(t *testing.T, open opener) {
 	}
 }
 
+// TestSnapshot checks that what comes later is not chosen.
+func TestSnapshot(t *testing.T) { onBoth(t, testSnapshot) }
+
+func testSnapshot(t *testing.T, open opener) {
+	s := open(t, nil)
+	snapshot := func(q Query) Query {
+		t.Helper()
+		q, err := s.Snapshot(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return q
+	}
+	none := snapshot(Query{})
+	fill(t, s, 4)
+	four, two := snapshot(Query{}), snapshot(Query{Before: 3})
+	fill(t, s, 2)
+	for _, tt := range []struct {
+		query Query
+		want  string
+	}{{none, ""}, {four, "1 2 3 4"}, {two, "1 2"}, {snapshot(Query{Route: "r1"}), "2 4 6"}} {
+		if got := chosen(t, s.Reader, tt.query); got != tt.want {
+			t.Errorf("%+v: ids %s, want %s", tt.query, got, tt.want)
+		}
+	}
+}
+
 // TestFetchIsBounded checks that large payloads are not read all at once.
 func TestFetchIsBounded(t *testing.T) {
 	s := open(t, nil)

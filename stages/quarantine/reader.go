@@ -133,6 +133,19 @@ func (s scanAround) Scan(dest ...any) error {
 	return s.rows.Scan(append(append(s.before, dest...), s.after...)...)
 }
 
+// Snapshot returns q limited to items that are there now: what a feed adds
+// meanwhile was not meant by whoever chose.
+func (r *Reader) Snapshot(ctx context.Context, q Query) (Query, error) {
+	var last int64
+	if err := r.conn.db.QueryRowContext(ctx, r.schema.sql(`SELECT COALESCE(max(id), 0) FROM {items}`)).Scan(&last); err != nil {
+		return q, r.engine.wrap("read", err)
+	}
+	if q.Before == 0 || q.Before > last+1 {
+		q.Before = last + 1
+	}
+	return q, nil
+}
+
 // RouteCount is how many items a route has.
 type RouteCount struct {
 	Route    string
