@@ -15,6 +15,7 @@ import (
 	"github.com/kraft-edge/datafeed/stages/amqp"
 	"github.com/kraft-edge/datafeed/stages/generate"
 	"github.com/kraft-edge/datafeed/stages/http"
+	"github.com/kraft-edge/datafeed/stages/mqtt"
 	"github.com/kraft-edge/datafeed/stages/quarantine"
 )
 
@@ -185,6 +186,7 @@ var restorers = map[string]quarantine.Restore{
 	amqp.Format:          amqp.Restore,
 	generate.Format:      generate.Restore,
 	http.Format:          http.Restore,
+	mqtt.Format:          mqtt.Restore,
 	feed.FormatWatermill: feed.RestoreWatermill,
 }
 
