@@ -11,6 +11,7 @@ import (
 
 	"github.com/kraft-edge/datafeed/feed"
 	"github.com/kraft-edge/datafeed/feed/config"
+	"github.com/kraft-edge/datafeed/stages/mqtt"
 	"github.com/kraft-edge/datafeed/stages/quarantine"
 )
 
@@ -60,6 +61,7 @@ func (r *routeReplay) run(ctx context.Context, c *cli, j job) error {
 		totals[cmp.Or(r.to, n.Route)] += n.Messages
 	}
 	r.config.Routes = slices.DeleteFunc(r.config.Routes, func(route *config.Route) bool { return totals[route.Name] == 0 })
+	besideTheFeed(r.config.Routes)
 	opts, routes, err := r.config.Build(logger)
 	if err != nil {
 		return err
@@ -98,6 +100,18 @@ func (r *routeReplay) run(ctx context.Context, c *cli, j job) error {
 		err = errors.Join(err, errLeft)
 	}
 	return err
+}
+
+// besideTheFeed gives MQTT connections client identifiers of their own: with
+// that of a running feed they would end its connection, and it theirs.
+func besideTheFeed(routes config.Routes) {
+	for _, r := range routes {
+		for _, s := range r.Sink {
+			if c, ok := s.Config.(*mqtt.Config); ok && c.ClientID != "" {
+				c.ClientID += "-replay"
+			}
+		}
+	}
 }
 
 func replayed(s feed.Status) (n int64) {
