@@ -19,7 +19,7 @@ import (
 type location struct{ db, file string }
 
 func (l *location) register(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&l.db, "db", "", "file of the quarantine, or postgres:// URL of its database, which may hold ${NAME}")
+	cmd.Flags().StringVar(&l.db, "db", "", "file of the quarantine, or postgres:// URL of its database (table quarantine); it may hold ${NAME}")
 	cmd.Flags().StringVar(&l.file, "config", "", "configuration that names the quarantine")
 	cmd.MarkFlagsMutuallyExclusive("db", "config")
 }
@@ -31,14 +31,19 @@ func (l *location) place() (quarantine.Place, error) {
 		return placeIn(l.file)
 	case l.db == "":
 		return quarantine.Place{}, errors.New("say where the quarantine is: --db PATH or --config FILE")
-	case !strings.HasPrefix(l.db, "postgres://") && !strings.HasPrefix(l.db, "postgresql://"):
-		return quarantine.Place{Path: l.db}, nil
 	}
 	u, err := feed.ParseURL(l.db, os.LookupEnv)
 	if err != nil {
 		return quarantine.Place{}, fmt.Errorf("--db: %w", err)
 	}
-	return quarantine.Place{Postgres: quarantine.Postgres{URL: u, Table: quarantine.DefaultTable}}, nil
+	text, err := u.Reveal()
+	if err != nil {
+		return quarantine.Place{}, fmt.Errorf("--db: %w", err)
+	}
+	if strings.HasPrefix(text, "postgres://") || strings.HasPrefix(text, "postgresql://") {
+		return quarantine.Place{Postgres: quarantine.Postgres{URL: u, Table: quarantine.DefaultTable}}, nil
+	}
+	return quarantine.Place{Path: text}, nil
 }
 
 // placeIn returns the place that a configuration names.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"regexp"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -24,6 +25,8 @@ type Postgres struct {
 	URL   feed.URL `yaml:"url" doc:"Address of the database: postgres://user:password@host:5432/database?sslmode=verify-full."`
 	Table string   `yaml:"table" doc:"Table that holds the messages; it is created when missing."`
 }
+
+var tableName = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,47}$`)
 
 // Retention says what is removed from the quarantine without anybody asking.
 type Retention struct {
@@ -64,6 +67,9 @@ func (d *decoder) checkQuarantine(q Quarantine, root *yaml.Node, bad func(key, r
 	}
 	if u, err := q.Postgres.URL.Parse(); !q.Postgres.URL.IsZero() && err == nil && u.Scheme != "postgres" && u.Scheme != "postgresql" {
 		bad("quarantine.postgres.url", "is no address of a PostgreSQL database", "write postgres://user:password@host:5432/database")
+	}
+	if !tableName.MatchString(q.Postgres.Table) {
+		bad("quarantine.postgres.table", quote(q.Postgres.Table)+" is no name for a table", "use a to z, digits and _, at most 48")
 	}
 	if age := q.Retention.MaxAge; age != 0 && age < time.Minute {
 		bad("quarantine.retention.maxAge", fmt.Sprintf("%v is too short", age), "write at least 1m, such as 720h, or remove the key")
