@@ -6,6 +6,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/kraft-edge/datafeed/feed"
 	"github.com/kraft-edge/datafeed/feed/feedtest"
 )
 
@@ -45,4 +46,14 @@ func TestQueueReportsMisuse(t *testing.T) {
 	if err := sub.Close(); err != nil {
 		t.Error(err)
 	}
+}
+
+func TestQuarantineConforms(t *testing.T) {
+	feedtest.TestQuarantine(t, func(*testing.T) feedtest.QuarantineUnderTest {
+		q := &feedtest.Quarantine{MaxMessages: 25}
+		return feedtest.QuarantineUnderTest{
+			Quarantine: q, MaxMessages: q.MaxMessages,
+			Items: func(testing.TB) []feed.QuarantineItem { return q.Items() },
+		}
+	})
 }
