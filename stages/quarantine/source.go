@@ -2,10 +2,10 @@ package quarantine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
@@ -22,11 +22,15 @@ type Restore func(feed.Original) (*message.Message, error)
 // the oldest first, so that a route can deliver them: what the route settles as
 // delivered or filtered is marked, what it gives back or quarantines again stays
 // as it is. It has delivered all that it ever will when the last item was handed
-// out. It is a [feed.BatchSubscriber] only.
+// out.
 type Source struct {
 	run     *Run
 	query   Query
 	restore Restore
+
+	closing context.Context // ends with Close
+	stop    context.CancelFunc
+	plain   sync.WaitGroup // plain subscriptions
 
 	back []Item // given back, to be handed out before the rest
 	last int64  // the last id that was read
@@ -38,12 +42,30 @@ var _ feed.BatchSubscriber = (*Source)(nil)
 
 // NewSource returns a source of the items that q chooses, whatever its limit.
 func NewSource(run *Run, q Query, restore Restore) *Source {
-	return &Source{run: run, query: q, restore: restore, last: q.After}
+	s := &Source{run: run, query: q, restore: restore, last: q.After}
+	s.closing, s.stop = context.WithCancel(context.Background())
+	return s
 }
 
-// Subscribe fails: a plain subscriber could not tell the outcome of a message.
-func (*Source) Subscribe(context.Context, string) (<-chan *message.Message, error) {
-	return nil, errors.New("quarantine: items are handed out in batches only: use it as the source of a route")
+// Subscribe hands the items out one at a time; a Nack brings one back at once.
+// The channel closes when ctx ends, the source is closed, all items are acked,
+// or the quarantine cannot be read: items that are left then are not marked.
+func (s *Source) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
+	sub, err := s.SubscribeBatch(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(s.closing, cancel)
+	out := make(chan *message.Message)
+	s.plain.Go(func() {
+		defer cancel()
+		defer stop()
+		defer close(out)
+		_ = feed.HandOut(ctx, sub, out) // a channel cannot say why it ends
+		_ = sub.Close()                 // it never fails
+	})
+	return out, nil
 }
 
 // SubscribeBatch hands out what no subscription before has settled. There is
@@ -56,8 +78,13 @@ func (s *Source) SubscribeBatch(context.Context, string) (feed.Subscription, err
 // left out. Call it when the route has ended.
 func (s *Source) Unrestored() []error { return s.lost }
 
-// Close does nothing: the editor is its owner's.
-func (*Source) Close() error { return nil }
+// Close ends plain subscriptions and waits for them. The editor is its owner's
+// to close. Idempotent.
+func (s *Source) Close() error {
+	s.stop()
+	s.plain.Wait()
+	return nil
+}
 
 // next returns the items to hand out next: at most limit, and none when there
 // are no more.

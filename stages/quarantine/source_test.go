@@ -165,8 +165,33 @@ func TestSourceGivesBack(t *testing.T) {
 	if want := []string{"1", "3", "4", "6", "7", "8", "9", "10"}; !slices.Equal(got, want) {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	if _, err := source.Subscribe(t.Context(), ""); err == nil {
-		t.Error("a plain subscription was made")
+}
+
+// TestPlainSubscription acks one message, nacks the next, which comes again,
+// and leaves it.
+func TestPlainSubscription(t *testing.T) {
+	s := open(t, nil)
+	put(t, s, numbered(1, 3)...)
+	source := NewSource(edit(t, s).Replay("r", ""), Query{State: StateUnreplayed}, restoreReason)
+	messages, err := source.Subscribe(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	(<-messages).Ack()
+	(<-messages).Nack()
+	if m := <-messages; string(m.Payload) != "2" {
+		t.Errorf("after a nack of 2 comes %s", m.Payload)
+	}
+	for range 2 {
+		if err := source.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if m, ok := <-messages; ok {
+		t.Errorf("%s comes after Close", m.Payload)
+	}
+	if got := chosen(t, s.Reader, Query{State: StateUnreplayed}); got != "2 3" {
+		t.Errorf("items %s are left, want 2 3", got)
 	}
 }
 
