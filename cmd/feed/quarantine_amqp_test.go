@@ -109,11 +109,15 @@ func replayToRabbitMQ(t *testing.T, where string) {
 	if code := run(t.Context(), []string{"quarantine", "replay", file, "--all", "--to", "${AMQP_URL}"}, strings.NewReader(""), &again, &broken); code != exitOK || !strings.HasPrefix(again.String(), "nothing to replay") {
 		t.Fatalf("exit code %d: %s%s", code, again.String(), broken.String())
 	}
+	if err := ch.PublishWithContext(t.Context(), "telemetry", "telemetry.last", true, false, amqp091.Publishing{Body: []byte("last")}); err != nil {
+		t.Fatal(err)
+	}
+	deliveries, err := ch.ConsumeWithContext(t.Context(), "in", "", true, false, false, false, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for i := range n {
-		d, ok, err := ch.Get("in", true)
-		if err != nil || !ok {
-			t.Fatalf("message %d is there: %v, error %v", i, ok, err)
-		}
+		d := <-deliveries
 		got := amqp091.Publishing{
 			Headers: d.Headers, ContentType: d.ContentType, ContentEncoding: d.ContentEncoding, DeliveryMode: d.DeliveryMode, Priority: d.Priority,
 			CorrelationId: d.CorrelationId, ReplyTo: d.ReplyTo, MessageId: d.MessageId, Timestamp: d.Timestamp.UTC(), Type: d.Type, AppId: d.AppId, Body: d.Body,
@@ -124,8 +128,8 @@ func replayToRabbitMQ(t *testing.T, where string) {
 			t.Fatalf("message %d is\n%#v, want\n%#v", i, got, want)
 		}
 	}
-	if _, ok, err := ch.Get("in", true); ok || err != nil {
-		t.Errorf("there are more than %d messages, error %v", n, err)
+	if d := <-deliveries; string(d.Body) != "last" {
+		t.Errorf("after %d messages comes %q", n, d.Body)
 	}
 }
 
