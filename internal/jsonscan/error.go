@@ -31,6 +31,7 @@ const (
 	badWord
 	noDigit
 	trailing
+	noUTF8
 )
 
 var problems = [...]string{
@@ -48,4 +49,5 @@ var problems = [...]string{
 	badWord:          "a value begins like a word of JSON's and is none",
 	noDigit:          "a digit is missing in a number",
 	trailing:         "something follows the value",
+	noUTF8:           "the bytes are no UTF-8",
 }

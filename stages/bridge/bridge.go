@@ -19,6 +19,7 @@ const ReasonUnmatched = "no matching rule"
 type Bridge struct {
 	index     *index
 	pointers  *jsonscan.Pointers // of the fields of all rules
+	read      *reads             // by the expressions of all rules
 	cache     *cache             // nil: none
 	separator byte
 	filter    bool
@@ -28,13 +29,14 @@ type Bridge struct {
 // NewBridge returns a bridge with the given rules. It fails with what
 // [Config.Validate] reports, and does no I/O.
 func NewBridge(c Config, _ feed.StageEnv) (*Bridge, error) {
-	rules, pointers, err := compile(&c)
+	all, err := compile(&c)
 	if err != nil {
 		return nil, err
 	}
 	return &Bridge{
-		index:     newIndex(rules),
-		pointers:  pointers,
+		index:     newIndex(all.rules),
+		pointers:  &all.pointers,
+		read:      &all.language.read,
 		cache:     newCache(c.CacheKeys),
 		separator: c.Separator[0],
 		filter:    c.Unmatched == UnmatchedFilter,
@@ -44,14 +46,18 @@ func NewBridge(c Config, _ feed.StageEnv) (*Bridge, error) {
 
 // Handle sets the topic of m, and the metadata that its rule sets, and returns
 // m. It is a [message.HandlerFunc], never blocks, retains nothing of m, and is
-// safe for concurrent use. On an error m is as it was: a [feed.Filter] or
-// [feed.Permanent] error says that no rule matches, a permanent one also that
-// the topic would be empty or too long, or that the payload's fields cannot be
-// read.
+// safe for concurrent use. On an error m is as it was: a [feed.Filter] error
+// says that its rule drops it or that no rule matches, as configured, a
+// [feed.Permanent] one that no rule matches, that the topic would be empty or too
+// long, that the payload's fields cannot be read, or that an expression failed.
 func (b *Bridge) Handle(m *message.Message) ([]*message.Message, error) {
-	r, err := b.result(m)
+	s := subject{Message: m}
+	r, err := b.result(&s)
 	if err != nil {
 		return nil, err
+	}
+	if r.rule.drop != nil {
+		return nil, r.rule.drop
 	}
 	feed.SetTopic(m, r.topic)
 	for i, value := range r.set {
@@ -60,30 +66,33 @@ func (b *Bridge) Handle(m *message.Message) ([]*message.Message, error) {
 	return []*message.Message{m}, nil
 }
 
-func (b *Bridge) result(m *message.Message) (result, error) {
-	q := question{key: feed.Topic(m)}
+func (b *Bridge) result(s *subject) (result, error) {
+	q := question{key: feed.Topic(s.Message)}
 	if known := b.cache.get(q.key, nil); known != nil {
 		if known.want != 0 {
-			return b.resultByFields(q, m, known.want, true)
+			return b.resultByFields(q, s, known.want, true)
 		}
 		return known.result, nil
 	}
 	var v values
-	r, want, byKeyAlone := b.match(&q, 0, m.Metadata, &v)
+	r, want, byKeyAlone, err := b.match(&q, 0, s, &v)
+	if err != nil {
+		return result{}, err
+	}
 	if want != 0 {
 		if byKeyAlone {
 			b.cache.put(remembered{question: q, want: want})
 		}
-		return b.resultByFields(q, m, want, byKeyAlone)
+		return b.resultByFields(q, s, want, byKeyAlone)
 	}
-	return b.answer(q, r, &v, byKeyAlone)
+	return b.answer(q, s, r, &v, byKeyAlone)
 }
 
 // resultByFields reads the wanted fields and answers with them. The answer may
 // be remembered when nothing but the routing key says which are wanted.
-func (b *Bridge) resultByFields(q question, m *message.Message, want jsonscan.Mask, remember bool) (result, error) {
+func (b *Bridge) resultByFields(q question, s *subject, want jsonscan.Mask, remember bool) (result, error) {
 	var buf [256]byte
-	fields, err := appendFields(buf[:0], m.Payload, b.pointers, want)
+	fields, err := appendFields(buf[:0], s.Payload, b.pointers, want)
 	if err != nil {
 		return result{}, err
 	}
@@ -94,52 +103,75 @@ func (b *Bridge) resultByFields(q question, m *message.Message, want jsonscan.Ma
 	}
 	q.fields = string(fields)
 	var v values
-	r, _, _ := b.match(&q, want, m.Metadata, &v)
-	return b.answer(q, r, &v, remember)
+	r, _, byKeyAndFields, err := b.match(&q, want, s, &v)
+	if err != nil {
+		return result{}, err
+	}
+	return b.answer(q, s, r, &v, remember && byKeyAndFields)
 }
 
 // match returns the first rule that matches, or nil, and whether that was
-// decided by the routing key alone. As long as no fields are known it may
-// return instead which ones it wants: those of all rules that match otherwise,
-// up to the first that has no fields.
-func (b *Bridge) match(q *question, known jsonscan.Mask, md message.Metadata, v *values) (r *rule, want jsonscan.Mask, byKeyAlone bool) {
+// decided by what is in q alone. As long as no fields are known it may return
+// instead which ones it wants: those of all rules that match otherwise, up to the
+// first that matches whatever the payload holds.
+func (b *Bridge) match(q *question, known jsonscan.Mask, s *subject, v *values) (_ *rule, want jsonscan.Mask, byQuestion bool, _ error) {
 	var buf [16]string
 	parts := appendParts(buf[:0], q.key, b.separator)
-	byKeyAlone = true
+	byQuestion = true
 	for _, r := range b.index.candidates(parts) {
 		if !r.key.match(q.key, parts, v) {
 			continue
 		}
 		if len(r.headers) > 0 {
-			byKeyAlone = false
-			if !r.matchHeaders(md, v) {
+			byQuestion = false
+			if !r.matchHeaders(s.Metadata, v) {
 				continue
 			}
 		}
 		switch {
-		case len(r.fields) == 0 && want != 0:
-			return nil, want, byKeyAlone
-		case len(r.fields) == 0:
-			return r, 0, byKeyAlone
-		case known == 0:
+		case len(r.fields) > 0 && known == 0:
 			want |= r.want
-		case r.matchFields(q.fields, known, v):
-			return r, 0, byKeyAlone
+			continue
+		case len(r.fields) > 0 && !r.matchFields(q.fields, known, v):
+			continue
 		}
+		if r.where != nil {
+			if want != 0 {
+				continue // an earlier rule may match, with its fields
+			}
+			byQuestion = false
+			if holds, err := r.where.holds(s.bind(r, b.read, v)); err != nil {
+				return nil, 0, false, err
+			} else if !holds {
+				continue
+			}
+		}
+		if want != 0 {
+			r = nil
+		}
+		return r, want, byQuestion, nil
 	}
-	return nil, want, byKeyAlone
+	return nil, want, byQuestion, nil
 }
 
 // answer makes the result of the rule that matches; nil is none.
-func (b *Bridge) answer(q question, r *rule, v *values, remember bool) (result, error) {
+func (b *Bridge) answer(q question, s *subject, r *rule, v *values, remember bool) (result, error) {
 	if r == nil {
 		return result{}, b.unmatched(q)
 	}
-	topic, err := b.topic(r, v)
-	if err != nil {
-		return result{}, err
+	made := result{rule: r}
+	if r.drop == nil {
+		if len(r.let) > 0 {
+			remember = false
+			if err := s.bind(r, b.read, v).compute(v); err != nil {
+				return result{}, err
+			}
+		}
+		var err error
+		if made.topic, err = b.topic(r, v); err != nil {
+			return result{}, err
+		}
 	}
-	made := result{topic: topic, rule: r}
 	if len(r.set) > 0 {
 		made.set = make([]string, len(r.set))
 		for i := range r.set {

@@ -30,7 +30,10 @@ type Rule struct {
 	Match   string            `yaml:"match" doc:"Pattern of the routing key, such as telemetry.{site}.{line}.{device}.{tag}; * is a part without a name, {rest...} at the end all parts that remain."`
 	Headers map[string]string `yaml:"headers" doc:"Patterns of headers by name; the rule matches only when each is there and matches."`
 	Fields  map[string]string `yaml:"fields" doc:"Patterns of values in the JSON payload by JSON Pointer, such as /device or /values/0/x; the rule matches only when each is there, is a text, a number, true or false, and matches."`
+	Where   string            `yaml:"where" doc:"Expression in CEL, true or false; the rule matches only when it is true. It knows the captured names, key, headers, payload and time."`
+	Let     map[string]string `yaml:"let" doc:"Expressions in CEL by name; topic and set can use their values like captured ones."`
 	Topic   string            `yaml:"topic" doc:"Template of the topic, such as kraft/{site}/{line}/{device}/{tag}."`
+	Drop    string            `yaml:"drop" doc:"In place of topic: messages that the rule matches are dropped, counted under this reason."`
 	Set     map[string]string `yaml:"set" doc:"Templates of metadata to set, by name; a sink sends metadata as headers or user properties."`
 }
 
@@ -63,32 +66,35 @@ func DefaultConfig() Config {
 
 // Validate reports all that is wrong, as [feed.ConfigError]s.
 func (c *Config) Validate() error {
-	_, _, err := compile(c)
+	_, err := compile(c)
 	return err
 }
 
-// compile makes the rules of c ready to match, with the pointers of all their
-// fields, and reports all that is wrong.
-func compile(c *Config) ([]*rule, *jsonscan.Pointers, error) {
+// compiled is a configuration whose rules are ready to match.
+type compiled struct {
+	rules    []*rule
+	pointers jsonscan.Pointers // of the fields of all rules
+	language language          // of the expressions of all rules
+}
+
+// compile makes the rules of c ready to match, and reports all that is wrong.
+func compile(c *Config) (*compiled, error) {
 	errs := c.checkScalars()
 	if !c.separates() {
-		return nil, nil, errors.Join(errs...) // without a separator no pattern can be read
+		return nil, errors.Join(errs...) // without a separator no pattern can be read
 	}
-	pointers := &jsonscan.Pointers{}
-	rules := make([]*rule, 0, len(c.Rules))
+	all := &compiled{rules: make([]*rule, 0, len(c.Rules))}
 	for i := range c.Rules {
-		r, ruleErrs := compileRule(&c.Rules[i], c, pointers)
-		if len(ruleErrs) > 0 {
-			for _, e := range ruleErrs {
-				e.Key = fmt.Sprintf("rules[%d].%s", i, e.Key)
-				errs = append(errs, e)
-			}
+		rc := ruleCompiler{all: all, config: c, rule: &c.Rules[i], key: fmt.Sprintf("rules[%d].", i), names: newNames()}
+		r := rc.compile()
+		if len(rc.errs) > 0 {
+			errs = append(errs, rc.errs...)
 			r = nil
 		}
-		rules = append(rules, r)
+		all.rules = append(all.rules, r)
 	}
-	errs = append(errs, shadowed(rules)...)
-	return rules, pointers, errors.Join(errs...)
+	errs = append(errs, shadowed(all.rules)...)
+	return all, errors.Join(errs...)
 }
 
 func (c *Config) checkScalars() []error {

@@ -172,7 +172,7 @@ func TestIndexFindsTheFirstRule(t *testing.T) {
 					break
 				}
 			}
-			if got, _, _ := b.match(&question{key: routingKey}, 0, nil, new(values)); got != want {
+			if got, _, _, err := b.match(&question{key: routingKey}, 0, nil, new(values)); got != want || err != nil {
 				t.Fatalf("key %q: the index found another rule than the first that matches", routingKey)
 			}
 		}

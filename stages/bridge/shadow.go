@@ -30,7 +30,7 @@ func shadowed(rules []*rule) []error {
 
 // covers reports whether r surely matches all that other matches.
 func (r *rule) covers(other *rule) bool {
-	if !r.key.covers(&other.key) {
+	if r.where != nil || !r.key.covers(&other.key) {
 		return false
 	}
 	for i := range r.headers {

@@ -1,0 +1,224 @@
+package bridge
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"unicode"
+
+	"cel.dev/cel-go/cel"
+
+	"github.com/kraft-edge/datafeed/feed"
+	"github.com/kraft-edge/datafeed/internal/jsonscan"
+)
+
+// ruleCompiler makes a [Rule] ready to match, and collects what is wrong.
+type ruleCompiler struct {
+	all    *compiled // of all rules; it adds pointers, and what expressions read
+	config *Config
+	rule   *Rule
+	key    string // of the rule, with a dot at the end
+	names  *names
+	scope  *scope // nil if there are no expressions
+	errs   []error
+}
+
+// bad notes what is wrong with a key of the rule.
+func (c *ruleCompiler) bad(key, remedy string, err error) {
+	c.errs = append(c.errs, &feed.ConfigError{Key: c.key + key, Problem: err.Error(), Remedy: remedy})
+}
+
+// reject notes an error whose key is relative to the rule.
+func (c *ruleCompiler) reject(err *feed.ConfigError) {
+	c.bad(err.Key, err.Remedy, errors.New(err.Problem))
+}
+
+func (c *ruleCompiler) compile() *rule {
+	r := &rule{}
+	c.patterns(r)
+	if len(c.errs) > 0 {
+		return nil // which names there are is not known
+	}
+	c.expressions(r)
+	if len(c.errs) > 0 {
+		return nil
+	}
+	if c.rule.Drop != "" {
+		c.drop(r)
+	} else {
+		c.templates(r)
+	}
+	if len(c.errs) == 0 {
+		c.unused()
+	}
+	return r
+}
+
+// patterns reads the patterns, which say what names there are.
+func (c *ruleCompiler) patterns(r *rule) {
+	n := c.names
+	var err error
+	n.key = "match"
+	if r.key, err = parseKey(c.rule.Match, c.config.Separator[0], n); err != nil {
+		c.bad("match", "", err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.rule.Headers)) {
+		if name == feed.MetaTopic {
+			c.bad("headers."+name, "use match for it", errors.New("the topic is no header"))
+			continue
+		}
+		n.key = "headers." + name
+		p, err := parseText(c.rule.Headers[name], n)
+		if err != nil {
+			c.bad(n.key, "", err)
+		}
+		r.headers = append(r.headers, header{name, p})
+	}
+	for _, pointer := range slices.Sorted(maps.Keys(c.rule.Fields)) {
+		n.key = fieldKey(pointer)
+		number, err := c.all.pointers.Add(pointer)
+		if err != nil {
+			c.bad(n.key, "write a JSON Pointer such as /device or /values/0/x", err)
+			continue
+		}
+		p, err := parseText(c.rule.Fields[pointer], n)
+		if err != nil {
+			c.bad(n.key, "", err)
+		}
+		r.fields = append(r.fields, field{number, p})
+		r.want |= jsonscan.Bit(number)
+	}
+	slices.SortFunc(r.fields, func(a, b field) int { return a.number - b.number })
+}
+
+// expressions checks where and let. The names of let are there for what
+// follows.
+func (c *ruleCompiler) expressions(r *rule) {
+	if !c.rule.evaluates() {
+		return
+	}
+	scope, wrong := c.all.language.scope(c.names)
+	if wrong != nil {
+		c.reject(wrong)
+		return
+	}
+	c.scope, r.slots = scope, maps.Clone(c.names.slots)
+	if c.rule.Where != "" {
+		if r.where = c.expression("where", c.rule.Where); r.where != nil && r.where.typ.Kind() != cel.BoolType.Kind() {
+			c.bad("where", "compare it: payload.running == true", fmt.Errorf("is of the type %s and must be bool", r.where.typ))
+		}
+	}
+	declared := map[string]*cel.Type{}
+	for _, name := range slices.Sorted(maps.Keys(c.rule.Let)) {
+		key := "let." + name
+		switch {
+		case !isName(name):
+			c.bad("let", "", badName(name))
+			continue
+		case isVariable(name):
+			c.bad(key, "choose another name", fmt.Errorf("%s has a meaning of its own in expressions", name))
+			continue
+		}
+		e := c.expression(key, c.rule.Let[name])
+		if e == nil {
+			continue
+		}
+		if !isText(e.typ) {
+			c.bad(key, "make it a string, as string(time) does", fmt.Errorf("is of the type %s, which has no text", e.typ))
+			continue
+		}
+		declared[name] = e.typ
+		r.let = append(r.let, computed{name: name, expression: e})
+	}
+	for i := range r.let {
+		l := &r.let[i]
+		c.names.key = "let." + l.name
+		var err error
+		if l.slot, err = c.names.add(l.name); err != nil {
+			c.bad(c.names.key, "", err)
+			delete(declared, l.name)
+		}
+	}
+	if wrong := scope.declare(declared); wrong != nil {
+		c.reject(wrong)
+	}
+}
+
+// evaluates reports whether a rule has expressions.
+func (r *Rule) evaluates() bool { return r.Where != "" || len(r.Let) > 0 }
+
+// expression returns nil when it has noted what is wrong.
+func (c *ruleCompiler) expression(key, text string) *expression {
+	e, wrong := c.scope.compile(c.key+key, text)
+	if wrong != nil {
+		c.errs = append(c.errs, wrong)
+		return nil
+	}
+	return e
+}
+
+// maxReasonBytes is the longest reason for dropping: it becomes a label of
+// metrics.
+const maxReasonBytes = 64
+
+// drop checks a rule that drops what it matches.
+func (c *ruleCompiler) drop(r *rule) {
+	reason := c.rule.Drop
+	plain := len(reason) <= maxReasonBytes
+	for _, char := range reason {
+		plain = plain && unicode.IsPrint(char) && char != unicode.ReplacementChar
+	}
+	if !plain {
+		c.bad("drop", fmt.Sprintf("write a few words, at most %d bytes", maxReasonBytes), errors.New("is no short, printable reason"))
+	}
+	for key, there := range map[string]bool{"topic": c.rule.Topic != "", "set": len(c.rule.Set) > 0, "let": len(c.rule.Let) > 0} {
+		if there {
+			c.bad(key, "remove it, or drop", errors.New("has no use in a rule that drops its messages"))
+		}
+	}
+	r.drop = feed.Filter(reason)
+}
+
+// templates reads topic and set.
+func (c *ruleCompiler) templates(r *rule) {
+	var err error
+	if r.topic, err = parseTopic(c.rule.Topic, c.names, c.config.EscapeDots); err != nil {
+		c.bad("topic", "", err)
+	} else if size := literalBytes(r.topic); size > c.config.MaxTopicBytes && c.config.MaxTopicBytes > 0 {
+		c.bad("topic", "raise maxTopicBytes or shorten it", fmt.Errorf("its own text has %d bytes, more than maxTopicBytes %d", size, c.config.MaxTopicBytes))
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.rule.Set)) {
+		if name == feed.MetaTopic || name == "" {
+			c.bad("set."+name, "name another metadata key", fmt.Errorf("%q cannot be set here", name))
+			continue
+		}
+		r.set = append(r.set, setting{name, c.template("set."+name, c.rule.Set[name])})
+	}
+}
+
+// template reads a template of any text.
+func (c *ruleCompiler) template(key, s string) []piece {
+	t, err := parseTemplate(s, c.names)
+	if err != nil {
+		c.bad(key, "", err)
+	}
+	if len(t) == 0 {
+		t = []piece{{slot: anonymous}} // the empty text
+	}
+	return t
+}
+
+// unused notes names that nothing uses.
+func (c *ruleCompiler) unused() {
+	for _, name := range slices.Sorted(maps.Keys(c.names.slots)) {
+		if c.names.used[name] {
+			continue
+		}
+		if _, ok := c.rule.Let[name]; ok {
+			c.bad(c.names.keys[name], "remove it", fmt.Errorf("{%s} is computed and never used", name))
+		} else {
+			c.bad(c.names.keys[name], "write * for what is not needed", fmt.Errorf("{%s} is captured and never used", name))
+		}
+	}
+}

@@ -1,0 +1,89 @@
+package bridge
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/kraft-edge/datafeed/feed"
+)
+
+// TestExpressionProblems checks what is said about expressions before any
+// message comes.
+func TestExpressionProblems(t *testing.T) {
+	where := func(expression string) Rule { return Rule{Match: "t.{n}", Where: expression, Topic: "k/{n}"} }
+	let := func(name, expression string) Rule {
+		return Rule{Match: "t.{n}", Let: map[string]string{name: expression}, Topic: "k/{n}/{" + name + "}"}
+	}
+	for _, tt := range []struct {
+		name                 string
+		rule                 Rule
+		key, problem, remedy string // no key: valid
+	}{
+		{name: "valid", rule: where(`n == "7" && payload.a.b[0] > 2 && headers.h != "" && time < timestamp("2027-01-01T00:00:00Z")`)},
+		{name: "name that only an expression uses", rule: Rule{Match: "t.{n}", Where: `n == "7"`, Topic: "k"}},
+		{name: "name of a type", rule: Rule{Match: "t.{type}", Where: `type == "7"`, Topic: "k"}},
+		{name: "dynamic value", rule: let("x", `payload.a`)},
+		{name: "captured names may be what they like without expressions", rule: Rule{Match: "t.{payload}", Topic: "k/{payload}"}},
+
+		{name: "typo", rule: where(`paylod.a == 1`), key: "where", problem: "1:1: undeclared reference to 'paylod'", remedy: "the rule knows n, headers, key, payload, time"},
+		{name: "typo in the second line", rule: where("n == '7' &&\n  N == '8'"), key: "where", problem: "2:3: undeclared reference to 'N'", remedy: "the rule knows n"},
+		{name: "no table", rule: where(`key in tables.devices`), key: "where", problem: "1:8: there is no such table", remedy: "name it in tables"},
+		{name: "syntax", rule: where(`payload.a >`), key: "where", problem: "1:12: Syntax error: mismatched input '<EOF>'", remedy: "CEL"},
+		{name: "no bool", rule: where(`payload.a`), key: "where", problem: "is of the type dyn and must be bool", remedy: "== true"},
+		{name: "text and number", rule: where(`n > 6`), key: "where", problem: "1:3: found no matching overload for '_>_' applied to '(string, int)'", remedy: "int(name)"},
+		{name: "no such function", rule: where(`n.shout() == "A"`), key: "where", problem: "1:8: undeclared reference to 'shout'"},
+		{name: "constant that is wrong", rule: where(`n.matches("(")`), key: "where", problem: "missing closing )"},
+		{name: "too long", rule: where(`n == "` + strings.Repeat("x", 5000) + `"`), key: "where", problem: "has 5007 bytes, more than 4096"},
+		{name: "word of the language", rule: Rule{Match: "t.{in}", Where: `in == "7"`, Topic: "k"}, key: "where", problem: "Syntax error"},
+		{name: "variable as a captured name", rule: Rule{Match: "t.{payload}", Where: `true`, Topic: "k/{payload}"}, key: "match", problem: "in expressions payload is something else than {payload}", remedy: "another name"},
+		{name: "variable as a computed name", rule: let("key", `n`), key: "let.key", problem: "meaning of its own", remedy: "another name"},
+		{name: "no name", rule: let("a-b", `n`), key: "let", problem: `"a-b" is no name`},
+		{name: "captured and computed", rule: let("n", `n + "x"`), key: "let.n", problem: "second time"},
+		{name: "computed and never used", rule: Rule{Match: "t.{n}", Let: map[string]string{"x": "n"}, Topic: "k/{n}"}, key: "let.x", problem: "{x} is computed and never used", remedy: "remove it"},
+		{name: "no text", rule: let("x", `[n]`), key: "let.x", problem: "is of the type list(string), which has no text", remedy: "make it a string"},
+		{name: "let knows no let", rule: Rule{Match: "t.{n}", Let: map[string]string{"x": "n", "y": "x"}, Topic: "k/{x}/{y}"}, key: "let.y", problem: "undeclared reference to 'x'"},
+
+		{name: "drop", rule: Rule{Match: "t", Drop: "heartbeats, 2 a minute"}},
+		{name: "long reason", rule: Rule{Match: "t", Drop: strings.Repeat("x", 65)}, key: "drop", problem: "no short, printable reason", remedy: "at most 64 bytes"},
+		{name: "reason in two lines", rule: Rule{Match: "t", Drop: "a\nb"}, key: "drop", problem: "no short, printable reason"},
+		{name: "drop and topic", rule: Rule{Match: "t", Drop: "x", Topic: "k"}, key: "topic", problem: "no use in a rule that drops", remedy: "remove it, or drop"},
+		{name: "drop and set", rule: Rule{Match: "t", Drop: "x", Set: map[string]string{"a": "b"}}, key: "set", problem: "no use in a rule that drops"},
+		{name: "neither topic nor drop", rule: Rule{Match: "t"}, key: "topic", problem: "is empty"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := DefaultConfig()
+			c.Rules = []Rule{tt.rule}
+			err := c.Validate()
+			if tt.key == "" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			var wrong *feed.ConfigError
+			if !errors.As(err, &wrong) {
+				t.Fatalf("error %v", err)
+			}
+			if wrong.Key != "rules[0]."+tt.key || !strings.Contains(wrong.Problem, tt.problem) || !strings.Contains(wrong.Remedy, tt.remedy) {
+				t.Errorf("got %#v, want %s, %q, %q", wrong, tt.key, tt.problem, tt.remedy)
+			}
+			if _, err := NewBridge(c, feed.StageEnv{}); err == nil {
+				t.Error("the bridge was made")
+			}
+		})
+	}
+}
+
+// A rule with an expression hides no later one, however wide its pattern is.
+func TestWhereHidesNothing(t *testing.T) {
+	c := DefaultConfig()
+	c.Rules = []Rule{{Match: "{...}", Where: `key != ""`, Drop: "x"}, {Match: "t", Where: "true", Topic: "a"}, {Match: "t", Topic: "k"}}
+	if err := c.Validate(); err != nil {
+		t.Error(err)
+	}
+	c.Rules = []Rule{{Match: "{...}", Topic: "k"}, {Match: "t", Where: "true", Topic: "a"}}
+	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "rules[1].match: never matches") {
+		t.Errorf("error %v", err)
+	}
+}
