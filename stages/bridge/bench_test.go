@@ -56,6 +56,14 @@ func BenchmarkHandle(b *testing.B) {
 
 	counted := Rule{Match: telemetry.Match, Fields: map[string]string{"/device": "{id}", "/seq": "{seq}"}, Topic: "kraft/{site}/{line}/{device}/{tag}/{id}", Set: map[string]string{"seq": "{seq}"}}
 
+	where := func(expression string) Rule {
+		return Rule{Match: telemetry.Match, Where: expression, Topic: telemetry.Topic}
+	}
+	let := Rule{Match: telemetry.Match, Let: map[string]string{"d": `device.split("-")[1]`}, Topic: "kraft/{site}/{line}/{d}/{tag}"}
+	selected, added := telemetry, telemetry
+	selected.Payload = Payload{Select: []string{"device", "ts", "value", "quality"}}
+	added.Payload = Payload{Fields: map[string]string{"fahrenheit": `payload.value * 1.8 + 32.0`}}
+
 	for _, bm := range []struct {
 		name  string
 		cache int
@@ -73,20 +81,29 @@ func BenchmarkHandle(b *testing.B) {
 		{"4-fields-matched", 0, []Rule{four}},
 		{"last-field-remembered", 16384, []Rule{last}},
 		{"new-values", 16384, []Rule{counted}},
+		{"where-key", 16384, []Rule{where(`site == "plant1"`)}},
+		{"where-payload", 16384, []Rule{where(`payload.value > 100.0`)}},
+		{"where-payload-2", 16384, []Rule{where(`payload.value > 100.0 && payload.quality == "good"`)}},
+		{"where-whole-payload", 16384, []Rule{where(`payload["value"] > 100.0`)}},
+		{"let", 16384, []Rule{let}},
+		{"select", 16384, []Rule{selected}},
+		{"payload-field", 16384, []Rule{added}},
 	} {
 		b.Run(bm.name, func(b *testing.B) {
 			br := newBridge(b, func(c *Config) { c.CacheKeys = bm.cache }, bm.rules...)
 			m := &message.Message{Payload: bytes.Clone(reading), Metadata: message.Metadata{"x-kind": "telemetry"}}
+			payload := m.Payload
 			b.ReportAllocs()
 			i := 0
 			for b.Loop() {
 				m.Metadata[feed.MetaTopic] = keys[i]
 				if bm.name == "new-values" {
-					count(m.Payload[seqAt : seqAt+7])
+					count(payload[seqAt : seqAt+7])
 				}
 				if i++; i == len(keys) {
 					i = 0
 				}
+				m.Payload = payload
 				if _, err := br.Handle(m); err != nil {
 					b.Fatal(err)
 				}

@@ -44,12 +44,13 @@ func NewBridge(c Config, _ feed.StageEnv) (*Bridge, error) {
 	}, nil
 }
 
-// Handle sets the topic of m, and the metadata that its rule sets, and returns
-// m. It is a [message.HandlerFunc], never blocks, retains nothing of m, and is
+// Handle sets the topic of m, the metadata that its rule sets, and the payload if
+// its rule makes a new one, and returns m. It never writes into the bytes of a
+// payload. It is a [message.HandlerFunc], never blocks, retains nothing of m, and is
 // safe for concurrent use. On an error m is as it was: a [feed.Filter] error
 // says that its rule drops it or that no rule matches, as configured, a
 // [feed.Permanent] one that no rule matches, that the topic would be empty or too
-// long, that the payload's fields cannot be read, or that an expression failed.
+// long, that the payload cannot be read, or that an expression failed.
 func (b *Bridge) Handle(m *message.Message) ([]*message.Message, error) {
 	s := subject{Message: m}
 	r, err := b.result(&s)
@@ -59,6 +60,13 @@ func (b *Bridge) Handle(m *message.Message) ([]*message.Message, error) {
 	if r.rule.drop != nil {
 		return nil, r.rule.drop
 	}
+	payload := m.Payload
+	if r.rule.payload != nil {
+		if payload, err = r.rule.payload.rewrite(m.Payload, s.vars); err != nil {
+			return nil, err
+		}
+	}
+	m.Payload = payload
 	feed.SetTopic(m, r.topic)
 	for i, value := range r.set {
 		m.Metadata[r.rule.set[i].name] = value
@@ -161,7 +169,7 @@ func (b *Bridge) answer(q question, s *subject, r *rule, v *values, remember boo
 	}
 	made := result{rule: r}
 	if r.drop == nil {
-		if len(r.let) > 0 {
+		if r.perMessage {
 			remember = false
 			if err := s.bind(r, b.read, v).compute(v); err != nil {
 				return result{}, err

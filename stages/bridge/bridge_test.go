@@ -12,8 +12,14 @@ import (
 	"github.com/kraft-edge/datafeed/feed"
 )
 
+// failer is a test, or a run of a property.
+type failer interface {
+	Helper()
+	Fatalf(format string, a ...any)
+}
+
 // newBridge returns a bridge with the given rules, changed by edit.
-func newBridge(t testing.TB, edit func(*Config), rules ...Rule) *Bridge {
+func newBridge(t failer, edit func(*Config), rules ...Rule) *Bridge {
 	t.Helper()
 	c := DefaultConfig()
 	c.Rules = rules

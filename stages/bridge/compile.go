@@ -48,10 +48,12 @@ func (c *ruleCompiler) compile() *rule {
 		c.drop(r)
 	} else {
 		c.templates(r)
+		c.payload(r)
 	}
 	if len(c.errs) == 0 {
 		c.unused()
 	}
+	r.perMessage = len(c.rule.Let) > 0 || len(c.rule.Payload.Fields) > 0
 	return r
 }
 
@@ -76,7 +78,7 @@ func (c *ruleCompiler) patterns(r *rule) {
 		r.headers = append(r.headers, header{name, p})
 	}
 	for _, pointer := range slices.Sorted(maps.Keys(c.rule.Fields)) {
-		n.key = fieldKey(pointer)
+		n.key = nameKey("fields", pointer)
 		number, err := c.all.pointers.Add(pointer)
 		if err != nil {
 			c.bad(n.key, "write a JSON Pointer such as /device or /values/0/x", err)
@@ -146,7 +148,9 @@ func (c *ruleCompiler) expressions(r *rule) {
 }
 
 // evaluates reports whether a rule has expressions.
-func (r *Rule) evaluates() bool { return r.Where != "" || len(r.Let) > 0 }
+func (r *Rule) evaluates() bool {
+	return r.Where != "" || len(r.Let) > 0 || len(r.Payload.Fields) > 0
+}
 
 // expression returns nil when it has noted what is wrong.
 func (c *ruleCompiler) expression(key, text string) *expression {
@@ -172,7 +176,7 @@ func (c *ruleCompiler) drop(r *rule) {
 	if !plain {
 		c.bad("drop", fmt.Sprintf("write a few words, at most %d bytes", maxReasonBytes), errors.New("is no short, printable reason"))
 	}
-	for key, there := range map[string]bool{"topic": c.rule.Topic != "", "set": len(c.rule.Set) > 0, "let": len(c.rule.Let) > 0} {
+	for key, there := range map[string]bool{"topic": c.rule.Topic != "", "set": len(c.rule.Set) > 0, "let": len(c.rule.Let) > 0, "payload": !c.rule.Payload.empty()} {
 		if there {
 			c.bad(key, "remove it, or drop", errors.New("has no use in a rule that drops its messages"))
 		}
@@ -194,6 +198,33 @@ func (c *ruleCompiler) templates(r *rule) {
 			continue
 		}
 		r.set = append(r.set, setting{name, c.template("set."+name, c.rule.Set[name])})
+	}
+}
+
+// payload reads what makes a new payload.
+func (c *ruleCompiler) payload(r *rule) {
+	from := &c.rule.Payload
+	if from.empty() {
+		return
+	}
+	r.payload = &payload{key: c.key + "payload"}
+	if from.Select != nil {
+		r.payload.selected = make(map[string]bool, len(from.Select))
+	}
+	for i, name := range from.Select {
+		if r.payload.selected[name] {
+			c.bad(fmt.Sprintf("payload.select[%d]", i), "remove one", fmt.Errorf("%q is there twice", name))
+		}
+		r.payload.selected[name] = true
+	}
+	if n := len(from.Fields); n > maxPayloadFields {
+		c.bad("payload.fields", "", fmt.Errorf("has %d members, more than %d", n, maxPayloadFields))
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(from.Fields)) {
+		if e := c.expression("payload."+nameKey("fields", name), from.Fields[name]); e != nil {
+			r.payload.fields = append(r.payload.fields, member{name, e})
+		}
 	}
 }
 

@@ -33,6 +33,7 @@ type Rule struct {
 	Where   string            `yaml:"where" doc:"Expression in CEL, true or false; the rule matches only when it is true. It knows the captured names, key, headers, payload and time."`
 	Let     map[string]string `yaml:"let" doc:"Expressions in CEL by name; topic and set can use their values like captured ones."`
 	Topic   string            `yaml:"topic" doc:"Template of the topic, such as kraft/{site}/{line}/{device}/{tag}."`
+	Payload Payload           `yaml:"payload" doc:"Members of the JSON payload to keep, and to compute; without it the payload stays as it is."`
 	Drop    string            `yaml:"drop" doc:"In place of topic: messages that the rule matches are dropped, counted under this reason."`
 	Set     map[string]string `yaml:"set" doc:"Templates of metadata to set, by name; a sink sends metadata as headers or user properties."`
 }

@@ -1,6 +1,8 @@
 package bridge
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"strings"
@@ -215,17 +217,20 @@ func FuzzExpression(f *testing.F) {
 	f.Fuzz(func(t *testing.T, where, let string, payload []byte, header string) {
 		c := DefaultConfig()
 		c.MaxTopicBytes = maxTopicBytes
-		c.Rules = []Rule{{Match: "t", Headers: map[string]string{"h": "{h}"}, Where: where, Let: map[string]string{"x": let}, Topic: "k/{h}/{x}"}}
+		c.Rules = []Rule{{Match: "t", Headers: map[string]string{"h": "{h}"}, Where: where, Let: map[string]string{"x": let}, Topic: "k/{h}/{x}", Payload: Payload{Fields: map[string]string{"y": let}}}}
 		b, err := NewBridge(c, feed.StageEnv{})
 		if err != nil {
 			return
 		}
 		m := &message.Message{Payload: payload, Metadata: message.Metadata{feed.MetaTopic: "t", "h": header}}
 		if _, err := b.Handle(m); err != nil {
-			if !feed.IsPermanent(err) || feed.Topic(m) != "t" {
+			if !feed.IsPermanent(err) || feed.Topic(m) != "t" || !bytes.Equal(m.Payload, payload) {
 				t.Fatalf("error %v, topic %q", err, feed.Topic(m))
 			}
 			return
+		}
+		if !json.Valid(m.Payload) {
+			t.Fatalf("the payload became %q", m.Payload)
 		}
 		checkTopic(t, feed.Topic(m))
 		if strings.Count(feed.Topic(m), "/") != 2 {

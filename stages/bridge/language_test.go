@@ -44,6 +44,12 @@ func TestExpressionProblems(t *testing.T) {
 		{name: "no text", rule: let("x", `[n]`), key: "let.x", problem: "is of the type list(string), which has no text", remedy: "make it a string"},
 		{name: "let knows no let", rule: Rule{Match: "t.{n}", Let: map[string]string{"x": "n", "y": "x"}, Topic: "k/{x}/{y}"}, key: "let.y", problem: "undeclared reference to 'x'"},
 
+		{name: "payload", rule: Rule{Match: "t.{n}", Let: map[string]string{"x": "int(n)"}, Topic: "k", Payload: Payload{Select: []string{"a"}, Fields: map[string]string{"y": "x + 1"}}}},
+		{name: "member twice", rule: Rule{Match: "t", Topic: "k", Payload: Payload{Select: []string{"a", "b", "a"}}}, key: "payload.select[2]", problem: `"a" is there twice`},
+		{name: "wrong member", rule: Rule{Match: "t", Topic: "k", Payload: Payload{Fields: map[string]string{"a.b": "x"}}}, key: `payload.fields["a.b"]`, problem: "1:1: undeclared reference to 'x'"},
+		{name: "computed type", rule: Rule{Match: "t.{n}", Let: map[string]string{"x": "int(n)"}, Topic: "k", Payload: Payload{Fields: map[string]string{"y": "x + n"}}}, key: "payload.fields.y", problem: "(int, string)"},
+		{name: "drop and payload", rule: Rule{Match: "t", Drop: "x", Payload: Payload{Select: []string{"a"}}}, key: "payload", problem: "no use in a rule that drops"},
+
 		{name: "drop", rule: Rule{Match: "t", Drop: "heartbeats, 2 a minute"}},
 		{name: "long reason", rule: Rule{Match: "t", Drop: strings.Repeat("x", 65)}, key: "drop", problem: "no short, printable reason", remedy: "at most 64 bytes"},
 		{name: "reason in two lines", rule: Rule{Match: "t", Drop: "a\nb"}, key: "drop", problem: "no short, printable reason"},

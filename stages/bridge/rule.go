@@ -20,6 +20,9 @@ type rule struct {
 	topic   []piece
 	set     []setting // by name
 	drop    error     // a filter in place of a topic, or nil
+	payload *payload  // or nil: as it is
+
+	perMessage bool // what it makes of one message holds for no other
 
 	slots map[string]int // of what it captures, for expressions; nil if it has none
 }
@@ -52,13 +55,13 @@ func (r *rule) matchHeaders(md message.Metadata, v *values) bool {
 	return true
 }
 
-// fieldKey returns the key of a field in the configuration.
-func fieldKey(pointer string) string {
-	if pointer == "" || strings.ContainsAny(pointer, ".[]\"\\") {
+// nameKey returns the key of an entry of a mapping in the configuration.
+func nameKey(mapping, name string) string {
+	if name == "" || strings.ContainsAny(name, ".[]\"\\") {
 		// The reader of keys ends the name at the first bracket.
-		return "fields[" + strings.ReplaceAll(strconv.Quote(pointer), "]", `\x5d`) + "]"
+		return mapping + "[" + strings.ReplaceAll(strconv.Quote(name), "]", `\x5d`) + "]"
 	}
-	return "fields." + pointer
+	return mapping + "." + name
 }
 
 // literalBytes returns the bytes of the template's own text.
