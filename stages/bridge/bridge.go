@@ -19,24 +19,31 @@ const ReasonUnmatched = "no matching rule"
 type Bridge struct {
 	index     *index
 	pointers  *jsonscan.Pointers // of the fields of all rules
-	read      *reads             // by the expressions of all rules
+	language  *language          // of the expressions of all rules
 	cache     *cache             // nil: none
 	separator byte
 	filter    bool
 	maxBytes  int
 }
 
-// NewBridge returns a bridge with the given rules. It fails with what
-// [Config.Validate] reports, and does no I/O.
+// NewBridge returns a bridge with the given rules. It reads the files of tables,
+// and does no other I/O. It fails with what [Config.Validate] reports, and when
+// a file cannot be used or has no such column.
 func NewBridge(c Config, _ feed.StageEnv) (*Bridge, error) {
 	all, err := compile(&c)
 	if err != nil {
 		return nil, err
 	}
+	if err := readTables(&c, all.language.tables); err != nil {
+		return nil, err
+	}
+	if err := errors.Join(all.language.wrongColumns()...); err != nil {
+		return nil, err
+	}
 	return &Bridge{
 		index:     newIndex(all.rules),
 		pointers:  &all.pointers,
-		read:      &all.language.read,
+		language:  &all.language,
 		cache:     newCache(c.CacheKeys),
 		separator: c.Separator[0],
 		filter:    c.Unmatched == UnmatchedFilter,
@@ -148,7 +155,7 @@ func (b *Bridge) match(q *question, known jsonscan.Mask, s *subject, v *values) 
 				continue // an earlier rule may match, with its fields
 			}
 			byQuestion = false
-			if holds, err := r.where.holds(s.bind(r, b.read, v)); err != nil {
+			if holds, err := r.where.holds(s.bind(r, b.language, v)); err != nil {
 				return nil, 0, false, err
 			} else if !holds {
 				continue
@@ -171,7 +178,7 @@ func (b *Bridge) answer(q question, s *subject, r *rule, v *values, remember boo
 	if r.drop == nil {
 		if r.perMessage {
 			remember = false
-			if err := s.bind(r, b.read, v).compute(v); err != nil {
+			if err := s.bind(r, b.language, v).compute(v); err != nil {
 				return result{}, err
 			}
 		}

@@ -40,12 +40,13 @@ type Rule struct {
 
 // Config is the configuration of a [Bridge].
 type Config struct {
-	Rules         []Rule    `yaml:"rules" doc:"The rules, tried in order; the first that matches wins."`
-	Unmatched     Unmatched `yaml:"unmatched" doc:"What happens to a message that no rule matches: quarantine or filter."`
-	Separator     string    `yaml:"separator" doc:"The one character between the parts of a routing key."`
-	EscapeDots    bool      `yaml:"escapeDots" doc:"Escape dots in captured values too, for brokers such as RabbitMQ's MQTT plugin that exchange dots and slashes."`
-	MaxTopicBytes int       `yaml:"maxTopicBytes" doc:"Longest topic in bytes; a message whose topic would be longer is quarantined."`
-	CacheKeys     int       `yaml:"cacheKeys" doc:"Most routing keys, and where rules have fields most keys with values of fields, whose topic is remembered, about 250 bytes of memory each; 0 remembers none."`
+	Rules         []Rule           `yaml:"rules" doc:"The rules, tried in order; the first that matches wins."`
+	Tables        map[string]Table `yaml:"tables" doc:"Tables by name; expressions look texts up in them: tables.name[key].column."`
+	Unmatched     Unmatched        `yaml:"unmatched" doc:"What happens to a message that no rule matches: quarantine or filter."`
+	Separator     string           `yaml:"separator" doc:"The one character between the parts of a routing key."`
+	EscapeDots    bool             `yaml:"escapeDots" doc:"Escape dots in captured values too, for brokers such as RabbitMQ's MQTT plugin that exchange dots and slashes."`
+	MaxTopicBytes int              `yaml:"maxTopicBytes" doc:"Longest topic in bytes; a message whose topic would be longer is quarantined."`
+	CacheKeys     int              `yaml:"cacheKeys" doc:"Most routing keys, and where rules have fields most keys with values of fields, whose topic is remembered, about 250 bytes of memory each; 0 remembers none."`
 }
 
 // The limits of a configuration.
@@ -85,6 +86,9 @@ func compile(c *Config) (*compiled, error) {
 		return nil, errors.Join(errs...) // without a separator no pattern can be read
 	}
 	all := &compiled{rules: make([]*rule, 0, len(c.Rules))}
+	var tableErrs []error
+	all.language.tables, tableErrs = compileTables(c)
+	errs = append(errs, tableErrs...)
 	for i := range c.Rules {
 		rc := ruleCompiler{all: all, config: c, rule: &c.Rules[i], key: fmt.Sprintf("rules[%d].", i), names: newNames()}
 		r := rc.compile()
@@ -95,6 +99,7 @@ func compile(c *Config) (*compiled, error) {
 		all.rules = append(all.rules, r)
 	}
 	errs = append(errs, shadowed(all.rules)...)
+	errs = append(errs, all.language.wrongColumns()...)
 	return all, errors.Join(errs...)
 }
 

@@ -40,8 +40,10 @@ var variableTypes = map[string]*cel.Type{
 
 // language is what the expressions of all rules have in common.
 type language struct {
-	env  *cel.Env // nil until there is an expression
-	read reads
+	env     *cel.Env          // nil until there is an expression
+	tables  map[string]*table // by the name that expressions use: tables.name
+	read    reads
+	columns []columnUse
 }
 
 // scope is what the expressions of one rule can name.
@@ -66,6 +68,9 @@ func (l *language) scope(n *names) (*scope, *feed.ConfigError) {
 		options := []cel.EnvOption{cel.CrossTypeNumericComparisons(true), ext.Strings()}
 		for name, typ := range variableTypes {
 			options = append(options, cel.Variable(name, typ))
+		}
+		for name := range l.tables {
+			options = append(options, cel.Variable(name, cel.MapType(cel.StringType, cel.MapType(cel.StringType, cel.StringType))))
 		}
 		env, err := cel.NewEnv(options...)
 		if err != nil {
@@ -119,7 +124,9 @@ func (s *scope) compile(key, text string) (*expression, *feed.ConfigError) {
 			s.names.used[reference.Name] = true
 		}
 	}
-	s.language.read.add(ast.NavigateAST(tree))
+	root := ast.NavigateAST(tree)
+	s.language.read.add(root)
+	s.language.addColumns(key, root, tree.SourceInfo())
 	return &expression{key: key, text: text, program: program, typ: checked.OutputType()}, nil
 }
 
@@ -132,7 +139,7 @@ func (s *scope) explain(message string) (problem, remedy string) {
 	case strings.HasPrefix(problem, "undeclared reference to '"+varTables+"'"):
 		return "there is no such table", "name it in tables, and write tables.name[key].column"
 	case strings.HasPrefix(problem, "undeclared reference"):
-		known := slices.Concat(slices.Sorted(maps.Keys(s.names.slots)), slices.Sorted(maps.Keys(variableTypes)))
+		known := slices.Concat(slices.Sorted(maps.Keys(s.language.tables)), slices.Sorted(maps.Keys(s.names.slots)), slices.Sorted(maps.Keys(variableTypes)))
 		remedy = "the rule knows " + strings.Join(known, ", ")
 	case strings.Contains(problem, "found no matching overload") && strings.Contains(problem, "string"):
 		remedy = "what is captured is a string: int(name) and double(name) make a number of it"

@@ -23,20 +23,20 @@ type subject struct {
 // variables are what the expressions of a rule see of a message. Each is made
 // when it is asked for.
 type variables struct {
-	message *message.Message
-	read    *reads
-	rule    *rule
-	values  values             // captured
-	let     map[string]ref.Val // computed
-	headers map[string]string  // nil until asked for
-	payload any                // nil, or what it holds, or the error of reading it
-	decoded bool               // payload is set
+	message  *message.Message
+	language *language
+	rule     *rule
+	values   values             // captured
+	let      map[string]ref.Val // computed
+	headers  map[string]string  // nil until asked for
+	payload  any                // nil, or what it holds, or the error of reading it
+	decoded  bool               // payload is set
 }
 
 // bind returns the variables for the expressions of r, which has captured v.
-func (s *subject) bind(r *rule, read *reads, v *values) *variables {
+func (s *subject) bind(r *rule, l *language, v *values) *variables {
 	if s.vars == nil {
-		s.vars = &variables{message: s.Message, read: read}
+		s.vars = &variables{message: s.Message, language: l}
 	}
 	s.vars.rule, s.vars.values = r, *v
 	return s.vars
@@ -78,6 +78,9 @@ func (v *variables) ResolveName(name string) (any, bool) {
 	if slot, ok := v.rule.slots[name]; ok {
 		return v.values[slot], true
 	}
+	if t, ok := v.language.tables[name]; ok {
+		return t.rows, true
+	}
 	return nil, false
 }
 
@@ -89,8 +92,8 @@ func (v *variables) readPayload() any {
 		return v.payload
 	}
 	v.decoded = true
-	members := v.read.members
-	if v.read.whole {
+	members := v.language.read.members
+	if v.language.read.whole {
 		members = nil
 	}
 	payload, err := jsonscan.Decode(v.message.Payload, members)
