@@ -73,10 +73,20 @@ func (b *Bridge) Handle(m *message.Message) ([]*message.Message, error) {
 			return nil, err
 		}
 	}
+	var ev event
+	if r.rule.events != nil {
+		if ev, err = r.rule.events.event(m, &s.vars.values); err != nil {
+			return nil, err
+		}
+	}
+	// From here on nothing can fail.
 	m.Payload = payload
 	feed.SetTopic(m, r.topic)
 	for i, value := range r.set {
 		m.Metadata[r.rule.set[i].name] = value
+	}
+	if r.rule.events != nil {
+		r.rule.events.apply(m, &ev)
 	}
 	return []*message.Message{m}, nil
 }

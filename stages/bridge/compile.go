@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"unicode"
 
 	"cel.dev/cel-go/cel"
@@ -49,11 +50,12 @@ func (c *ruleCompiler) compile() *rule {
 	} else {
 		c.templates(r)
 		c.payload(r)
+		c.cloudEvents(r)
 	}
 	if len(c.errs) == 0 {
 		c.unused()
 	}
-	r.perMessage = len(c.rule.Let) > 0 || len(c.rule.Payload.Fields) > 0
+	r.perMessage = len(c.rule.Let) > 0 || len(c.rule.Payload.Fields) > 0 || r.events != nil
 	return r
 }
 
@@ -176,7 +178,7 @@ func (c *ruleCompiler) drop(r *rule) {
 	if !plain {
 		c.bad("drop", fmt.Sprintf("write a few words, at most %d bytes", maxReasonBytes), errors.New("is no short, printable reason"))
 	}
-	for key, there := range map[string]bool{"topic": c.rule.Topic != "", "set": len(c.rule.Set) > 0, "let": len(c.rule.Let) > 0, "payload": !c.rule.Payload.empty()} {
+	for key, there := range map[string]bool{"topic": c.rule.Topic != "", "set": len(c.rule.Set) > 0, "let": len(c.rule.Let) > 0, "payload": !c.rule.Payload.empty(), "cloudEvents": c.rule.CloudEvents != nil} {
 		if there {
 			c.bad(key, "remove it, or drop", errors.New("has no use in a rule that drops its messages"))
 		}
@@ -224,6 +226,43 @@ func (c *ruleCompiler) payload(r *rule) {
 	for _, name := range slices.Sorted(maps.Keys(from.Fields)) {
 		if e := c.expression("payload."+nameKey("fields", name), from.Fields[name]); e != nil {
 			r.payload.fields = append(r.payload.fields, member{name, e})
+		}
+	}
+}
+
+// cloudEvents reads what makes messages events.
+func (c *ruleCompiler) cloudEvents(r *rule) {
+	from := c.rule.CloudEvents
+	if from == nil {
+		return
+	}
+	r.events = &events{key: c.key + "cloudEvents", mode: from.Mode}
+	if !slices.Contains(Mode.Values(""), string(from.Mode)) {
+		c.bad("cloudEvents.mode", "write "+strings.Join(Mode.Values(""), ", "), fmt.Errorf("%q is unknown", string(from.Mode)))
+	}
+	for _, a := range []struct {
+		name, text string
+		required   bool
+		into       *[]piece
+	}{
+		{"type", from.Type, true, &r.events.typ},
+		{"source", from.Source, true, &r.events.source},
+		{"subject", from.Subject, false, &r.events.subject},
+		{"id", from.ID, false, &r.events.id},
+	} {
+		switch err := checkAttribute(a.text, a.required); {
+		case err != nil:
+			c.bad("cloudEvents."+a.name, "", err)
+		case a.text != "":
+			*a.into = c.template("cloudEvents."+a.name, a.text)
+		}
+	}
+	if !isURIText(from.Source) {
+		c.bad("cloudEvents.source", "write a URI such as /plants/{site} and percent-encode the rest", fmt.Errorf("%q is no URI reference", from.Source))
+	}
+	for _, s := range r.set {
+		if r.events.sets(s.name) {
+			c.bad(nameKey("set", s.name), "remove it", errors.New("is what cloudEvents sets"))
 		}
 	}
 }

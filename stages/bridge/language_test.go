@@ -50,6 +50,17 @@ func TestExpressionProblems(t *testing.T) {
 		{name: "computed type", rule: Rule{Match: "t.{n}", Let: map[string]string{"x": "int(n)"}, Topic: "k", Payload: Payload{Fields: map[string]string{"y": "x + n"}}}, key: "payload.fields.y", problem: "(int, string)"},
 		{name: "drop and payload", rule: Rule{Match: "t", Drop: "x", Payload: Payload{Select: []string{"a"}}}, key: "payload", problem: "no use in a rule that drops"},
 
+		{name: "event", rule: Rule{Match: "t.{n}", Topic: "k", CloudEvents: &CloudEvents{Mode: ModeAMQP, Type: "t", Source: "/a/{n}", Subject: "{n}", ID: "{n}"}}},
+		{name: "no mode", rule: Rule{Match: "t", Topic: "k", CloudEvents: &CloudEvents{Type: "t", Source: "/s"}}, key: "cloudEvents.mode", problem: `"" is unknown`, remedy: "structured, mqtt, amqp, http"},
+		{name: "no type", rule: Rule{Match: "t", Topic: "k", CloudEvents: &CloudEvents{Mode: ModeMQTT, Source: "/s"}}, key: "cloudEvents.type", problem: "is empty"},
+		{name: "no source", rule: Rule{Match: "t", Topic: "k", CloudEvents: &CloudEvents{Mode: ModeMQTT, Type: "t"}}, key: "cloudEvents.source", problem: "is empty"},
+		{name: "source that is no URI", rule: Rule{Match: "t", Topic: "k", CloudEvents: &CloudEvents{Mode: ModeMQTT, Type: "t", Source: "a b"}}, key: "cloudEvents.source", problem: `"a b" is no URI reference`, remedy: "percent-encode"},
+		{name: "unknown name in an attribute", rule: Rule{Match: "t", Topic: "k", CloudEvents: &CloudEvents{Mode: ModeMQTT, Type: "{t}", Source: "/s"}}, key: "cloudEvents.type", problem: "captures no {t}"},
+		{name: "line end in an attribute", rule: Rule{Match: "t", Topic: "k", CloudEvents: &CloudEvents{Mode: ModeMQTT, Type: "t", Source: "/s", Subject: "a\nb"}}, key: "cloudEvents.subject", problem: "holds a character"},
+		{name: "attribute that is set", rule: Rule{Match: "t", Topic: "k", Set: map[string]string{"ce-type": "x"}, CloudEvents: &CloudEvents{Mode: ModeHTTP, Type: "t", Source: "/s"}}, key: "set.ce-type", problem: "is what cloudEvents sets"},
+		{name: "content type of an event", rule: Rule{Match: "t", Topic: "k", Set: map[string]string{"content_type": "x"}, CloudEvents: &CloudEvents{Mode: ModeStructured, Type: "t", Source: "/s"}}, key: "set.content_type", problem: "is what cloudEvents sets"},
+		{name: "drop and event", rule: Rule{Match: "t", Drop: "x", CloudEvents: &CloudEvents{}}, key: "cloudEvents", problem: "no use in a rule that drops"},
+
 		{name: "drop", rule: Rule{Match: "t", Drop: "heartbeats, 2 a minute"}},
 		{name: "long reason", rule: Rule{Match: "t", Drop: strings.Repeat("x", 65)}, key: "drop", problem: "no short, printable reason", remedy: "at most 64 bytes"},
 		{name: "reason in two lines", rule: Rule{Match: "t", Drop: "a\nb"}, key: "drop", problem: "no short, printable reason"},

@@ -21,6 +21,7 @@ type rule struct {
 	set     []setting // by name
 	drop    error     // a filter in place of a topic, or nil
 	payload *payload  // or nil: as it is
+	events  *events   // or nil: none
 
 	perMessage bool // what it makes of one message holds for no other
 

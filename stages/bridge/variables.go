@@ -57,6 +57,7 @@ func (v *variables) compute(texts *values) error {
 		}
 		texts[l.slot], v.let[l.name] = text, value
 	}
+	v.values = *texts
 	return nil
 }
 
