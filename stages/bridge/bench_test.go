@@ -60,9 +60,10 @@ func BenchmarkHandle(b *testing.B) {
 		return Rule{Match: telemetry.Match, Where: expression, Topic: telemetry.Topic}
 	}
 	let := Rule{Match: telemetry.Match, Let: map[string]string{"d": `device.split("-")[1]`}, Topic: "kraft/{site}/{line}/{d}/{tag}"}
-	selected, added := telemetry, telemetry
+	selected, added, event := telemetry, telemetry, telemetry
 	selected.Payload = Payload{Select: []string{"device", "ts", "value", "quality"}}
 	added.Payload = Payload{Fields: map[string]string{"fahrenheit": `payload.value * 1.8 + 32.0`}}
+	event.CloudEvents = &CloudEvents{Mode: ModeStructured, Type: "com.kraft.reading", Source: "/plants/{site}", Subject: "{device}/{tag}"}
 
 	for _, bm := range []struct {
 		name  string
@@ -87,6 +88,7 @@ func BenchmarkHandle(b *testing.B) {
 		{"where-whole-payload", 16384, []Rule{where(`payload["value"] > 100.0`)}},
 		{"let", 16384, []Rule{let}},
 		{"select", 16384, []Rule{selected}},
+		{"event", 16384, []Rule{event}},
 		{"payload-field", 16384, []Rule{added}},
 	} {
 		b.Run(bm.name, func(b *testing.B) {
@@ -104,6 +106,7 @@ func BenchmarkHandle(b *testing.B) {
 					i = 0
 				}
 				m.Payload = payload
+				delete(m.Metadata, feed.MetaContentType)
 				if _, err := br.Handle(m); err != nil {
 					b.Fatal(err)
 				}

@@ -210,12 +210,16 @@ func TestCacheIsBounded(t *testing.T) {
 }
 
 func TestConcurrentUse(t *testing.T) {
-	b := newBridge(t, func(c *Config) { c.CacheKeys = 16 }, telemetry)
+	b := newBridge(t, func(c *Config) {
+		c.CacheKeys = 16
+		c.Tables = map[string]Table{"t": {Key: "k", Rows: []map[string]string{{"k": "1"}}}}
+	}, Rule{Match: "telemetry.*.*.{d}.*", Where: `d in tables.t && payload.value == 2`, Drop: "x"}, telemetry)
 	var wg sync.WaitGroup
 	for g := range 4 {
 		wg.Go(func() {
 			for i := range 500 {
 				m := keyed(fmt.Sprintf("telemetry.s.l.%d.%d", g, i%40))
+				m.Payload = []byte(`{"value":1}`)
 				if _, err := b.Handle(m); err != nil || feed.Topic(m) != fmt.Sprintf("kraft/s/l/%d/%d", g, i%40) {
 					t.Errorf("topic %q, error %v", feed.Topic(m), err)
 				}

@@ -25,7 +25,7 @@ func (Unmatched) Values() []string {
 }
 
 // Rule gives messages of one form of routing key, headers and payload their
-// topic.
+// topic, or drops them.
 type Rule struct {
 	Match       string            `yaml:"match" doc:"Pattern of the routing key, such as telemetry.{site}.{line}.{device}.{tag}; * is a part without a name, {rest...} at the end all parts that remain."`
 	Headers     map[string]string `yaml:"headers" doc:"Patterns of headers by name; the rule matches only when each is there and matches."`
@@ -33,10 +33,10 @@ type Rule struct {
 	Where       string            `yaml:"where" doc:"Expression in CEL, true or false; the rule matches only when it is true. It knows the captured names, key, headers, payload and time."`
 	Let         map[string]string `yaml:"let" doc:"Expressions in CEL by name; topic and set can use their values like captured ones."`
 	Topic       string            `yaml:"topic" doc:"Template of the topic, such as kraft/{site}/{line}/{device}/{tag}."`
+	Set         map[string]string `yaml:"set" doc:"Templates of metadata to set, by name; a sink sends metadata as headers or user properties."`
 	Payload     Payload           `yaml:"payload" doc:"Members of the JSON payload to keep, and to compute; without it the payload stays as it is."`
 	CloudEvents *CloudEvents      `yaml:"cloudEvents" doc:"Makes the messages events as in CloudEvents 1.0."`
 	Drop        string            `yaml:"drop" doc:"In place of topic: messages that the rule matches are dropped, counted under this reason."`
-	Set         map[string]string `yaml:"set" doc:"Templates of metadata to set, by name; a sink sends metadata as headers or user properties."`
 }
 
 // Config is the configuration of a [Bridge].

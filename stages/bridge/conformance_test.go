@@ -12,15 +12,29 @@ import (
 )
 
 func TestBridgeConforms(t *testing.T) {
+	rewriting := []bridge.Rule{
+		{Match: "telemetry.north.{...}", Where: `payload.value > 1`, Drop: "large"},
+		{Match: "telemetry.{site}.{device}.{tag}", Let: map[string]string{"x": `site.upperAscii()`}, Topic: "{x}/{device}/{tag}",
+			Payload:     bridge.Payload{Select: []string{"value"}, Fields: map[string]string{"site": "site"}},
+			CloudEvents: &bridge.CloudEvents{Mode: bridge.ModeStructured, Type: "reading", Source: "/{x}"}},
+		{Match: "alarm.{rest...}", Topic: "alarms/{rest...}", CloudEvents: &bridge.CloudEvents{Mode: bridge.ModeMQTT, Type: "alarm", Source: "/"}},
+	}
+	plain := []bridge.Rule{
+		{Match: "telemetry.{site}.{device}.{tag}", Topic: "kraft/{site}/{device}/{tag}"},
+		{Match: "alarm.{rest...}", Headers: map[string]string{"severity": "{level}"}, Topic: "alarms/{level}/{rest...}"},
+	}
+	for _, rules := range [][]bridge.Rule{plain, rewriting} {
+		testConforms(t, rules)
+	}
+}
+
+func testConforms(t *testing.T, rules []bridge.Rule) {
 	for _, unmatched := range []bridge.Unmatched{"filter", "quarantine"} {
 		feedtest.TestTransform(t, feedtest.TransformUnderTest{
 			New: func(t testing.TB) message.HandlerFunc {
 				c := bridge.DefaultConfig()
 				c.Unmatched = unmatched
-				c.Rules = []bridge.Rule{
-					{Match: "telemetry.{site}.{device}.{tag}", Topic: "kraft/{site}/{device}/{tag}"},
-					{Match: "alarm.{rest...}", Headers: map[string]string{"severity": "{level}"}, Topic: "alarms/{level}/{rest...}"},
-				}
+				c.Rules = rules
 				b, err := bridge.NewBridge(c, feed.StageEnv{})
 				if err != nil {
 					t.Fatal(err)
@@ -37,6 +51,7 @@ func TestBridgeConforms(t *testing.T) {
 						Payload:  message.Payload(`{"value":1}`),
 						Metadata: message.Metadata{feed.MetaTopic: key, "severity": "high", "plant": "north"},
 					})
+					all = append(all, &message.Message{Payload: message.Payload(`{"value":`), Metadata: message.Metadata{feed.MetaTopic: key}})
 				}
 				return append(all, &message.Message{})
 			},

@@ -1,5 +1,6 @@
 // Package bridge turns AMQP routing keys, headers and fields of JSON payloads
-// into MQTT topics.
+// into MQTT topics. It can also drop messages, compute values, look them up in
+// tables, make new payloads, and make messages CloudEvents.
 //
 // # Terms
 //
@@ -44,6 +45,81 @@
 // the longest text of MQTT, and values nested more than 10000 deep. All rules
 // together have at most 64 different pointers, of at most 64 levels.
 //
+// # Expressions
+//
+// Conditions and values are expressions in CEL, the Common Expression Language
+// (https://cel.dev), with its standard functions, its macros and the extension
+// for strings. They cannot change anything, cannot call anything outside, and end.
+//
+// A rule with where matches only when that is true, besides key, headers and
+// fields; when it is false the next rule is tried. let makes values that topic, set
+// and cloudEvents use as {name}, escaped like captured ones, and that
+// payload.fields uses as name: a string, an int, a uint, a double or a bool. A rule
+// with drop in place of topic filters what it matches, with its text as the reason.
+//
+// An expression knows
+//
+//	name                       what its rule captures as {name}: a string
+//	key                        the routing key: a string
+//	headers                    metadata under its names, as strings, but for that with a
+//	                           meaning of its own ([feed.ReservedMetadata])
+//	payload                    what the JSON payload holds
+//	time                       the message's own time, [feed.MetaTime]: a timestamp
+//	tables.name[key].column    a text of a table
+//
+// A whole number in the payload that 64 bits hold is an int, any other number a
+// double; the two compare with each other. Of members with the same name the first
+// counts. The payload is read when an expression asks for it, and as a whole: it
+// must be JSON in UTF-8. Of an object only the members are kept that expressions
+// name as in payload.value.
+//
+// Names, types and columns are checked when the stage is made. What only a message
+// shows is a permanent error of that message, and names the expression: a member,
+// header or key that is not there, a payload that is no JSON, a message without
+// time, a number divided by zero. Ask first where that may be: has(payload.value),
+// "site" in headers, key in tables.devices. An expression has at most 4096 bytes;
+// what takes more than about 100000 steps for a message, by loops over loops or by
+// texts that multiply, is ended with an error.
+//
+// # Tables
+//
+// A table has rows of columns, all texts, and is found by the text in one of the
+// columns, which differs in each row. The rows stand in the configuration, or in a
+// file: CSV (RFC 4180) whose first line names the columns, or YAML, a list of
+// mappings whose values are taken as they are written. The file is read once,
+// when the stage is made; it has at most 8 MiB and 100000 rows.
+//
+// # Payloads
+//
+// Without payload, the payload stays as it is. With it, the payload must be a JSON
+// object. select keeps the members that it names, byte for byte and all of those
+// with the same name; without it all are kept. fields replaces members, in their
+// place, or adds them at the end, in the order of their names. What stands between
+// members, white space, is lost. The old bytes are never written into.
+//
+// Values of expressions are written anew: 1.50 becomes 1.5. Bytes become base64,
+// a time becomes RFC 3339, a duration becomes seconds as in "1.5s". A number that is
+// not finite is a permanent error.
+//
+// # CloudEvents
+//
+// cloudEvents makes a message an event of CloudEvents 1.0. In mode structured the
+// payload, after what payload has made of it, becomes the data of an event in JSON: as
+// it is when it is JSON and [feed.MetaContentType] does not say otherwise, or else in
+// base64; the content type becomes application/cloudevents+json. The modes mqtt, amqp
+// and http are the binary ones of these protocols: the payload stays, and the
+// attributes become metadata, which the sinks send as user properties ("id"), headers
+// ("cloudEvents_id") and headers ("ce-id", percent-encoded). Metadata of the same
+// name is replaced.
+//
+// type, source, subject and id are templates as in set; in source, a URI reference,
+// values are percent-encoded. One that comes out empty, or holds a control
+// character or bytes that are no UTF-8, is a permanent error. The attribute time is
+// [feed.MetaTime], and is missing without a readable one. Without a template the id is
+// 128 bits of SHA-256 over routing key, [feed.MetaTime], UUID and payload as they came:
+// what comes again has the id that it had, and messages equal in all of these have
+// the same.
+//
 // # Escaping
 //
 // What comes from a message cannot leave its place in the topic. A captured
@@ -75,8 +151,9 @@
 // # Delivery
 //
 // The transform is one to one: it changes the metadata of the message that it
-// gets, in place, and returns it. Payload bytes are not touched. A message for
-// which it returns an error is left as it was.
+// gets, in place, gives it another payload if its rule says so, and returns it.
+// Payload bytes are not written into. A message for which it returns an error is left
+// as it was.
 //
 // # Configuration
 //
@@ -96,6 +173,27 @@
 //	        /site: "{site}"
 //	        /kind: reading
 //	      topic: kraft/{site}/{device}
+//	    - match: status.{device}
+//	      where: payload.state == "idle"
+//	      drop: idle machines
+//	    - match: status.{device}
+//	      where: device in tables.devices
+//	      let:
+//	        site: tables.devices[device].site
+//	      topic: kraft/{site}/status/{device}
+//	      payload:
+//	        select: [state, since]
+//	        fields:
+//	          celsius: (payload.fahrenheit - 32.0) / 1.8
+//	      cloudEvents:
+//	        mode: structured   # or mqtt, amqp, http
+//	        type: com.kraft.status
+//	        source: /plants/{site}
+//	        subject: "{device}"
+//	  tables:
+//	    devices:
+//	      key: device
+//	      file: /etc/feed/devices.csv   # or rows: [{device: press7, site: aachen}]
 //	  unmatched: quarantine   # or filter
 //	  separator: "."          # between the parts of a routing key
 //	  escapeDots: false
@@ -103,9 +201,12 @@
 //	  cacheKeys: 16384        # routing keys, with values of fields, whose topic is remembered
 //
 // A configuration is refused when a template names a part that its rule does
-// not capture, a part has a name but no template uses it (write * instead), a
-// topic holds a wildcard, or a rule can never match because an earlier one
-// takes all of its messages.
+// not capture, a part has a name but no template and no expression uses it (write *
+// instead), a topic holds a wildcard, an expression is wrong, or a rule can never
+// match because an earlier one takes all of its messages.
+//
+// A rule with headers, where, let, payload.fields or cloudEvents is applied to each
+// message anew; a topic that only the routing key and fields decide is remembered.
 //
 // Where captured values never come again, such as a sequence number, remembering
 // costs more than it saves: set cacheKeys to 0.

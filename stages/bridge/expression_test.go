@@ -60,6 +60,7 @@ func TestWhere(t *testing.T) {
 		{name: "no UTF-8", rules: where(`payload.a == 1`), payload: "{\"a\":\"\xff\"}", err: `rules[0].where: payload.a == 1: the payload is no JSON: byte 6: the bytes are no UTF-8`},
 		{name: "out of range", rules: where(`payload.a > 1.0`), payload: `{"a":1e999}`, err: `rules[0].where: payload.a > 1.0: the payload is no JSON: byte 5: the number is out of range`},
 		{name: "no number", rules: where(`int(n + "x") == 1`), err: `rules[0].where: int(n + "x") == 1: `},
+		{name: "text that grows", rules: where(`size(payload.a.replace("", payload.b).replace("", payload.b)) == 1`), payload: `{"a":"` + strings.Repeat("x", 500) + `","b":"` + strings.Repeat("y", 500) + `"}`, err: `rules[0].where: size(payload.a.replace("", payload.b).replace("", payload.b)) == 1: operation cancelled: actual cost limit exceeded`},
 		{name: "loop over loops", rules: where(`payload.exists(a, payload.exists(b, payload.exists(c, a + b + c < 0)))`), payload: "[1" + strings.Repeat(",1", 200) + "]", err: `rules[0].where: payload.exists(a, payload.exists(b, payload.exists(c, a + b + c < 0))): operation cancelled: actual cost limit exceeded`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

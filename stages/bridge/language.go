@@ -143,6 +143,8 @@ func (s *scope) explain(message string) (problem, remedy string) {
 		remedy = "the rule knows " + strings.Join(known, ", ")
 	case strings.Contains(problem, "found no matching overload") && strings.Contains(problem, "string"):
 		remedy = "what is captured is a string: int(name) and double(name) make a number of it"
+	case strings.Contains(problem, "'<EOF>'"):
+		problem = "the expression ends too early"
 	case strings.HasPrefix(problem, "Syntax error"), strings.HasPrefix(problem, "reserved identifier"):
 		remedy = "it is CEL, the Common Expression Language: https://cel.dev"
 	}
