@@ -51,6 +51,9 @@ func TestWhere(t *testing.T) {
 			{Match: "t.*", Fields: map[string]string{"/a": "z"}, Topic: "zero"},
 			{Match: "t.*", Where: `payload.b == 1`, Topic: "one"},
 			{Match: "t.*", Fields: map[string]string{"/c": "{c}"}, Topic: "two/{c}"}}, payload: `{"a":"y","b":2,"c":3}`, want: "two/3"},
+		{name: "fields that match come before a where that fails", rules: []Rule{
+			{Match: "t.*", Fields: map[string]string{"/c": "{c}"}, Topic: "one/{c}"},
+			{Match: "t.*", Where: `payload.z == 2`, Topic: "two"}}, payload: `{"c":3}`, want: "one/3"},
 		{name: "fields before where", rules: []Rule{
 			{Match: "t.*", Where: `payload.b == 2`, Topic: "one"},
 			{Match: "t.*", Fields: map[string]string{"/c": "{c}"}, Topic: "two/{c}"}}, payload: `{"b":2,"c":3}`, want: "one"},
