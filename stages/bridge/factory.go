@@ -9,7 +9,7 @@ import (
 // Factories returns the factory of the bridge transform.
 func Factories() []feed.Factory {
 	return []feed.Factory{
-		feed.TransformFactory("bridge", "Makes MQTT topics of AMQP routing keys, headers and fields of JSON payloads.", DefaultConfig,
+		feed.TransformFactory("bridge", "Makes MQTT topics of AMQP routing keys, headers and JSON payloads; drops, computes, looks up in tables, makes CloudEvents.", DefaultConfig,
 			func(c Config, env feed.StageEnv) (message.HandlerFunc, error) {
 				b, err := NewBridge(c, env)
 				if err != nil {
