@@ -38,8 +38,8 @@ plant 'in flight derived instead of counted' feed/ledger.go \
   's/for _, w := range l\.open \{\n\t\ta\.InFlight.*?\n\t\}/a.InFlight = a.Received - a.Delivered - Total(a.Filtered) - Total(a.Quarantined) - Total(a.Returned)\n\t_ = bits.OnesCount64/s' ./feed
 plant 'refusal 0x87 ignored' stages/mqtt/conn.go \
   's/if refused\(code\) \{/if refused(code) \&\& code != 0x87 {/' -short ./stages/mqtt
-plant 'multiple-ack past an unsettled delivery' stages/amqp/subscription.go \
-  's/for run < len\(list\) && list\[run\]\.Tag < below \{/for _ = below; run < len(list); {/' -short ./stages/amqp
+plant 'multiple-ack past an unsettled delivery' stages/amqp/acks.go \
+  's/head, _ := slices\.BinarySearch\(a\.owed, below\)/head := len(a.owed); _ = below/' -short ./stages/amqp
 plant 'committed before the quarantine has its part' feed/progress.go \
   's/ \|\| len\(r\.condemned\) > 0/ || false/' -run TestStream ./feed
 plant 'hash at the committed offset not compared' feed/progress.go \
