@@ -2,13 +2,14 @@ package feed
 
 import (
 	"context"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 )
 
 // HandOut passes the deliveries of a subscription on, one at a time: the next
 // comes after the Ack of the one before, which is settled then. A Nack hands the
-// same message out again. It blocks until ctx ends or the subscription does,
+// same message out again, a little later each time. It blocks until ctx ends or the subscription does,
 // and returns why; closing either is the caller's. It is for sources that are
 // plain Subscribers besides, and whose subscription does not end by itself while
 // somebody works on a message.
@@ -19,9 +20,17 @@ func HandOut(ctx context.Context, sub Subscription, out chan<- *message.Message)
 		if err != nil {
 			return err
 		}
-		for acked := false; !acked; {
-			if acked, err = handOut(ctx, got[0].Message, out); err != nil {
+		refused := backoff{first: time.Millisecond, longest: 100 * time.Millisecond}
+		for {
+			acked, err := handOut(ctx, got[0].Message, out)
+			if err != nil {
 				return err
+			}
+			if acked {
+				break
+			}
+			if !sleep(ctx, refused.next()) { // nobody gains from a message that spins
+				return ctx.Err()
 			}
 		}
 		if err := sub.Settle(ctx, []Settlement{{Tag: got[0].Tag, Outcome: Delivered}}); err != nil {

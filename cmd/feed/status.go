@@ -95,6 +95,9 @@ func writeStatus(w io.Writer, s feed.Status, file string, now time.Time) error {
 		if r.Reason != "" {
 			fmt.Fprintf(w, "%s:\n%s\n", r.Name, wrapText(oneLine(r.Reason, 10_000), "  ", 100))
 		}
+		if r.Offsets != nil {
+			fmt.Fprintf(w, "%s: %s\n", r.Name, offsets(*r.Offsets))
+		}
 		received += r.Deliveries.Received
 		quarantined += feed.Total(r.Deliveries.Quarantined)
 		for _, a := range []feed.Account{r.Deliveries, r.Produced} {
@@ -114,6 +117,24 @@ func writeStatus(w io.Writer, s feed.Status, file string, now time.Time) error {
 		fmt.Fprintln(w, "every message is accounted for")
 	}
 	return nil
+}
+
+// offsets says how far a route has come in a stream.
+func offsets(o feed.OffsetStatus) string {
+	at := func(offset int64) string {
+		if offset < 0 {
+			return "nothing"
+		}
+		return "up to offset " + strconv.FormatInt(offset, 10)
+	}
+	s := fmt.Sprintf("stream %s, generation %d: stored %s, received %s", o.Stream, o.Generation, at(o.Committed), at(o.Received))
+	if o.Missing > 0 {
+		s += fmt.Sprintf("; at %d offsets there was no message any more", o.Missing)
+	}
+	if o.Renewed > 0 {
+		s += fmt.Sprintf("; generations that began because the stream was another one: %d", o.Renewed)
+	}
+	return s
 }
 
 func count(n uint64) string { return strconv.FormatUint(n, 10) }

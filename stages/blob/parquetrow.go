@@ -145,7 +145,7 @@ func (r *row) setTime(value []byte) bool {
 	if err != nil {
 		return false
 	}
-	return r.set(colTime, parquet.Int64Value(t.UnixMicro())) && strings.HasSuffix(text, "Z") && t.Nanosecond()%1000 == 0
+	return r.set(colTime, parquet.Int64Value(t.UnixMicro())) && len(text) <= len("2006-01-02T15:04:05.000000Z") && strings.HasSuffix(text, "Z")
 }
 
 // setValue takes a number, a string, true or false.

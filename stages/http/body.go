@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	nethttp "net/http"
+	"os"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -35,6 +36,8 @@ func readBody(r *nethttp.Request, limit int64) ([]byte, error) {
 	switch {
 	case int64(len(data)) > limit:
 		return nil, refuse(nethttp.StatusRequestEntityTooLarge, "the body has more than %d bytes", limit)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, refuse(nethttp.StatusServiceUnavailable, "the body has not arrived in time: send it again")
 	case err != nil:
 		return nil, refuse(nethttp.StatusBadRequest, "read the body: %v", err)
 	}

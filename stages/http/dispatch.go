@@ -31,7 +31,6 @@ type dispatch struct {
 	digest   [sha256.Size]byte // see identify
 	failures []feed.Failure
 	down     error // why the rest is not tried
-	buf      []byte
 }
 
 // all sends everything and returns what failed.
@@ -97,7 +96,8 @@ func (d *dispatch) send(indexes []int) {
 	}
 }
 
-// content makes the request of messages.
+// content makes the request of messages. Its memory is not used again: the
+// transport may still read a body when the answer has come.
 func (d *dispatch) content(indexes []int) content {
 	first := d.msgs[indexes[0]]
 	c := content{topic: d.topic, contentType: first.Metadata[feed.MetaContentType]}
@@ -107,20 +107,16 @@ func (d *dispatch) content(indexes []int) content {
 	switch d.sink.config.Body {
 	case BodyLines:
 		c.contentType = "application/x-ndjson"
-		d.buf = d.buf[:0]
 		for _, i := range indexes {
-			d.buf = append(jsonscan.AppendCompact(d.buf, d.msgs[i].Payload), '\n')
+			c.body = append(jsonscan.AppendCompact(c.body, d.msgs[i].Payload), '\n')
 		}
-		c.body = d.buf
 	case BodyArray:
 		c.contentType = "application/json"
-		d.buf = d.buf[:0]
 		for n, i := range indexes {
-			d.buf = append(d.buf, "[,"[min(n, 1)])
-			d.buf = append(d.buf, d.msgs[i].Payload...)
+			c.body = append(c.body, "[,"[min(n, 1)])
+			c.body = append(c.body, d.msgs[i].Payload...)
 		}
-		d.buf = append(d.buf, ']')
-		c.body = d.buf
+		c.body = append(c.body, ']')
 	default:
 		c.body = first.Payload
 	}

@@ -63,9 +63,10 @@
 // A Retry-After, in seconds or as a date, is honoured: until then, five minutes
 // at most, the sink fails without asking.
 //
-// Each request has an Idempotency-Key that is the same when the same messages are
-// sent again, so that a receiver can recognise them. After a restart of the feed
-// it is another one.
+// Each request has an Idempotency-Key that is the same when the same batch is sent
+// again as a whole, as after a lost answer, so that a receiver can recognise it.
+// When some messages of the batch were done meanwhile the rest has other keys, and
+// after a restart of the feed all have: a key never stands for another message.
 //
 //	sink:
 //	  http:

@@ -31,6 +31,7 @@ type link struct {
 	to      address
 	nc      net.Conn
 	in      *bufio.Reader
+	heard   *hearing
 	granted limits
 	renewal *renewal
 }
@@ -104,7 +105,8 @@ func greet(ctx context.Context, nc net.Conn, tlsConfig *tls.Config, hello *packe
 	if _, err := nc.Write(packet.Bytes()); err != nil {
 		return nil, fmt.Errorf("write CONNECT: %w", err)
 	}
-	in := bufio.NewReaderSize(nc, 2*maxIncoming)
+	heard := &hearing{nc: nc}
+	in := bufio.NewReaderSize(heard, 2*maxIncoming)
 	first, body, err := readAnswer(in)
 	if err != nil {
 		return nil, fmt.Errorf("read CONNACK: %w", err)
@@ -119,7 +121,7 @@ func greet(ctx context.Context, nc net.Conn, tlsConfig *tls.Config, hello *packe
 	if err != nil {
 		return nil, err
 	}
-	return &link{nc: nc, in: in, granted: l}, nil
+	return &link{nc: nc, in: in, heard: heard, granted: l}, nil
 }
 
 // readAnswer reads the CONNACK, or a DISCONNECT or AUTH in its place, and

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/eclipse/paho.golang/packets"
 
@@ -73,7 +75,10 @@ func parsePublish(first byte, body []byte) (*delivery, error) {
 	if d.topic == "" {
 		return wrong(errors.New("a topic alias, and none is allowed"))
 	}
-	if !plainTopic(d.topic) {
+	// Control characters and code points that are no character are merely
+	// advised against (MQTT 5.0 §1.5.4): what a broker lets pass is handed out, and
+	// whoever cannot carry it says so of the message.
+	if !utf8.ValidString(d.topic) || strings.ContainsAny(d.topic, "+#\x00") {
 		return wrong(errors.New("the topic " + clip(d.topic) + " is none"))
 	}
 	if qos > 0 {

@@ -154,21 +154,21 @@ func TestPublishesThatEndTheConnection(t *testing.T) {
 		first byte
 		body  []byte
 	}{
-		"QoS 2":                   {0x34, []byte{0, 1, 't', 0, 1, 0}},
-		"QoS 3":                   {0x36, []byte{0, 1, 't', 0, 1, 0}},
-		"duplicate with QoS 0":    {0x38, []byte{0, 1, 't', 0}},
-		"topic alias":             {0x32, []byte{0, 0, 0, 1, 3, 0x23, 0, 1}},
-		"wildcard":                {0x32, []byte{0, 1, '#', 0, 1, 0}},
-		"topic is no UTF-8":       {0x32, []byte{0, 1, 0xff, 0, 1, 0}},
-		"packet id 0":             {0x32, []byte{0, 1, 't', 0, 0, 0}},
-		"no topic":                {0x32, []byte{0, 9, 't'}},
-		"no packet id":            {0x32, []byte{0, 1, 't', 0}},
-		"no properties":           {0x32, []byte{0, 1, 't', 0, 1}},
-		"properties beyond":       {0x32, []byte{0, 1, 't', 0, 1, 9}},
-		"length of five bytes":    {0x32, []byte{0, 1, 't', 0, 1, 0xff, 0xff, 0xff, 0xff, 1}},
-		"nothing":                 {0x30, nil},
-		"retained, nothing else":  {0x31, []byte{0}},
-		"a topic of control text": {0x32, []byte{0, 1, 7, 0, 1, 0}},
+		"QoS 2":                  {0x34, []byte{0, 1, 't', 0, 1, 0}},
+		"QoS 3":                  {0x36, []byte{0, 1, 't', 0, 1, 0}},
+		"duplicate with QoS 0":   {0x38, []byte{0, 1, 't', 0}},
+		"topic alias":            {0x32, []byte{0, 0, 0, 1, 3, 0x23, 0, 1}},
+		"wildcard":               {0x32, []byte{0, 1, '#', 0, 1, 0}},
+		"topic is no UTF-8":      {0x32, []byte{0, 1, 0xff, 0, 1, 0}},
+		"packet id 0":            {0x32, []byte{0, 1, 't', 0, 0, 0}},
+		"no topic":               {0x32, []byte{0, 9, 't'}},
+		"no packet id":           {0x32, []byte{0, 1, 't', 0}},
+		"no properties":          {0x32, []byte{0, 1, 't', 0, 1}},
+		"properties beyond":      {0x32, []byte{0, 1, 't', 0, 1, 9}},
+		"length of five bytes":   {0x32, []byte{0, 1, 't', 0, 1, 0xff, 0xff, 0xff, 0xff, 1}},
+		"nothing":                {0x30, nil},
+		"retained, nothing else": {0x31, []byte{0}},
+		"a topic with NUL":       {0x32, []byte{0, 1, 0, 0, 1, 0}},
 	} {
 		if d, err := parsePublish(c.first, c.body); !errors.Is(err, errProtocol) {
 			t.Errorf("%s: %+v, %v", name, d, err)

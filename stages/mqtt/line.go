@@ -25,6 +25,7 @@ var (
 type line struct {
 	nc       net.Conn
 	in       *bufio.Reader
+	heard    *hearing
 	broker   limits
 	patience time.Duration // how long the broker may owe an answer, or not read
 	renewal  *renewal      // nil: nothing to renew
@@ -45,7 +46,7 @@ type line struct {
 
 // open makes l the line of a link.
 func (l *line) open(k *link, patience time.Duration) {
-	l.nc, l.in, l.broker, l.renewal = k.nc, k.in, k.granted, k.renewal
+	l.nc, l.in, l.heard, l.broker, l.renewal = k.nc, k.in, k.heard, k.granted, k.renewal
 	l.patience = patience
 	l.written = time.Now()
 	l.writing = make(chan struct{}, 1)
@@ -276,7 +277,7 @@ func (l *line) renew(now time.Time) error {
 	asked := r.asked
 	l.mu.Unlock()
 	if !asked.IsZero() {
-		if now.Sub(asked) >= l.patience {
+		if now.Sub(l.heard.since(asked)) >= l.patience {
 			return fmt.Errorf("no answer to a new token for %v", l.patience)
 		}
 		return nil

@@ -250,6 +250,12 @@ func (s *Source) ended(n *session, sub *subscription, cause error, before settle
 	s.note(n, cause)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if takenOver(cause) || errors.Is(cause, errClosedByPeer) {
+		// Another client may have had the session since: the broker may give
+		// the same ids to messages that nobody has got. Not every broker says
+		// why it closes. What was settled comes again.
+		before = nil
+	}
 	n.before = before
 	if n.current == sub {
 		n.current, n.busy = nil, false

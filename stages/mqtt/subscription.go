@@ -8,7 +8,6 @@ import (
 	"io"
 	"math"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -51,7 +50,6 @@ type subscription struct {
 	subscribed chan struct{} // closed when the broker has granted the filters
 	box        *inbox
 	most       int                                                      // deliveries that are handed out and not settled
-	heard      atomic.Int64                                             // when something last came, in nanoseconds since 1970
 	ended      func(s *subscription, cause error, before settledBefore) // cause is nil when it lived until Close
 
 	got []*delivery // reused by Receive
@@ -145,7 +143,6 @@ func (s *subscription) read() {
 // next reads a packet.
 func (s *subscription) next() (first byte, body []byte, err error) {
 	if s.in.Buffered() == 0 {
-		s.heard.Store(time.Now().UnixNano())
 		s.box.signal()
 	}
 	if first, err = s.in.ReadByte(); err != nil {
@@ -232,8 +229,9 @@ func (s *subscription) look(now time.Time) (idle bool, err error) {
 	stalled := s.box.stalls()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if heard := time.Unix(0, s.heard.Load()); heard.After(s.pinged) {
-		s.pinged = heard // it lives, even if its answer is still behind what it sends
+	s.pinged = s.heard.since(s.pinged)
+	if stalled && s.renewal != nil && !s.renewal.asked.IsZero() {
+		s.renewal.asked = now
 	}
 	if s.pings > s.pongs {
 		if stalled {
