@@ -9,7 +9,7 @@ GOLANGCI_VERSION := v2.15.0
 GOLANGCI_LINT    := $(BIN)/golangci-lint-$(GOLANGCI_VERSION)
 
 # Packages whose tests run side by side: each may run brokers of its own, so that more only makes them wait.
-TEST_PARALLEL ?= 2
+TEST_PARALLEL ?= 3
 TEST_TIMEOUT  ?= 9m
 FUZZTIME      ?= 10s
 DEMO_FOR      ?= 20s
