@@ -8,7 +8,7 @@ BIN              := .cache/bin
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI_LINT    := $(BIN)/golangci-lint-$(GOLANGCI_VERSION)
 
-# Packages whose tests run side by side: each may run brokers of its own, so that more only makes them wait.
+# Packages whose tests run side by side. Many wait for brokers most of the time; more of them would only make each other late.
 TEST_PARALLEL ?= 3
 TEST_TIMEOUT  ?= 9m
 FUZZTIME      ?= 10s

@@ -21,6 +21,7 @@ type progress struct {
 	first   uint64 // of the range in hand
 	inHand  int    // deliveries of that range
 	pending int    // deliveries of the pending range that have not come yet
+	counted uint64 // gaps before this offset are counted: a subscription may see them again
 	// changed says why the stream is not the one that the sink knows: the next
 	// subscription begins a new generation.
 	changed error
@@ -118,7 +119,7 @@ func (r *runner) renew(why error) (Resumption, error) {
 	if err != nil {
 		return Resumption{}, err
 	}
-	r.progress.changed = nil
+	r.progress.changed, r.progress.counted = nil, 0
 	r.log.Warn("the stream is not the one that was stored: a new generation begins at its first offset, and what it still holds of the old one is stored again",
 		"stream", r.progress.stream, "generation", resume.Generation, "reason", why)
 	r.mu.Lock()
@@ -191,7 +192,7 @@ func (r *runner) place(ds []Delivery) (stored bool, err error) {
 		stored = stored || known && i == 0
 	}
 	if missing > 0 {
-		r.log.Error("the stream has no messages at offsets that were not read yet: its retention has dropped them",
+		r.log.Error("the stream has no messages at offsets that were not read yet: its retention has dropped them, or clients of the stream protocol store something there",
 			"stream", p.stream, "offsets", missing, "before", p.at)
 	}
 	r.mu.Lock()
@@ -215,7 +216,7 @@ func (p *progress) next(d Delivery) (stored bool, missing uint64, err error) {
 	case offset <= p.at:
 		return false, 0, fmt.Errorf("offset %d came after offset %d", offset, p.at)
 	default:
-		missing = offset - p.at - 1
+		missing = p.gap(p.at+1, offset)
 	}
 	p.begun, p.at = true, offset
 	if stored {
@@ -228,6 +229,14 @@ func (p *progress) next(d Delivery) (stored bool, missing uint64, err error) {
 		}
 	}
 	return false, missing, err
+}
+
+// gap returns how many of the offsets [from, to), at which there is nothing, are
+// not counted yet.
+func (p *progress) gap(from, to uint64) uint64 {
+	from = max(from, p.counted)
+	p.counted = max(p.counted, to)
+	return max(from, to) - from
 }
 
 // begin judges the first delivery of a subscription: whether it is the one
@@ -245,7 +254,7 @@ func (p *progress) begin(d Delivery) (stored bool, missing uint64, err error) {
 			p.first = committed.Offset + 1
 			stored = offset == committed.Offset
 		default:
-			missing = offset - committed.Offset - 1
+			missing = p.gap(committed.Offset+1, offset)
 		}
 	}
 	if pending != nil && pending.First != p.first {

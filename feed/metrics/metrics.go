@@ -53,7 +53,7 @@ func Collector(status func() feed.Status) prometheus.Collector {
 		committed:   desc("offset_committed", "Last offset of the stream that is stored; -1 when there is none.", "stream"),
 		offset:      desc("offset_received", "Last offset that the stream has handed out; -1 when there is none.", "stream"),
 		generation:  desc("offset_generation", "Generation of the stream: it grows when the stream is not the one that was stored.", "stream"),
-		missing:     desc("offsets_missing_total", "Offsets at which the stream had no message any more: dropped by its retention before they were read.", "stream"),
+		missing:     desc("offsets_missing_total", "Offsets at which the stream had no message: dropped by its retention before they were read, or taken by what clients of the stream protocol store.", "stream"),
 		renewed:     desc("generations_begun_total", "Generations that were begun because the stream was another one.", "stream"),
 		state:       desc("route_state", "1 for the state that the route is in, 0 for the others.", "state"),
 		ready:       desc("route_ready", "Whether the route can move messages: 1 or 0."),

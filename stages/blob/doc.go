@@ -153,7 +153,10 @@
 //
 // Removing the checkpoint makes the route begin anew, with generation 1, and
 // find names taken: remove the objects with it, or choose another path. One path
-// must not be written by two routes.
+// must not be written by two routes, and the names of feed and route together
+// must be unique in a container, whatever the paths: two plants that write to the
+// same one need different names for their feeds, or they take each other's
+// checkpoint over.
 //
 // # Rights
 //

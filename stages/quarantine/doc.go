@@ -39,8 +39,9 @@
 // A SQLite file has one feed at a time: a second one gets [ErrInUse]. The lock
 // is a flock on a file beside the database, so the path must be on a local
 // disk. Files are readable by their owner only: payloads may be confidential. A
-// PostgreSQL table may be shared by feeds; their bounds then hold for all of
-// them together.
+// PostgreSQL table may be shared by the replicas of one feed; bounds, retention
+// and replays then hold for all of them together. Different feeds need a table
+// each: an item tells its route and not its feed.
 //
 // Any number of processes may read meanwhile with [OpenReadOnly], and one at a
 // time may mark and remove with [OpenEditor].
