@@ -30,8 +30,8 @@ test: setup ## run all tests, with the race detector, on real servers: 10 minute
 	@go build -o $(BIN)/testservers ./internal/testenv/testservers
 	@echo 'go test -race ./...'
 	@$(BIN)/testservers with "$(CURDIR)" -- go test -race -p $(TEST_PARALLEL) -timeout $(TEST_TIMEOUT) ./...
-	@echo "Watermill's own suite, which has a race of its own: without the race detector"
-	go test -timeout $(TEST_TIMEOUT) -run Watermill ./stages/amqp ./stages/mqtt
+	@echo "Watermill's own suite, which has a race of its own, and what takes long: without the race detector"
+	go test -timeout $(TEST_TIMEOUT) -run 'Watermill|ReplayToRabbitMQ' ./stages/amqp ./stages/mqtt ./cmd/feed
 
 test-short: ## run the tests that need no servers
 	go test -short ./...

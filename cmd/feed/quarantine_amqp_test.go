@@ -84,7 +84,7 @@ func TestReplayToRabbitMQ(t *testing.T) {
 }
 
 func replayToRabbitMQ(t *testing.T, where string) {
-	const n = 10_000
+	const n = manyReplayed
 	v := testenv.RabbitMQ(t)
 	t.Setenv("AMQP_URL", v.URL())
 	file := filepath.Join(t.TempDir(), "feed.yaml")
@@ -99,7 +99,7 @@ func replayToRabbitMQ(t *testing.T, where string) {
 	var again, broken strings.Builder
 	start := time.Now()
 	var out strings.Builder
-	if code := run(t.Context(), []string{"quarantine", "replay", file, "--all", "--to", "${AMQP_URL}"}, strings.NewReader(""), &out, &broken); code != exitOK || !strings.HasPrefix(out.String(), "10000 of 10000 messages replayed to amqp://") {
+	if code := run(t.Context(), []string{"quarantine", "replay", file, "--all", "--to", "${AMQP_URL}"}, strings.NewReader(""), &out, &broken); code != exitOK || !strings.HasPrefix(out.String(), fmt.Sprintf("%d of %d messages replayed to amqp://", n, n)) {
 		t.Fatalf("exit code %d: %s%s", code, out.String(), broken.String())
 	}
 	t.Logf("%d messages replayed in %v", n, time.Since(start).Round(time.Millisecond))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"github.com/kraft-edge/datafeed/feed"
 	"github.com/kraft-edge/datafeed/stages/amqp"
@@ -32,6 +33,9 @@ type shipment struct {
 	msgs     []amqp.Outgoing
 }
 
+// finishFor bounds how long a shipment may take after it was begun.
+const finishFor = 2 * time.Minute
+
 func (p *publishing) count() int64 { return p.sent.Load() }
 
 // page sends items and marks those that are durable. It returns an error when
@@ -46,7 +50,13 @@ func (p *publishing) page(ctx context.Context, items []quarantine.Item, run *qua
 		if err != nil {
 			return err
 		}
-		done, again, err := p.outcome(next, sink.PublishOriginals(ctx, next.msgs))
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		// What is on its way is finished also when ctx ends: it would be sent again.
+		finishing, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishFor)
+		done, again, err := p.outcome(next, sink.PublishOriginals(finishing, next.msgs))
+		cancel()
 		if len(done) > 0 {
 			// Also when ctx has ended: what is sent must not be sent again.
 			if markErr := run.Mark(context.WithoutCancel(ctx), done); markErr != nil {

@@ -19,6 +19,7 @@ import (
 // writes to Azure. Only its addresses, its paths and the delay of its batches
 // are the test's.
 func TestArchiveExample(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	const n, kills = 8000, 8
 	raw, err := os.ReadFile("../../examples/feeds/archive.yaml")
 	if err != nil {

@@ -24,6 +24,7 @@ func received(s feed.Status, route string) uint64 {
 // The example that the README and deploy/compose.yaml run, between real
 // servers. Only its addresses and paths are the test's.
 func TestTelemetryExample(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	const n = 5000
 	raw, err := os.ReadFile("../../examples/feeds/telemetry.yaml")
 	if err != nil {
