@@ -9,10 +9,9 @@ import (
 
 // HandOut passes the deliveries of a subscription on, one at a time: the next
 // comes after the Ack of the one before, which is settled then. A Nack hands the
-// same message out again, a little later each time. It blocks until ctx ends or the subscription does,
-// and returns why; closing either is the caller's. It is for sources that are
-// plain Subscribers besides, and whose subscription does not end by itself while
-// somebody works on a message.
+// same message out again, a little later each time. It blocks until ctx ends or
+// the subscription does, and returns why; closing either is the caller's. It is
+// for sources that are plain Subscribers besides.
 func HandOut(ctx context.Context, sub Subscription, out chan<- *message.Message) error {
 	var buf [1]Delivery
 	for {

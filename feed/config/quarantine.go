@@ -14,7 +14,7 @@ import (
 // to a database.
 type Quarantine struct {
 	Path        string    `yaml:"path" doc:"SQLite file that holds the quarantine, on a local disk that survives restarts; it and its folder are created when missing."`
-	Postgres    Postgres  `yaml:"postgres" doc:"PostgreSQL database that holds the quarantine, in the place of a file; feeds may share it."`
+	Postgres    Postgres  `yaml:"postgres" doc:"PostgreSQL database that holds the quarantine, in the place of a file; the processes of one feed may share it."`
 	MaxBytes    feed.Size `yaml:"maxBytes" doc:"Most bytes that the quarantine holds; when it is full, routes that need it pause."`
 	MaxMessages int       `yaml:"maxMessages" doc:"Most messages that the quarantine holds; when it is full, routes that need it pause."`
 	Retention   Retention `yaml:"retention" doc:"What is removed from the quarantine without anybody asking, replayed or not; it is logged and counted. Without it nothing is."`

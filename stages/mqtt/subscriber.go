@@ -50,7 +50,7 @@ func (s *Source) Subscribe(ctx context.Context, topic string) (<-chan *message.M
 func (s *Source) forward(ctx context.Context, topic string, sub *subscription, out chan<- *message.Message) {
 	retry := backoff{first: 100 * time.Millisecond, limit: 2 * time.Second}
 	for {
-		err := forwardOne(ctx, sub, out)
+		err := feed.HandOut(ctx, sub, out)
 		if closeErr := sub.Close(); closeErr != nil {
 			s.log.WarnContext(ctx, "closing a subscription", "topic", topic, "error", closeErr)
 		}
@@ -68,56 +68,5 @@ func (s *Source) forward(ctx context.Context, topic string, sub *subscription, o
 			return
 		}
 		retry.reset()
-	}
-}
-
-// forwardOne hands out the messages of one subscription, one at a time.
-func forwardOne(ctx context.Context, sub *subscription, out chan<- *message.Message) error {
-	var got []feed.Delivery
-	refused := backoff{first: time.Millisecond, limit: 100 * time.Millisecond}
-	for {
-		var err error
-		if got, err = sub.Receive(ctx, got[:0], 1); err != nil {
-			return err
-		}
-		for acked := false; !acked; {
-			if acked, err = handOut(ctx, got[0].Message, out); err != nil {
-				return err
-			}
-			if acked {
-				refused.reset()
-			} else if err := pause(ctx, refused.take()); err != nil {
-				return err
-			}
-		}
-		if err := sub.Settle(ctx, []feed.Settlement{{Tag: got[0].Tag, Outcome: feed.Delivered}}); err != nil {
-			return err
-		}
-	}
-}
-
-// handOut passes one message on and waits for its Ack or Nack. The message's
-// context ends when this is known.
-func handOut(ctx context.Context, m *message.Message, out chan<- *message.Message) (acked bool, err error) {
-	// A literal has no channels for Ack and Nack.
-	whole := message.NewMessage(m.UUID, m.Payload)
-	for k, v := range m.Metadata {
-		whole.Metadata[k] = v // its own: a handler may change it and refuse the message
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	whole.SetContext(ctx)
-	select {
-	case out <- whole:
-	case <-ctx.Done():
-		return false, ctx.Err()
-	}
-	select {
-	case <-whole.Acked():
-		return true, nil
-	case <-whole.Nacked():
-		return false, nil
-	case <-ctx.Done():
-		return false, ctx.Err()
 	}
 }

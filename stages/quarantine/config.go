@@ -26,7 +26,7 @@ type Config struct {
 // Postgres names a table in a PostgreSQL database.
 type Postgres struct {
 	URL   feed.URL `yaml:"url" doc:"Address of the database: postgres://user:password@host:5432/database?sslmode=verify-full."`
-	Table string   `yaml:"table" doc:"Table that holds the messages; it is created when missing. Feeds may share one."`
+	Table string   `yaml:"table" doc:"Table that holds the messages; it is created when missing. The processes of one feed may share it."`
 }
 
 // Retention says which messages are removed without anybody asking, replayed
