@@ -124,9 +124,11 @@
 // stream it is silent until the stream has grown to the offset. So when nothing
 // comes for 5 seconds where something should stand, the source reads the end of
 // the stream ("last") and asks whether it is empty: it fails with
-// [feed.ErrStreamEndsBefore] when the stream is not the one that was stored. (So
-// it does, too, when the cluster's node that it reads from lies behind by more
-// than 20 seconds.)
+// [feed.ErrStreamEndsBefore] when the stream is not the one that was stored. A
+// stream that grows so fast that it will get there within 15 minutes is waited
+// for: it may be a replica, on the cluster's node that the source reads from,
+// that is catching up with the others. (One that stands still, or would take
+// longer, is taken for another stream.)
 //
 // A stream that is full drops its oldest segments, read or not. maxBytes and
 // maxAge say when; segmentBytes how much at a time.

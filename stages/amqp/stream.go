@@ -15,6 +15,16 @@ import (
 // nothing of an offset that it does not have.
 const quietStream = 5 * time.Second
 
+const (
+	// growth is for how many times that a stream is watched that grows and does
+	// not reach where it should.
+	growth = 4
+	// catchUp is how many times that a replica may take to catch up with the
+	// others (15 minutes). Should it be another stream after all, that shows when
+	// it has come that far.
+	catchUp = 180
+)
+
 var _ feed.OffsetSubscriber = (*Source)(nil)
 
 // Stream implements [feed.OffsetSubscriber]: a topic is a queue, and all of a
@@ -105,35 +115,47 @@ func (s *Source) awaitFirst(ctx context.Context, l link, sub *streamSubscription
 // reaches returns nil when the stream has a message at the offset reach or
 // after it, and an error that is [feed.ErrStreamEndsBefore] when it has none.
 func (s *Source) reaches(ctx context.Context, l link, queue string, reach uint64) error {
-	const enough = 256 // deliveries at a time; there are those of one chunk
-	sub, err := s.consumeStream(ctx, l, queue, enough, "last")
-	if err != nil {
-		return err
+	for try := 0; ; try++ {
+		last, found, err := s.lastOf(ctx, l, queue, reach)
+		switch {
+		case err != nil:
+			return err
+		case found && last < reach:
+			return fmt.Errorf("%w: stream %q ends at offset %d, and not at %d or later", feed.ErrStreamEndsBefore, queue, last, reach)
+		case found:
+			return nil
+		}
+		// Twice: the broker knows the length of a stream that it has just opened
+		// a few seconds later.
+		if err := s.checkEmpty(ctx, l, queue); try > 0 || !errors.Is(err, feed.ErrStreamEndsBefore) {
+			return err
+		}
 	}
-	last, found, err := s.lastOf(ctx, sub, reach)
-	if err = errors.Join(err, sub.Close()); err != nil {
-		return err
-	}
-	switch {
-	case !found:
-		return s.checkEmpty(ctx, l, queue)
-	case last < reach:
-		return fmt.Errorf("%w: stream %q ends at offset %d, and not at %d or later", feed.ErrStreamEndsBefore, queue, last, reach)
-	}
-	return nil
 }
 
-// lastOf returns the last offset that a consumer gets before it gets nothing
-// for a while, or the first one that is enough. A replica that is catching up
-// gets some time to do so; a stream that was declared anew may grow all the
-// time, and is not waited for.
-func (s *Source) lastOf(ctx context.Context, sub *streamSubscription, enough uint64) (last uint64, found bool, err error) {
-	const patience = 4 // times s.quiet
-	growing, cancel := context.WithTimeout(ctx, patience*s.quiet)
-	defer cancel()
+// lastOf consumes the end of a stream, and returns the last offset that it has.
+func (s *Source) lastOf(ctx context.Context, l link, queue string, enough uint64) (last uint64, found bool, err error) {
+	const some = 256 // deliveries at a time; there are those of one chunk
+	sub, err := s.consumeStream(ctx, l, queue, some, "last")
+	if err != nil {
+		return 0, false, err
+	}
+	last, found, err = s.follow(ctx, sub, enough)
+	return last, found, errors.Join(err, sub.Close())
+}
+
+// follow returns the last offset that a consumer gets before it gets nothing
+// for a while, or the first one that is enough. A stream that was declared anew
+// may grow all the time, and a replica that lags behind does so, too. What
+// tells them apart is how fast: a replica is waited for that will have caught up
+// before long.
+func (s *Source) follow(ctx context.Context, sub *streamSubscription, enough uint64) (last uint64, found bool, err error) {
 	var got []feed.Delivery
+	var since time.Time // when the stream ended at the offset from
+	var from uint64
+	left := catchUp * s.quiet
 	for !found || last < enough {
-		quiet, cancel := context.WithTimeout(growing, s.quiet)
+		quiet, cancel := context.WithTimeout(ctx, s.quiet)
 		got, err = sub.Receive(quiet, got[:0], math.MaxInt)
 		timeout := quiet.Err() != nil && ctx.Err() == nil
 		cancel()
@@ -143,7 +165,20 @@ func (s *Source) lastOf(ctx context.Context, sub *streamSubscription, enough uin
 		case err != nil:
 			return 0, false, err
 		}
-		last, found = got[len(got)-1].Tag-1, true
+		last = got[len(got)-1].Tag - 1
+		if !found {
+			since, from, found = time.Now(), last, true
+		}
+		took := time.Since(since)
+		if last >= enough || took < growth*s.quiet {
+			continue
+		}
+		left -= took
+		if needs := time.Duration(float64(took) * float64(enough-last) / float64(max(last-from, 1))); needs > left {
+			return last, true, nil
+		}
+		s.log.Info("a stream ends before what was stored of it, but is catching up", "queue", sub.queue, "end", last, "stored", enough)
+		since, from = time.Now(), last
 	}
 	return last, true, nil
 }

@@ -49,13 +49,14 @@ type intent struct {
 	First      uint64           `json:"first"`
 	Last       position         `json:"last"`
 	Deliveries int              `json:"deliveries"`
-	Encoder    int              `json:"encoder"`
 	Objects    []recordedObject `json:"objects"`
 }
 
 type recordedObject struct {
-	Name   string `json:"name"`
-	SHA256 string `json:"sha256"`
+	Name string `json:"name"`
+	// SHA256 has the hash of each try to make it: another version or another
+	// configuration of the program may encode the same messages otherwise.
+	SHA256 []string `json:"sha256"`
 }
 
 // digest is written in hexadecimal.
@@ -258,25 +259,42 @@ func (c *checkpoint) from(covered *feed.Range) uint64 {
 	return covered.First
 }
 
-// begin records that the objects of a range are about to be made, or gives
-// objects that were recorded already the hashes that they may have.
+// begin records that the objects of a range are about to be made, with their
+// hashes, and gives objects that were recorded before the hashes that they may
+// have.
 func (c *checkpoint) begin(ctx context.Context, covered *feed.Range, objects []object) error {
-	if c.Intent != nil {
-		return c.Intent.match(covered, objects)
+	next := c.document
+	if c.Intent == nil {
+		if len(objects) == 0 {
+			return nil
+		}
+		next.Intent = &intent{First: covered.First, Last: positionOf(covered.Last), Deliveries: covered.Deliveries}
+		for _, o := range objects {
+			next.Intent.Objects = append(next.Intent.Objects, recordedObject{o.name, []string{o.hash}})
+		}
+		return c.save(ctx, next)
 	}
-	if len(objects) == 0 {
+	if err := c.Intent.match(covered, objects); err != nil {
+		return err
+	}
+	again := *c.Intent
+	again.Objects = slices.Clone(again.Objects)
+	changed := false
+	for i := range objects {
+		r, o := &again.Objects[i], &objects[i]
+		o.recorded = r.SHA256
+		if !slices.Contains(r.SHA256, o.hash) {
+			r.SHA256, changed = append(slices.Clip(r.SHA256), o.hash), true
+		}
+	}
+	if !changed {
 		return nil
 	}
-	next := c.document
-	next.Intent = &intent{First: covered.First, Last: positionOf(covered.Last), Deliveries: covered.Deliveries, Encoder: encoderVersion}
-	for _, o := range objects {
-		next.Intent.Objects = append(next.Intent.Objects, recordedObject{o.name, o.hash})
-	}
+	next.Intent = &again
 	return c.save(ctx, next)
 }
 
-// match checks that objects are those of the intent, by their names. Their
-// bytes may be others: another version of the program may compress otherwise.
+// match checks that objects are those of the intent, by their names.
 func (in *intent) match(covered *feed.Range, objects []object) error {
 	if in.First != covered.First || in.Last != positionOf(covered.Last) {
 		return fmt.Errorf("the batch covers the offsets %d to %d, but %d to %d are being written", covered.First, covered.Last.Offset, in.First, in.Last.Offset)
@@ -296,9 +314,6 @@ func (in *intent) match(covered *feed.Range, objects []object) error {
 				in.First, in.Last.Offset, len(in.Objects), other, len(objects)),
 			Remedy: "start the feed once with the path, the compression, the maxObjectBytes and the transforms that it had then, so that it can finish them",
 		}
-	}
-	for i := range objects {
-		objects[i].recorded = in.Objects[i].SHA256
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/kraft-edge/datafeed/feed"
 )
@@ -53,7 +54,7 @@ func sameContent(ctx context.Context, s store, o object) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if found.Bytes != int64(len(o.data)) && (o.recorded == "" || o.recorded == o.hash) {
+	if found.Bytes != int64(len(o.data)) && !o.otherwise() {
 		return false, nil
 	}
 	if found.SHA256 != "" {
@@ -72,4 +73,9 @@ func sameContent(ctx context.Context, s store, o object) (bool, error) {
 }
 
 // is reports whether stored bytes with the given hash are o.
-func (o object) is(hash string) bool { return hash == o.hash || hash == o.recorded }
+func (o object) is(hash string) bool { return hash == o.hash || slices.Contains(o.recorded, hash) }
+
+// otherwise reports whether an earlier try encoded o to other bytes.
+func (o object) otherwise() bool {
+	return slices.ContainsFunc(o.recorded, func(hash string) bool { return hash != o.hash })
+}

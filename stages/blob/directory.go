@@ -108,8 +108,9 @@ func (d *directory) unnamed(op, name string, err error) error {
 	return se
 }
 
-// place gives temp its name. File systems without hard links get a rename,
-// which can only replace equal content, since the name depends on its hash.
+// place gives temp its name. File systems without hard links get a rename. When
+// two writers come to it at the same moment the later one replaces what is as
+// good: its name depends on its hash, or its hash is recorded for that name.
 func (d *directory) place(temp, target string) error {
 	err := d.link(temp, target)
 	if !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, fs.ErrPermission) {

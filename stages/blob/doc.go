@@ -113,8 +113,8 @@
 //	 "generation":1,
 //	 "committed":{"offset":1999,"sha256":"…"},
 //	 "from":2000,
-//	 "intent":{"first":2000,"last":{"offset":2999,"sha256":"…"},"deliveries":1000,"encoder":1,
-//	           "objects":[{"name":"press7/2026-11-21/telemetry-1-2000-2999-1.ndjson.gz","sha256":"…"}]},
+//	 "intent":{"first":2000,"last":{"offset":2999,"sha256":"…"},"deliveries":1000,
+//	           "objects":[{"name":"press7/2026-11-21/telemetry-1-2000-2999-1.ndjson.gz","sha256":["…"]}]},
 //	 "writer":"press-gateway/4711/…"}
 //
 // committed is the last message of the last complete range, with the hash of
@@ -123,9 +123,10 @@
 // A batch takes four steps: all of its objects are encoded; the intent to make
 // them is recorded, with their names and hashes; they are made, each where
 // there is none; the range is committed. Whoever goes on after a crash reads the
-// range of the intent again, exactly that, and makes the same objects: one that
-// stands there already with the hash that was recorded, or the one that it makes
-// itself, is a success; any other is an [ErrContentMismatch]. When the
+// range of the intent again, exactly that, and makes the same objects. Where it
+// encodes them to other bytes (another version, another envelope) it first adds
+// their hashes to those that were recorded. An object that stands there already
+// with one of these hashes is a success; any other is an [ErrContentMismatch]. When the
 // configuration has changed so that other names come out, the feed ends and says
 // so: start it once as it was. The transforms must make the same of the same
 // message.
@@ -149,7 +150,9 @@
 // other messages: what had been stored of it stays stored, and what the stream
 // still has is stored again in the next generation: at least once, and
 // recognisable by the generation. A message whose payload equals the one that
-// stood at the committed offset before is taken for it.
+// stood at the committed offset before is taken for it. A replica that lags
+// behind is told from a stream that is shorter by how fast it grows, see
+// package amqp.
 //
 // Removing the checkpoint makes the route begin anew, with generation 1, and
 // find names taken: remove the objects with it, or choose another path. One path

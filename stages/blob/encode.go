@@ -18,9 +18,6 @@ const (
 	gzipLevel   = 1        // measured: see BenchmarkEncode
 	contentType = "application/x-ndjson"
 	parquetType = "application/vnd.apache.parquet" // registered with IANA
-	// encoderVersion is recorded with what is being written; raise it when
-	// equal lines make other bytes.
-	encoderVersion = 1
 )
 
 // extension is what names of objects end with.

@@ -63,13 +63,26 @@ func (s *Sink) publishRange(ctx context.Context, b *feed.Batch) error {
 	}
 	if err == nil {
 		err = parallel(ctx, len(objects), s.cfg.Parallel, func(ctx context.Context, i int) error {
-			return commit(ctx, s.store, objects[i])
+			return named(commit(ctx, s.store, objects[i]), objects[i].name)
 		})
 	}
 	if err == nil {
 		err = s.checkpoint.commit(ctx, b.Range, objects)
 	}
 	return err
+}
+
+// named ends the route when the store refuses a name: the range can neither be
+// completed under it nor be made under others, as long as it is recorded.
+func named(err error, name string) error {
+	if !feed.IsPermanent(err) {
+		return err
+	}
+	return &feed.ConfigError{
+		Key:     "path",
+		Problem: fmt.Sprintf("the store refuses the name %s: %v", name, err),
+		Remedy:  "remove the objects that the checkpoint lists as its intent, as far as they exist, then the intent itself, and write a path that makes shorter names",
+	}
 }
 
 // encodeRange makes the objects of a range, in the order of their names. A

@@ -318,15 +318,62 @@ func TestRecordedObjectsAreAsGood(t *testing.T) {
 	}
 	for _, noHash := range []bool{false, true} {
 		st.noHash = noHash
-		s.checkpoint.Intent.Objects[0].SHA256 = contentHash(other)
+		s.checkpoint.Intent.Objects[0].SHA256 = []string{contentHash(other)}
 		publish(t, s, rangeOf(0, numbered(0, 4)...))
 		s.checkpoint.Intent = &intent{Last: position{3, sha256.Sum256([]byte(`{"n":3}`))}, Objects: []recordedObject{
-			{first.Name, contentHash(other)}, {strings.Replace(first.Name, "d0", "d1", 1), "?"},
+			{first.Name, []string{contentHash(other)}}, {strings.Replace(first.Name, "d0", "d1", 1), []string{"?"}},
 		}}
 		s.checkpoint.Committed = nil
 	}
 	if got := st.texts()[first.Name]; got != string(other) {
 		t.Errorf("%s was changed to %q", first.Name, got)
+	}
+}
+
+// Two crashes with two other programs: each program's bytes are known to the
+// next one, whichever of them got to be stored.
+func TestEachTryIsRecorded(t *testing.T) {
+	lines := func(envelope Envelope) func(*Config) { return func(c *Config) { c.Envelope = envelope } }
+	st := newFakeStore()
+	refusing := func(prefix string) func(string) error {
+		return func(name string) error {
+			if strings.HasPrefix(name, prefix) {
+				return fault(failUnavailable)
+			}
+			return nil
+		}
+	}
+	for i, envelope := range []Envelope{EnvelopeNone, EnvelopeFull} {
+		s := exactSink(t, st, lines(envelope))
+		resume(t, s)
+		st.before = refusing([]string{"d", "d1"}[i]) // the first makes nothing, the second one of two objects
+		if err := s.PublishBatch(t.Context(), rangeOf(0, numbered(0, 4)...)); err == nil {
+			t.Fatal("publish succeeds")
+		}
+	}
+	st.before = nil
+	last := exactSink(t, st, lines(EnvelopeNone))
+	resume(t, last)
+	publish(t, last, rangeOf(0, numbered(0, 4)...))
+	if r := resume(t, last); r.Pending != nil || r.Committed == nil {
+		t.Errorf("resumption %+v", r)
+	}
+	for name, text := range st.texts() {
+		if full := strings.Contains(text, "payload"); full != strings.HasPrefix(name, "d0") {
+			t.Errorf("%s is %q", name, text)
+		}
+	}
+}
+
+// A name that the store never takes ends the route, with what to do.
+func TestARefusedNameEndsTheRoute(t *testing.T) {
+	st := newFakeStore()
+	s := exactSink(t, st, nil)
+	resume(t, s)
+	st.before = func(string) error { return fault(failRejected) }
+	var config *feed.ConfigError
+	if err := s.PublishBatch(t.Context(), rangeOf(0, numbered(0, 4)...)); !errors.As(err, &config) || config.Key != "path" {
+		t.Errorf("publish: %v, want a *feed.ConfigError of the path", err)
 	}
 }
 

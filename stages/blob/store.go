@@ -36,8 +36,8 @@ type store interface {
 type object struct {
 	name     string
 	data     []byte
-	hash     string // contentHash of data
-	recorded string // hash of the same lines as an earlier try encoded them, or ""
+	hash     string   // contentHash of data
+	recorded []string // hashes of the same lines as earlier tries encoded them
 	messages int
 	mime     string
 }
