@@ -20,6 +20,8 @@ type entry struct {
 	outcome     Outcome // the worst among those that have ended
 	label       string  // of that outcome
 
+	seen []seen // by transforms that want to know how it ends
+
 	only outgoing // the message made of it, when it is a single one: saves an allocation
 }
 

@@ -68,7 +68,7 @@ type Factory struct {
 
 	newConfig    func() StageConfig
 	newSource    func(StageConfig, StageEnv) (message.Subscriber, error)
-	newTransform func(StageConfig, StageEnv) (message.HandlerFunc, error)
+	newTransform func(StageConfig, StageEnv) (Transform, error)
 	newSink      func(StageConfig, StageEnv) (message.Publisher, error)
 }
 
@@ -86,11 +86,14 @@ func SourceFactory[C any, P configPointer[C], S message.Subscriber](name, summar
 	return f
 }
 
-// TransformFactory returns a factory for transforms.
-func TransformFactory[C any, P configPointer[C]](name, summary string, defaults func() C, build func(C, StageEnv) (message.HandlerFunc, error)) Factory {
+// TransformFactory returns a factory for transforms, which may leave their Name
+// empty. Constructors do no network I/O.
+func TransformFactory[C any, P configPointer[C]](name, summary string, defaults func() C, build func(C, StageEnv) (Transform, error)) Factory {
 	f := newFactory[C, P](KindTransform, name, summary, defaults)
-	f.newTransform = func(c StageConfig, env StageEnv) (message.HandlerFunc, error) {
-		return build(*c.(P), env)
+	f.newTransform = func(c StageConfig, env StageEnv) (Transform, error) {
+		t, err := build(*c.(P), env)
+		t.Name = name
+		return t, err
 	}
 	return f
 }
@@ -131,7 +134,7 @@ func (f Factory) Source(c StageConfig, env StageEnv) (message.Subscriber, error)
 }
 
 // Transform makes a transform from a configuration that NewConfig returned.
-func (f Factory) Transform(c StageConfig, env StageEnv) (message.HandlerFunc, error) {
+func (f Factory) Transform(c StageConfig, env StageEnv) (Transform, error) {
 	return f.newTransform(c, env)
 }
 

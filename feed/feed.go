@@ -71,7 +71,7 @@ func New(opts Options, routes ...Route) (*Feed, error) {
 
 // Run runs the feed until ctx ends, or until every source has said io.EOF.
 // When ctx ends it drains: it stops consuming, finishes what is in flight
-// within the drain timeout, settles, and closes sources and sinks. It returns
+// within the drain timeout, settles, and closes all stages. It returns
 // nil after a clean stop, ErrDrainDeadline when something had to be given
 // back, and an error when a route cannot work at all; the other routes are
 // then drained first. A feed runs once.
@@ -165,6 +165,14 @@ func (f *Feed) closeStages() error {
 		}
 	}
 	for _, r := range f.runners {
+		for _, t := range r.Transforms {
+			if t.Close == nil {
+				continue
+			}
+			if err := t.Close(); err != nil {
+				errs = append(errs, fmt.Errorf("close transform %s of route %s: %w", t.Name, r.Name, err))
+			}
+		}
 		if err := r.Sink.Close(); err != nil {
 			errs = append(errs, fmt.Errorf("close sink of route %s: %w", r.Name, err))
 		}

@@ -60,19 +60,6 @@ var (
 	DefaultParkLimits  = ParkLimits{PerKey: 100, PerRoute: 1000}
 )
 
-// Transform is a named step of a route. Func returns the messages that take
-// the place of the one it gets, in order; it may change that message (but not
-// write into its payload bytes) and return it. [Filter] drops the message
-// with a counted reason; a [Permanent] error sends it to the quarantine; any
-// other error is transient: the route holds the source back and tries again.
-// To return neither a message nor an error is a permanent error. A Func that
-// fails transiently must leave its message as it was: it gets it again.
-// Func is called by one goroutine at a time.
-type Transform struct {
-	Name string
-	Func message.HandlerFunc
-}
-
 // Route leads from one source through transforms to one sink.
 type Route struct {
 	// Name identifies the route in logs, metrics and the quarantine.
@@ -85,6 +72,7 @@ type Route struct {
 	// it, and leave it empty.
 	Topic string
 
+	// Transforms run in this order. The feed closes them.
 	Transforms []Transform
 
 	// Sink is a [BatchPublisher], or a plain Publisher that was declared

@@ -83,12 +83,14 @@ func (r *runner) transformEntry(e *entry) error {
 	}
 	for ; s.at < len(r.Transforms); s.at++ {
 		for ; s.done < len(s.in); s.done++ {
-			made, err := transformOne(r.Transforms[s.at], s.in[s.done])
+			got := s.in[s.done]
+			made, err := transformOne(r.Transforms[s.at], got)
 			if err == nil && len(made) > 0 {
+				r.remember(e, s.at, got)
 				s.out = append(s.out, made...)
 				continue
 			}
-			if err := r.transformFailed(e, s.in[s.done], r.Transforms[s.at].Name, err); err != nil {
+			if err := r.transformFailed(e, got, r.Transforms[s.at].Name, err); err != nil {
 				return err
 			}
 		}
@@ -103,6 +105,7 @@ func (r *runner) transformEntry(e *entry) error {
 // returns the error when that is to be tried again.
 func (r *runner) transformFailed(e *entry, m *message.Message, stage string, err error) error {
 	if reason, ok := FilterReason(err); ok {
+		r.remember(e, r.steps.at, m)
 		r.filter(e, m, reason)
 		return nil
 	}

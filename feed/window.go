@@ -174,6 +174,9 @@ func (r *runner) settle() error {
 		defer cancel()
 	}
 	err := r.sub.Settle(ctx, r.settlements)
+	if err == nil {
+		r.tellTransforms()
+	}
 
 	r.mu.Lock()
 	defer r.mu.Unlock()

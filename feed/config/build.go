@@ -64,6 +64,11 @@ type builder struct {
 	made   []io.Closer
 }
 
+// closer is a function that closes.
+type closer func() error
+
+func (c closer) Close() error { return c() }
+
 func (b *builder) close() []error {
 	var errs []error
 	for _, m := range b.made {
@@ -106,11 +111,14 @@ func (b *builder) route(r *Route) (feed.Route, error) {
 func (b *builder) transforms(r *Route) ([]feed.Transform, error) {
 	var made []feed.Transform
 	for _, t := range r.Transforms {
-		f, err := t.factory.Transform(t.Config, b.env(r, t))
+		transform, err := t.factory.Transform(t.Config, b.env(r, t))
 		if err != nil {
 			return nil, b.failed(t, err)
 		}
-		made = append(made, feed.Transform{Name: t.Name, Func: f})
+		if transform.Close != nil {
+			b.made = append(b.made, closer(transform.Close))
+		}
+		made = append(made, transform)
 	}
 	return made, nil
 }

@@ -38,7 +38,7 @@ routes:
 	if opts.Name != "line-1" || opts.DrainTimeout != c.DrainTimeout || opts.Quarantine != nil || opts.Logger == nil {
 		t.Errorf("options: %+v", opts)
 	}
-	if len(routes) != 2 || len(made) != 5 {
+	if len(routes) != 2 || len(made) != 7 {
 		t.Fatalf("%d routes of %d stages", len(routes), len(made))
 	}
 	a := routes[0]

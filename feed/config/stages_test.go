@@ -152,7 +152,9 @@ func registry(t interface{ Fatal(...any) }, made *[]*place) *feed.Registry {
 			return queueConfig{Prefetch: 2000, AckLimit: 30 * time.Minute, Mode: "quorum", MaxLength: feed.GiB}
 		}, func(queueConfig, feed.StageEnv) (*place, error) { return keep(&place{}), nil }),
 		feed.TransformFactory("bridge", "Renames topics.", func() bridgeConfig { return bridgeConfig{} },
-			func(bridgeConfig, feed.StageEnv) (message.HandlerFunc, error) { return message.PassthroughHandler, nil }),
+			func(bridgeConfig, feed.StageEnv) (feed.Transform, error) {
+				return feed.Transform{Func: message.PassthroughHandler, Close: keep(&place{}).Close}, nil
+			}),
 		feed.SinkFactory("place", "Writes to a place.", func() placeConfig { return placeConfig{Name: "here"} },
 			func(c placeConfig, _ feed.StageEnv) (*place, error) {
 				if c.Fail {

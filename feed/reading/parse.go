@@ -69,7 +69,7 @@ func (p *Parser) member(name, text []byte) {
 		return
 	}
 	var which members
-	ok := true
+	var ok bool
 	switch string(name) {
 	case `"site"`:
 		which, ok = site, p.name(&p.r.Site, text)

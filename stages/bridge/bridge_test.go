@@ -236,12 +236,12 @@ func TestFactory(t *testing.T) {
 		t.Error("a bridge without rules was made")
 	}
 	c.Rules = []Rule{telemetry}
-	handle, err := f.Transform(c, feed.StageEnv{})
+	transform, err := f.Transform(c, feed.StageEnv{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	m := keyed("telemetry.s.l.d.t")
-	if _, err := handle(m); err != nil || feed.Topic(m) != "kraft/s/l/d/t" {
+	if _, err := transform.Func(m); err != nil || feed.Topic(m) != "kraft/s/l/d/t" {
 		t.Errorf("topic %q, error %v", feed.Topic(m), err)
 	}
 }

@@ -1,8 +1,6 @@
 package bridge
 
 import (
-	"github.com/ThreeDotsLabs/watermill/message"
-
 	"github.com/kraft-edge/datafeed/feed"
 )
 
@@ -10,12 +8,12 @@ import (
 func Factories() []feed.Factory {
 	return []feed.Factory{
 		feed.TransformFactory("bridge", "Makes MQTT topics of AMQP routing keys, headers and JSON payloads; drops, computes, looks up in tables, makes CloudEvents.", DefaultConfig,
-			func(c Config, env feed.StageEnv) (message.HandlerFunc, error) {
+			func(c Config, env feed.StageEnv) (feed.Transform, error) {
 				b, err := NewBridge(c, env)
 				if err != nil {
-					return nil, err
+					return feed.Transform{}, err
 				}
-				return b.Handle, nil
+				return feed.Transform{Func: b.Handle}, nil
 			}),
 	}
 }

@@ -1,0 +1,69 @@
+package feed
+
+import "github.com/ThreeDotsLabs/watermill/message"
+
+// Transform is a named step of a route. Func returns the messages that take
+// the place of the one it gets, in order; it may change that message (but not
+// write into its payload bytes) and return it. [Filter] drops the message
+// with a counted reason; a [Permanent] error sends it to the quarantine; any
+// other error is transient: the route holds the source back and tries again.
+// To return neither a message nor an error is a permanent error. A Func that
+// fails transiently must leave its message as it was: it gets it again.
+// Func is called by one goroutine at a time.
+//
+// The rest is optional. Settled is told of messages that Func got, and made
+// something of or filtered, once all that was made of the same delivery has
+// ended and the source has taken that for settled: from then on they come again
+// only if somebody sends them again. It must not block for long, and what it
+// cannot do is lost to nobody but the transform. It is never called at the same
+// time as Func. Close releases what the transform holds; it is called
+// once, after the last call of Func.
+type Transform struct {
+	Name    string
+	Func    message.HandlerFunc
+	Settled func([]Settled)
+	Close   func() error
+}
+
+// Settled is a message that has ended.
+type Settled struct {
+	Message *message.Message // what Func got
+	Outcome Outcome          // of the delivery that it is of: the worst of what was made of it
+}
+
+// seen is a message that a transform with Settled has got.
+type seen struct {
+	transform int
+	msg       *message.Message
+}
+
+// remember notes that a transform has got a message of a delivery, if it wants
+// to know how that ends.
+func (r *runner) remember(e *entry, transform int, m *message.Message) {
+	if r.Transforms[transform].Settled != nil {
+		e.seen = append(e.seen, seen{transform, m})
+	}
+}
+
+// tellTransforms tells transforms about deliveries that are settled.
+func (r *runner) tellTransforms() {
+	for i, t := range r.Transforms {
+		if t.Settled == nil {
+			continue
+		}
+		var ended []Settled
+		for _, e := range r.window {
+			if !e.ended() {
+				continue
+			}
+			for _, s := range e.seen {
+				if s.transform == i {
+					ended = append(ended, Settled{s.msg, e.outcome})
+				}
+			}
+		}
+		if len(ended) > 0 {
+			t.Settled(ended)
+		}
+	}
+}
