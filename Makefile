@@ -10,6 +10,8 @@ GOLANGCI_LINT    := $(BIN)/golangci-lint-$(GOLANGCI_VERSION)
 
 # Packages whose tests run side by side. Many wait for brokers most of the time; more of them would only make each other late.
 TEST_PARALLEL ?= 3
+# Tests of one package that say they may run side by side, since they wait most of the time.
+TESTS_PARALLEL ?= 4
 TEST_TIMEOUT  ?= 9m
 FUZZTIME      ?= 10s
 DEMO_FOR      ?= 20s
@@ -29,7 +31,7 @@ test: setup ## run all tests, with the race detector, on real servers: 10 minute
 	go vet ./...
 	@go build -o $(BIN)/testservers ./internal/testenv/testservers
 	@echo 'go test -race ./...'
-	@$(BIN)/testservers with "$(CURDIR)" -- go test -race -p $(TEST_PARALLEL) -timeout $(TEST_TIMEOUT) ./...
+	@$(BIN)/testservers with "$(CURDIR)" -- go test -race -p $(TEST_PARALLEL) -parallel $(TESTS_PARALLEL) -timeout $(TEST_TIMEOUT) ./...
 	@echo "Watermill's own suite, which has a race of its own, and what takes long: without the race detector"
 	go test -timeout $(TEST_TIMEOUT) -run 'Watermill|ReplayToRabbitMQ' ./stages/amqp ./stages/mqtt ./cmd/feed
 

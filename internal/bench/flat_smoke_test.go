@@ -4,17 +4,10 @@ import (
 	"context"
 	"strings"
 	"testing"
-	"time"
 )
 
-// TestFlat runs the sweeps that differ from a path, as far as they do.
-func TestFlat(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs real servers: not with -short")
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
-	defer cancel()
-	s := openStand(ctx, t)
+// testFlat runs the sweeps that differ from a path, as far as they do.
+func testFlat(ctx context.Context, t *testing.T, s *stand) {
 	var out strings.Builder
 	const n = 2000
 	l := load{messages: n, payloadBytes: 200, devices: 50}

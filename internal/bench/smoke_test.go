@@ -58,6 +58,11 @@ func TestBench(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
 	s := openStand(ctx, t)
+	t.Run("paths", func(t *testing.T) { testPaths(ctx, t, s) })
+	t.Run("flat", func(t *testing.T) { testFlat(ctx, t, s) })
+}
+
+func testPaths(ctx context.Context, t *testing.T, s *stand) {
 	const n = 3000
 	o := options{
 		load: load{messages: n, payloadBytes: 300, devices: 50}, pairs: 1, paths: paths(),

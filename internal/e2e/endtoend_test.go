@@ -11,7 +11,7 @@ import (
 const maxRSS = 100 << 10
 
 func TestEveryReadingArrives(t *testing.T) {
-	const n = 200_000
+	const n = 80_000
 	vhost := testenv.RabbitMQ(t)
 	p := newPlant(t, places{amqpURL: vhost.URL(), broker: testenv.Mosquitto(t), container: testenv.Azurite(t), window: 4000})
 	p.feed.start()
@@ -54,6 +54,7 @@ func TestEveryReadingArrives(t *testing.T) {
 }
 
 func TestTerminationUnderLoadLosesAndRepeatsNothing(t *testing.T) {
+	t.Parallel() // while others wait
 	const n = 60_000
 	p := newPlant(t, places{amqpURL: testenv.RabbitMQ(t).URL(), broker: testenv.Mosquitto(t), container: testenv.Azurite(t), window: 2000})
 	p.feed.start()

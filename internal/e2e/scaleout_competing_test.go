@@ -14,6 +14,7 @@ import (
 // comes twice but what the killed one had in its window. There is no promise of
 // order across processes.
 func TestCompetingConsumers(t *testing.T) {
+	t.Parallel() // while others wait
 	const (
 		n      = 30_000
 		window = 1000 // prefetch in the documentation

@@ -16,6 +16,7 @@ import (
 // shard's standby repeat its window at most, and still no first occurrence
 // comes after a later one.
 func TestShards(t *testing.T) {
+	t.Parallel() // while others wait
 	const (
 		n      = 48_000
 		window = 2000 // the default prefetch
@@ -116,6 +117,7 @@ func expectOrder(t *testing.T, s *site, when string, maxDuplicates uint64) {
 // TestShardsGrowWhenEmpty takes the documented way from four shards to six
 // while the factory waits: no key loses its order.
 func TestShardsGrowWhenEmpty(t *testing.T) {
+	t.Parallel() // while others wait
 	const n = 20_000
 	s := newSite(t)
 	next := readings(n)

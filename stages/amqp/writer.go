@@ -2,6 +2,7 @@ package amqp
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -20,10 +21,28 @@ func appendEntries(b []byte, t amqp091.Table) ([]byte, error) {
 		}
 		var err error
 		if b, err = appendField(append(append(b, byte(len(k))), k...), v); err != nil {
-			return nil, fmt.Errorf("header %q: %w", k, err)
+			return nil, inHeader(k, err)
 		}
 	}
 	return b, nil
+}
+
+// headerError says in which header something is wrong.
+type headerError struct {
+	name string
+	err  error
+}
+
+func (e *headerError) Error() string { return fmt.Sprintf("header %q: %v", e.name, e.err) }
+func (e *headerError) Unwrap() error { return e.err }
+
+// inHeader names the innermost header alone: tables nest as deep as they like.
+func inHeader(name string, err error) error {
+	var inner *headerError
+	if errors.As(err, &inner) {
+		return err
+	}
+	return &headerError{name, err}
 }
 
 func appendElements(b []byte, a []any) ([]byte, error) {
