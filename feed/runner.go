@@ -464,9 +464,11 @@ func (r *runner) reason() string {
 
 // status returns a snapshot in which both accounts are of one moment.
 func (r *runner) status() RouteStatus {
+	events := r.stageEvents()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.counts
+	s.Events = events
 	s.Ready = s.State == StateRunning
 	s.Deliveries = r.received.snapshot()
 	s.Produced = r.produced.snapshot()

@@ -55,6 +55,10 @@ type RouteStatus struct {
 	Parked      int    `json:"parked"`      // messages of failing keys set aside now
 
 	Offsets *OffsetStatus `json:"offsets,omitempty"` // of a route that reads a stream
+
+	// Events is what has happened to the source and the sink, as far as they
+	// count it: see [EventCounter].
+	Events []StageEvent `json:"events,omitempty"`
 }
 
 // OffsetStatus says how far a route has come in a stream.

@@ -55,6 +55,7 @@ func Collector(status func() feed.Status) prometheus.Collector {
 		generation:  desc("offset_generation", "Generation of the stream: it grows when the stream is not the one that was stored.", "stream"),
 		missing:     desc("offsets_missing_total", "Offsets at which the stream had no message: dropped by its retention before they were read, or taken by what clients of the stream protocol store.", "stream"),
 		renewed:     desc("generations_begun_total", "Generations that were begun because the stream was another one.", "stream"),
+		events:      desc("stage_events_total", "What has happened to a source or sink beside the messages, such as lost connections.", "kind", "stage", "event"),
 		state:       desc("route_state", "1 for the state that the route is in, 0 for the others.", "state"),
 		ready:       desc("route_ready", "Whether the route can move messages: 1 or 0."),
 		feedReady:   prometheus.NewDesc("datafeed_ready", "Whether all routes are ready: 1 or 0.", []string{"feed"}, nil),
@@ -68,7 +69,7 @@ type collector struct {
 	received, delivered, filtered, quarantined, returned, inFlight, imbalance *prometheus.Desc
 	batches, retries, redelivered, reordered, settleLost, parked              *prometheus.Desc
 	committed, offset, generation, missing, renewed                           *prometheus.Desc
-	state, ready, feedReady, started                                          *prometheus.Desc
+	events, state, ready, feedReady, started                                  *prometheus.Desc
 }
 
 // Describe implements prometheus.Collector.
@@ -76,7 +77,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		c.received, c.delivered, c.filtered, c.quarantined, c.returned, c.inFlight, c.imbalance,
 		c.batches, c.retries, c.redelivered, c.reordered, c.settleLost, c.parked,
-		c.committed, c.offset, c.generation, c.missing, c.renewed, c.state, c.ready, c.feedReady, c.started,
+		c.committed, c.offset, c.generation, c.missing, c.renewed, c.events, c.state, c.ready, c.feedReady, c.started,
 	} {
 		ch <- d
 	}
@@ -103,6 +104,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 			e.gauge(c.generation, float64(o.Generation), o.Stream)
 			e.counter(c.missing, o.Missing, o.Stream)
 			e.counter(c.renewed, o.Renewed, o.Stream)
+		}
+		for _, v := range r.Events {
+			e.counter(c.events, v.Count, string(v.Kind), v.Stage, v.Event)
 		}
 		e.gauge(c.ready, oneIf(r.Ready))
 		for _, state := range states {

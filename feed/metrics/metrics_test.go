@@ -26,6 +26,7 @@ func status() feed.Status {
 			Produced: feed.Account{Received: 10, Delivered: 9, InFlight: 3},
 			Batches:  7, Retries: 6, Redelivered: 5, Reordered: 4, SettleLost: 3, Parked: 2,
 			Offsets: &feed.OffsetStatus{Stream: "readings", Generation: 2, Committed: 41, Received: 57, Missing: 8, Renewed: 1},
+			Events:  []feed.StageEvent{{Kind: feed.KindSource, Stage: "mqtt", Event: "connection_lost", Count: 11}},
 		}},
 	}
 }
@@ -104,6 +105,9 @@ datafeed_route_state{feed="line-1",route="telemetry",state="stopped"} 0
 # HELP datafeed_settle_lost_total Messages that ended well but could not be settled, so that they come again.
 # TYPE datafeed_settle_lost_total counter
 datafeed_settle_lost_total{feed="line-1",route="telemetry"} 3
+# HELP datafeed_stage_events_total What has happened to a source or sink beside the messages, such as lost connections.
+# TYPE datafeed_stage_events_total counter
+datafeed_stage_events_total{event="connection_lost",feed="line-1",kind="source",route="telemetry",stage="mqtt"} 11
 # HELP datafeed_start_time_seconds When the feed was made, in seconds since 1970.
 # TYPE datafeed_start_time_seconds gauge
 datafeed_start_time_seconds{feed="line-1"} 1.7000000005e+09

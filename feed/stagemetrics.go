@@ -1,0 +1,94 @@
+package feed
+
+import (
+	"maps"
+	"slices"
+	"sync/atomic"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+)
+
+// EventCounter is the optional interface of a source or a sink that counts what
+// happens to it, such as lost connections. What becomes of messages is the
+// route's to count.
+type EventCounter interface {
+	// Events returns how often each event has happened since the stage was
+	// made, those that never happened included. The names are few and constant,
+	// as they become labels: lower case with underscores. It does not block, is
+	// safe for concurrent use, and the map is the caller's.
+	Events() map[string]uint64
+}
+
+// EventCounts counts the events of a stage. It is safe for concurrent use.
+type EventCounts struct{ counts map[string]*atomic.Uint64 }
+
+// NewEventCounts returns counters of the named events, all at 0.
+func NewEventCounts(names ...string) *EventCounts {
+	e := &EventCounts{counts: make(map[string]*atomic.Uint64, len(names))}
+	for _, name := range names {
+		e.counts[name] = new(atomic.Uint64)
+	}
+	return e
+}
+
+// Add counts n times an event. It panics when NewEventCounts was not told its name:
+// a mistake of the program.
+func (e *EventCounts) Add(name string, n int) {
+	if n > 0 {
+		e.counts[name].Add(uint64(n))
+	}
+}
+
+// Events implements [EventCounter] for the stage that returns it.
+func (e *EventCounts) Events() map[string]uint64 {
+	all := make(map[string]uint64, len(e.counts))
+	for name, n := range e.counts {
+		all[name] = n.Load()
+	}
+	return all
+}
+
+// StageEvent says how often something has happened to a stage of a route.
+type StageEvent struct {
+	Kind  Kind   `json:"kind"`
+	Stage string `json:"stage"`
+	Event string `json:"event"`
+	Count uint64 `json:"count"`
+}
+
+// stageEvents lists what the route's source and sink have counted.
+func (r Route) stageEvents() []StageEvent {
+	list := eventsOf(nil, KindSource, r.SourceName, r.Source)
+	return eventsOf(list, KindSink, r.SinkName, r.Sink)
+}
+
+// eventsOf appends the events of a stage, by their names.
+func eventsOf(list []StageEvent, kind Kind, name string, stage any) []StageEvent {
+	c, ok := stage.(EventCounter)
+	if !ok {
+		return list
+	}
+	events := c.Events()
+	for _, event := range slices.Sorted(maps.Keys(events)) {
+		list = append(list, StageEvent{Kind: kind, Stage: name, Event: event, Count: events[event]})
+	}
+	return list
+}
+
+// Events adds up what the sinks have counted.
+func (a *all) Events() map[string]uint64 { return sumOfEvents(a.sinks...) }
+
+// Events is what the publisher has counted, where it does.
+func (d *durablePublisher) Events() map[string]uint64 { return sumOfEvents(d.Publisher) }
+
+func sumOfEvents(sinks ...message.Publisher) map[string]uint64 {
+	sum := map[string]uint64{}
+	for _, s := range sinks {
+		if c, ok := s.(EventCounter); ok {
+			for event, n := range c.Events() {
+				sum[event] += n
+			}
+		}
+	}
+	return sum
+}

@@ -1,0 +1,45 @@
+package feed_test
+
+import (
+	"context"
+	"slices"
+	"testing"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/kraft-edge/datafeed/feed"
+)
+
+// countingStage is a source and a plain publisher that counts.
+type countingStage struct{ *feed.EventCounts }
+
+func (countingStage) Subscribe(context.Context, string) (<-chan *message.Message, error) {
+	return nil, nil
+}
+func (countingStage) Publish(string, ...*message.Message) error { return nil }
+func (countingStage) Close() error                              { return nil }
+
+// What stages count is in the status, also through the sinks that wrap others:
+// there it is added up.
+func TestStatusHasTheEventsOfStages(t *testing.T) {
+	source, first, second := countingStage{feed.NewEventCounts("lost", "a")}, countingStage{feed.NewEventCounts("lost")}, countingStage{feed.NewEventCounts("lost")}
+	f, err := feed.New(feed.Options{}, feed.Route{
+		Name: "r", Source: source, SourceName: "queue", SinkName: "x+y+z",
+		Sink: feed.All(feed.DurablePublisher(first), feed.DurablePublisher(second), feed.DurablePublisher(&recorder{})),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	source.Add("lost", 2)
+	first.Add("lost", 3)
+	second.Add("lost", 4)
+	second.Add("lost", 0)
+	want := []feed.StageEvent{
+		{Kind: feed.KindSource, Stage: "queue", Event: "a", Count: 0},
+		{Kind: feed.KindSource, Stage: "queue", Event: "lost", Count: 2},
+		{Kind: feed.KindSink, Stage: "x+y+z", Event: "lost", Count: 7},
+	}
+	if got := f.Status().Routes[0].Events; !slices.Equal(got, want) {
+		t.Errorf("events %v, want %v", got, want)
+	}
+}
