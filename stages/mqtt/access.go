@@ -25,6 +25,7 @@ type access struct {
 	connectTimeout time.Duration
 	clientID       string
 	log            *slog.Logger
+	events         *feed.EventCounts
 }
 
 // validate reports what is wrong with the keys that both stages have.
@@ -111,5 +112,5 @@ func (a access) renewal(hello *packets.Connect) *renewal {
 	if hello.Properties.AuthMethod == "" {
 		return nil
 	}
-	return &renewal{file: a.auth.file(), log: a.log, sent: bytes.Clone(hello.Properties.AuthData)}
+	return &renewal{file: a.auth.file(), log: a.log, events: a.events, sent: bytes.Clone(hello.Properties.AuthData)}
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/eclipse/paho.golang/packets"
+
+	"github.com/kraft-edge/datafeed/feed"
 )
 
 // Auth says how a client proves who it is by other means than a user name, a
@@ -79,8 +81,9 @@ func readToken(file string) ([]byte, error) {
 // renewal keeps the token of a connection fresh. The kubelet replaces the file
 // long before the token expires.
 type renewal struct {
-	file string
-	log  *slog.Logger
+	file   string
+	log    *slog.Logger
+	events *feed.EventCounts
 	// The watcher's own.
 	sent   []byte // the token that was sent last
 	unread bool   // the file could not be read, and this was logged
@@ -137,6 +140,7 @@ func (r *renewal) answered(body []byte) error {
 		return fmt.Errorf("%w: AUTH with method %s", errProtocol, clip(m))
 	}
 	r.asked = time.Time{}
+	r.events.Add(eventTokenRenewed, 1)
 	r.log.Info("the broker has taken a new token")
 	return nil
 }

@@ -247,8 +247,8 @@ func TestAnswerToANewToken(t *testing.T) {
 			}
 			if c.want == "" {
 				testenv.Eventually(t, 10*time.Second, "the token to be taken", func() bool { return log.has("has taken a new token") })
-				if err := s.conn.failure(); err != nil {
-					t.Errorf("the connection has ended: %v", err)
+				if err := s.conn.failure(); err != nil || s.Events()[eventTokenRenewed] != 1 {
+					t.Errorf("the connection has ended: %v; events %v", err, s.Events())
 				}
 				return
 			}

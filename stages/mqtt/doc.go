@@ -47,17 +47,24 @@
 // Unsettled deliveries are given back by ending the connection: the broker
 // sends them again, in order, when the session is resumed. Deliveries that were
 // settled behind an unsettled one are then acknowledged in their turn and not
-// handed out again, but for another process they come again: at most
-// receiveMaximum.
+// handed out again, but they do come again, at most receiveMaximum of them, for
+// another process, and when it was the broker that closed the connection: another
+// client may have had the session in between.
 //
 // Some messages have no such guarantee, and none of this package's doing:
 //
 //   - Those that were published with QoS 0 arrive with QoS 0. They are handed
-//     out, and lost when the connection ends before they were delivered.
+//     out, and lost when the connection ends before they were delivered, which
+//     is logged and counted as qos0_lost; in the account of the route those that
+//     it had are among the returned. Behind an unsettled delivery they count in
+//     receiveMaximum, too: beyond it the source stops reading.
 //   - Those that are larger than maxPacketSize are dropped by the broker.
-//   - When the broker has lost the session, which is logged as an error, what
-//     it held is gone. A broker that keeps sessions in memory loses them when
-//     it restarts.
+//   - When the broker has lost the session, what it held is gone. A broker that
+//     keeps sessions in memory loses them when it restarts. Where the source has
+//     had the session before, the loss is logged as an error and counted as
+//     session_lost. At the first connect of a process only the operator knows
+//     whether there should be one: that there was none is logged as information
+//     and counted as session_new, which stays 0 after the first start ever.
 //   - A filter that is taken out of topics stays in the session: its messages
 //     come until the session expires, or is left for another clientId.
 //
@@ -71,7 +78,9 @@
 //
 // No two processes may have one clientId: the broker ends the older connection
 // each time the other one connects, and everything unsettled is sent again. The
-// source logs this as an error and comes back later each time. To share the
+// source logs this as an error, counts it (session_taken_over, or
+// connection_closed_soon where the broker does not say why it closes), and comes
+// back later each time. To share the
 // messages among processes, give each a clientId of its own and all of them the
 // same sharedGroup; order is then that of what each of them gets, and the
 // messages in the session of a member that has gone wait for it to come back.

@@ -34,9 +34,9 @@ func newInbox(limit feed.Size) *inbox {
 const signalEvery = 64
 
 // put appends a delivery and blocks while there is no room for it, but not
-// beyond the inbox's end. Whoever puts calls signal after the last one at hand:
+// beyond the inbox's end; it reports whether the inbox had not ended. Whoever puts calls signal after the last one at hand:
 // Receive, woken by the first, would take just that.
-func (b *inbox) put(d *delivery) {
+func (b *inbox) put(d *delivery) bool {
 	size := d.size()
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -50,13 +50,14 @@ func (b *inbox) put(d *delivery) {
 	}
 	b.full = false
 	if b.ended != nil {
-		return
+		return false
 	}
 	b.waiting = append(b.waiting, d)
 	b.bytes += size
 	if len(b.waiting)%signalEvery == 0 {
 		b.signal()
 	}
+	return true
 }
 
 // crowd closes crowded, once. The caller holds mu.
@@ -75,8 +76,7 @@ func (b *inbox) stalls() bool {
 	return b.full
 }
 
-// end makes every further take fail with err. What still comes is dropped: it
-// could no longer be settled, and will come again.
+// end makes every further take fail with err, and every further put.
 func (b *inbox) end(err error) {
 	b.mu.Lock()
 	if b.ended == nil {

@@ -30,6 +30,7 @@ type line struct {
 	patience time.Duration // how long the broker may owe an answer, or not read
 	renewal  *renewal      // nil: nothing to renew
 
+	opened  time.Time
 	writing chan struct{} // 1-buffered: full during each write to nc
 
 	mu       sync.Mutex
@@ -39,6 +40,7 @@ type line struct {
 	pinged   time.Time // when the oldest unanswered PINGREQ was sent
 	writeErr error
 	err      error // why the connection ended
+	over     time.Time
 
 	done  chan struct{} // closed with err set
 	tasks sync.WaitGroup
@@ -48,7 +50,8 @@ type line struct {
 func (l *line) open(k *link, patience time.Duration) {
 	l.nc, l.in, l.heard, l.broker, l.renewal = k.nc, k.in, k.heard, k.granted, k.renewal
 	l.patience = patience
-	l.written = time.Now()
+	l.opened = time.Now()
+	l.written = l.opened
 	l.writing = make(chan struct{}, 1)
 	l.done = make(chan struct{})
 }
@@ -57,7 +60,7 @@ func (l *line) open(k *link, patience time.Duration) {
 func (l *line) fail(err error) {
 	l.mu.Lock()
 	if l.err == nil {
-		l.err = err
+		l.err, l.over = err, time.Now()
 		close(l.done)
 	}
 	l.mu.Unlock()
@@ -69,6 +72,13 @@ func (l *line) failure() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.err
+}
+
+// lived returns for how long the connection was open, once it has ended.
+func (l *line) lived() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.over.Sub(l.opened)
 }
 
 // bye tells the broker why the connection ends. It is a courtesy, for which a

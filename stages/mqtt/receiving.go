@@ -13,7 +13,6 @@ type receiving struct {
 	base    uint64 // tag of slots[head]; 0 before the first
 	slots   []slot // a ring
 	head, n int
-	open    int // that are not settled
 }
 
 // slot is a delivery or, once it was settled out of turn, what is to be known of
@@ -36,7 +35,6 @@ func (w *receiving) add(d *delivery) uint64 {
 		w.slots, w.head = bigger, 0
 	}
 	w.n++
-	w.open++
 	*w.at(w.n - 1) = slot{delivery: d, id: d.id}
 	return w.base + uint64(w.n) - 1
 }
@@ -60,7 +58,6 @@ func (w *receiving) settle(tag uint64) error {
 		return err
 	}
 	s.settled = true
-	w.open--
 	return nil
 }
 
@@ -105,6 +102,17 @@ func (w *receiving) outOfTurn() settledBefore {
 	return all
 }
 
+// unsettledQoS0 counts the unsettled deliveries that the broker does not send
+// again.
+func (w *receiving) unsettledQoS0() (n int) {
+	for i := range w.n {
+		if s := w.at(i); !s.settled && s.id == 0 {
+			n++
+		}
+	}
+	return n
+}
+
 // settledBefore remembers, from one connection of a session to the next,
 // deliveries that were settled out of turn, by their packet ids. The broker has
 // had no PUBACK for them, so it cannot have used their ids for anything else: it
@@ -114,9 +122,9 @@ func (w *receiving) outOfTurn() settledBefore {
 type settledBefore map[uint16]uint64
 
 // takes reports whether d is one of them. The first delivery that is not sent
-// again ends the memory.
+// again ends the memory; with QoS 0 it has no place in that order.
 func (s settledBefore) takes(d *delivery) bool {
-	if len(s) == 0 {
+	if len(s) == 0 || d.id == 0 {
 		return false
 	}
 	if !d.duplicate {

@@ -22,6 +22,7 @@ var (
 	_ feed.BatchPublisher = (*Sink)(nil)
 	_ feed.Prober         = (*Sink)(nil)
 	_ feed.Durability     = (*Sink)(nil)
+	_ feed.EventCounter   = (*Sink)(nil)
 	_ feed.DurableConfig  = (*Config)(nil)
 	_ feed.EndpointConfig = (*Config)(nil)
 )
@@ -35,6 +36,7 @@ type Sink struct {
 	config   Config
 	clientID string
 	log      *slog.Logger
+	events   *feed.EventCounts
 	dial     dialFunc
 
 	closing context.Context // ends when Close is called
@@ -61,7 +63,7 @@ func NewSink(c Config, env feed.StageEnv) (*Sink, error) {
 		id = newClientID(env.Route)
 	}
 	s := &Sink{
-		config: c, clientID: id, log: log,
+		config: c, clientID: id, log: log, events: newSinkEvents(),
 		dial: (&net.Dialer{}).DialContext,
 		turn: make(chan struct{}, 1),
 	}
@@ -171,6 +173,7 @@ func (s *Sink) connection(ctx context.Context) (*conn, error) {
 		}
 		c.tasks.Wait()
 		slow = c.cutShort()
+		s.events.Add(eventConnectionLost, 1)
 		s.log.Debug("connecting again", "after", err)
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -183,6 +186,7 @@ func (s *Sink) connection(ctx context.Context) (*conn, error) {
 		}
 		return nil, err
 	}
+	s.events.Add(eventConnected, 1)
 	if slow {
 		c.slowly()
 	}

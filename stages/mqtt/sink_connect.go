@@ -14,7 +14,7 @@ import (
 // what was not acknowledged.
 func (s *Sink) connect(ctx context.Context) (*conn, error) {
 	a := s.config.access(s.clientID)
-	a.log = s.log
+	a.log, a.events = s.log, s.events
 	k, err := connect(ctx, a, func(p *packets.Connect) {
 		most := uint32(maxIncoming)
 		p.CleanStart = true

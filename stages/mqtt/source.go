@@ -19,6 +19,7 @@ var (
 	_ message.Subscriber           = (*Source)(nil)
 	_ message.SubscribeInitializer = (*Source)(nil)
 	_ feed.BatchSubscriber         = (*Source)(nil)
+	_ feed.EventCounter            = (*Source)(nil)
 	_ feed.WindowConfig            = (*SourceConfig)(nil)
 	_ feed.EndpointConfig          = (*SourceConfig)(nil)
 )
@@ -32,6 +33,7 @@ var errSourceClosed = errors.New("the MQTT source is closed")
 type Source struct {
 	config SourceConfig
 	log    *slog.Logger
+	events *feed.EventCounts
 	dial   dialFunc
 
 	ctx    context.Context // ends with Close
@@ -50,8 +52,7 @@ type session struct {
 	current  *subscription // nil: none
 	known    bool          // the broker has had it
 	before   settledBefore
-	losses   int       // how often the broker had lost it
-	opened   time.Time // the last connection
+	losses   int // how often the broker had lost it
 	// When another client takes it over.
 	takeovers int
 	short     int // connections in a row that the broker closed soon
@@ -70,7 +71,7 @@ func NewSource(c SourceConfig, env feed.StageEnv) (*Source, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	s := &Source{config: c, log: log, dial: (&net.Dialer{}).DialContext, sessions: map[string]*session{}}
+	s := &Source{config: c, log: log, events: newSourceEvents(), dial: (&net.Dialer{}).DialContext, sessions: map[string]*session{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s, nil
 }
@@ -164,7 +165,7 @@ func (s *Source) open(ctx context.Context, n *session, filters []string) (*subsc
 	ctx, cancel := context.WithTimeout(ctx, s.config.ConnectTimeout)
 	defer cancel()
 	a := s.config.access(n.clientID)
-	a.log = s.log
+	a.log, a.events = s.log, s.events
 	k, err := connect(ctx, a, s.config.ask, s.dial)
 	if err != nil {
 		return nil, err
@@ -174,12 +175,11 @@ func (s *Source) open(ctx context.Context, n *session, filters []string) (*subsc
 		return nil, fmt.Errorf("connect to %s: %w", k.to, err)
 	}
 	before := s.resumed(n, k)
-	sub := newSubscription(k, s.config, filters, before, func(sub *subscription, cause error, before settledBefore) {
-		s.ended(n, sub, cause, before)
-	})
+	sub := newSubscription(k, s.config, filters, before, func(sub *subscription, cause error) { s.ended(n, sub, cause) })
 	if err := sub.subscribe(ctx, s.config.SharedGroup, s.config.Retained); err != nil {
-		sub.abort(err)
-		s.note(n, err)
+		if closeErr := sub.abort(err); closeErr != nil {
+			s.log.Warn("closing a subscription", "clientId", n.clientID, "error", closeErr)
+		}
 		if n.known {
 			err = errors.New(err.Error()) // it was granted before, and may be again
 		}
@@ -223,60 +223,67 @@ func (c *SourceConfig) accepts(l limits) error {
 // resumed notes whether the broker still has the session, and returns what was
 // settled before in it.
 func (s *Source) resumed(n *session, k *link) settledBefore {
-	s.mu.Lock()
-	n.opened = time.Now()
-	before, lost := n.before, n.known && !k.granted.sessionPresent
-	n.before = nil
-	if lost {
-		n.losses++
-	}
-	losses := n.losses
-	s.mu.Unlock()
+	s.events.Add(eventConnected, 1)
 	if e := k.granted.sessionExpiry; e != nil && *e < s.config.SessionExpiry {
 		s.log.Warn("the broker keeps the session for a shorter time than sessionExpiry", "granted", *e, "asked", s.config.SessionExpiry)
 	}
-	if lost {
-		s.log.Error("the broker has lost the session: messages may be missing", "clientId", n.clientID, "times", losses)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := n.before
+	n.before = nil
+	switch {
+	case k.granted.sessionPresent:
+		return before
+	case n.known:
+		n.losses++
+		s.events.Add(eventSessionLost, 1)
+		s.log.Error("the broker has lost the session: messages may be missing; let it keep sessions on disk, and raise sessionExpiry if the feed was away for longer",
+			"clientId", n.clientID, "times", n.losses)
+	default:
+		// Only the broker knows whether there was one before this process.
+		s.events.Add(eventSessionNew, 1)
+		s.log.Info("the broker had no session for this client identifier: what is published from now on waits in it; if the feed has run with this clientId before, messages may be missing: see that the broker keeps sessions on disk, for as long as sessionExpiry says",
+			"clientId", n.clientID)
 	}
-	if !k.granted.sessionPresent {
-		return nil
-	}
-	return before
+	return nil
 }
 
 // ended is called when a subscription has been closed, with why it had ended
 // before, if it had.
-func (s *Source) ended(n *session, sub *subscription, cause error, before settledBefore) {
-	s.note(n, cause)
+func (s *Source) ended(n *session, sub *subscription, cause error) {
+	s.note(n, cause, sub.lived())
+	if sub.lostQoS0 > 0 {
+		s.events.Add(eventQoS0Lost, sub.lostQoS0)
+		s.log.Warn("what the broker sent with QoS 0 and was not delivered is lost, as it does not come again: publish with QoS 1",
+			"clientId", n.clientID, "messages", sub.lostQoS0)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if takenOver(cause) || errors.Is(cause, errClosedByPeer) {
-		// Another client may have had the session since: the broker may give
-		// the same ids to messages that nobody has got. Not every broker says
-		// why it closes. What was settled comes again.
-		before = nil
-	}
-	n.before = before
+	n.before = sub.before
 	if n.current == sub {
 		n.current, n.busy = nil, false
+		if cause != nil {
+			s.events.Add(eventConnectionLost, 1)
+		}
 	}
 }
 
 // note keeps a subscription that another client has ended from coming back at
 // once. Not every broker says so: one that closes each connection soon after it
 // was opened, as Mosquitto 2.0.11 does then, is taken to mean it.
-func (s *Source) note(n *session, err error) {
+func (s *Source) note(n *session, err error, lived time.Duration) {
 	taken := takenOver(err)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	lived := time.Since(n.opened)
 	if lived > takeoverLimit {
 		n.backoff.reset() // the last time was long ago
 	}
 	switch {
 	case taken:
 		n.takeovers++
-	case errors.Is(err, errClosedByPeer) && lived < shortLife:
+		s.events.Add(eventTakenOver, 1)
+	case hungUp(err) && lived < shortLife:
+		s.events.Add(eventClosedSoon, 1)
 		if n.short++; n.short <= 2 {
 			return // it may have restarted
 		}

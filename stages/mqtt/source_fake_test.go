@@ -181,7 +181,7 @@ func receive(t testing.TB, sub *subscription, n int) []feed.Delivery {
 	for len(all) < n {
 		var err error
 		if all, err = sub.Receive(testContext(t), all, n-len(all)); err != nil {
-			t.Fatalf("received %d of %d: %v (%v, window %d of %d)", len(all), n, err, sub.failure(), sub.window.n, sub.window.open)
+			t.Fatalf("received %d of %d: %v (%v, window %d)", len(all), n, err, sub.failure(), sub.window.n)
 		}
 	}
 	return all

@@ -231,6 +231,9 @@ func TestTakeover(t *testing.T) {
 		if !log.has("another client uses the same client identifier") || !log.has("level=ERROR") || !log.has("times=4") {
 			t.Errorf("log: %s", log)
 		}
+		if e := s.Events(); e[eventTakenOver] != 4 || e[eventConnectionLost] != 4 || e[eventClosedSoon] != 0 {
+			t.Errorf("events %v", e)
+		}
 		s.Close()
 		b.tasks.Wait()
 	})

@@ -49,26 +49,33 @@ type subscription struct {
 	limit      int           // of a packet
 	subscribed chan struct{} // closed when the broker has granted the filters
 	box        *inbox
-	most       int                                                      // deliveries that are handed out and not settled
-	ended      func(s *subscription, cause error, before settledBefore) // cause is nil when it lived until Close
+	most       int                                // deliveries that are handed out and whose turn has not come
+	ended      func(s *subscription, cause error) // cause is nil when it lived until Close
 
 	got []*delivery // reused by Receive
 
-	turn    sync.Mutex // guards the rest
-	window  receiving
-	before  settledBefore
-	owed    []byte      // PUBACKs to write
-	unsure  int         // PUBACKs that were not written, or not for certain
-	acked   time.Time   // when PUBACKs were last written
-	late    *time.Timer // fires when what is owed has waited for long
-	armed   bool        // late will fire
-	closed  bool
-	closing sync.Once
-	result  error // of Close
+	// Of what came after the end of the inbox; the reader's until it has ended.
+	dropped struct {
+		qos0  int
+		fresh bool // something that was not sent before
+	}
+
+	turn     sync.Mutex // guards the rest
+	window   receiving
+	before   settledBefore // in the end what the next connection is to know
+	lostQoS0 int           // deliveries with QoS 0 that went unsettled; known in the end
+	owed     []byte        // PUBACKs to write
+	unsure   int           // PUBACKs that were not written, or not for certain
+	acked    time.Time     // when PUBACKs were last written
+	late     *time.Timer   // fires when what is owed has waited for long
+	armed    bool          // late will fire
+	closed   bool
+	closing  sync.Once
+	result   error // of Close
 }
 
 // newSubscription starts the goroutines of a connection.
-func newSubscription(k *link, c SourceConfig, filters []string, before settledBefore, ended func(*subscription, error, settledBefore)) *subscription {
+func newSubscription(k *link, c SourceConfig, filters []string, before settledBefore, ended func(*subscription, error)) *subscription {
 	s := &subscription{
 		filters: filters, limit: int(c.MaxPacketSize), most: c.ReceiveMaximum,
 		subscribed: make(chan struct{}),
@@ -189,7 +196,9 @@ func (s *subscription) handle(first byte, body []byte) error {
 		if err != nil {
 			return err
 		}
-		s.box.put(d)
+		if !s.box.put(d) {
+			s.drop(d)
+		}
 		return nil
 	case first == packets.SUBACK<<4:
 		return s.granted(body)
@@ -197,6 +206,16 @@ func (s *subscription) handle(first byte, body []byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.answer(first, body)
+}
+
+// drop notes a delivery that nobody gets.
+func (s *subscription) drop(d *delivery) {
+	switch {
+	case d.id == 0:
+		s.dropped.qos0++
+	case !d.duplicate:
+		s.dropped.fresh = true
+	}
 }
 
 // granted takes the SUBACK.
@@ -258,7 +277,7 @@ func (s *subscription) Receive(ctx context.Context, dst []feed.Delivery, max int
 	begin := len(dst)
 	for len(dst) == begin {
 		s.turn.Lock()
-		room := s.most - s.window.open
+		room := s.most - s.window.n // with what came with QoS 0, which the broker does not bound
 		s.turn.Unlock()
 		var err error
 		if s.got, err = s.box.take(ctx, s.got[:0], min(max, room)); err != nil {
@@ -417,21 +436,51 @@ func (s *subscription) Close() error {
 		s.turn.Lock()
 		s.closed = true
 		s.late.Stop()
-		for _, d := range s.box.rest() { // some of it may have been settled before
-			s.admit(d)
+		waiting := s.box.rest()
+		if cause == nil { // some of it may have been settled before
+			for _, d := range waiting {
+				s.admit(d)
+			}
+			waiting = nil
 		}
-		err := s.writeOwed()
-		if s.unsure > 0 {
-			s.result = &feed.SettleLostError{Settled: s.unsure, Err: errors.Join(err, s.failure())}
-		}
-		before := s.window.outOfTurn()
+		why := errors.Join(s.writeOwed(), s.failure())
 		s.turn.Unlock()
 		s.leave()
 		s.fail(errSubscriptionClosed)
 		s.tasks.Wait()
-		s.ended(s, cause, before)
+		for _, d := range waiting {
+			s.drop(d)
+		}
+		s.lostQoS0 = s.dropped.qos0 + s.window.unsettledQoS0()
+		s.remember(cause)
+		if s.unsure > 0 {
+			s.result = &feed.SettleLostError{Settled: s.unsure, Err: why}
+		}
+		s.ended(s, cause)
 	})
 	return s.result
+}
+
+// remember makes before what the next connection is to know: what was settled
+// out of turn on this one, and on earlier ones without having come again. When
+// the peer has closed the connection, another client may have had the session
+// since, and the broker may give the same ids to messages that nobody has got;
+// not every broker says why it closes. What was settled comes again then.
+func (s *subscription) remember(cause error) {
+	if s.dropped.fresh {
+		clear(s.before) // the broker has sent again all that it would
+	}
+	all := s.window.outOfTurn()
+	for id, sum := range s.before {
+		if _, ok := all[id]; !ok {
+			all[id] = sum
+		}
+	}
+	if takenOver(cause) || hungUp(cause) {
+		s.unsure += len(all)
+		all = nil
+	}
+	s.before = all
 }
 
 // leave takes leave of the broker and waits until it has read everything and
@@ -450,9 +499,9 @@ func (s *subscription) leave() {
 	}
 }
 
-// abort ends a subscription that nobody has had.
-func (s *subscription) abort(err error) {
+// abort ends a subscription that nobody has had. Its error is that of Close.
+func (s *subscription) abort(err error) error {
 	s.bye(packets.DisconnectNormalDisconnection)
 	s.fail(err)
-	s.tasks.Wait()
+	return s.Close()
 }

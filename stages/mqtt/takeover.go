@@ -3,7 +3,9 @@ package mqtt
 import (
 	"context"
 	"errors"
+	"io"
 	"math/rand/v2"
+	"syscall"
 	"time"
 )
 
@@ -49,6 +51,14 @@ const (
 
 // shortLife is how long a connection lives at most to have been closed soon.
 const shortLife = 10 * time.Second
+
+// hungUp reports whether a connection ended because the peer has closed it, in
+// whatever way that showed: with unread bytes it resets the connection, and a
+// broker that ends TLS without a word ends it in the middle.
+func hungUp(err error) bool {
+	return errors.Is(err, errClosedByPeer) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
 
 // sessionTakenOver is the reason code of a DISCONNECT.
 const sessionTakenOver = 0x8E
