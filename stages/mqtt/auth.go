@@ -38,6 +38,9 @@ const (
 	projectedToken = "/var/run/secrets/tokens/broker-sat" //nolint:gosec // G101: a path and no secret
 	// maxToken is the largest Authentication Data.
 	maxToken = 1<<16 - 1
+	// maxTokenFile is how much of a file is read, with white space around the
+	// token.
+	maxTokenFile = maxToken + 4<<10
 )
 
 // file returns the path of the token.
@@ -65,15 +68,15 @@ func readToken(file string) ([]byte, error) {
 	}
 	defer f.Close()
 	var raw bytes.Buffer
-	if _, err := raw.ReadFrom(io.LimitReader(f, maxToken+1)); err != nil {
+	if _, err := raw.ReadFrom(io.LimitReader(f, maxTokenFile+1)); err != nil {
 		return nil, fmt.Errorf("read auth.tokenFile: %w", err)
 	}
 	token := bytes.TrimSpace(raw.Bytes())
 	switch {
+	case len(token) > maxToken, raw.Len() > maxTokenFile:
+		return nil, fmt.Errorf("read auth.tokenFile: %s has more than the %d bytes that MQTT takes", file, maxToken)
 	case len(token) == 0:
 		return nil, errors.New("read auth.tokenFile: " + file + " is empty")
-	case raw.Len() > maxToken:
-		return nil, fmt.Errorf("read auth.tokenFile: %s has more than the %d bytes that MQTT takes", file, maxToken)
 	}
 	return token, nil
 }

@@ -305,7 +305,8 @@ func TestTokenFileIsAwayForAMoment(t *testing.T) {
 
 func TestTokenFileProblems(t *testing.T) {
 	dir := t.TempDir()
-	for name, content := range map[string]string{"empty": " \n", "too long": strings.Repeat("x", maxToken+1)} {
+	for name, content := range map[string]string{"empty": " \n", "too long": strings.Repeat("x", maxToken+1),
+		"too much to read": "x" + strings.Repeat(" ", maxTokenFile) + "x"} {
 		file := filepath.Join(dir, name)
 		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
@@ -313,6 +314,14 @@ func TestTokenFileProblems(t *testing.T) {
 		if _, err := readToken(file); err == nil || !strings.Contains(err.Error(), "auth.tokenFile") || !strings.Contains(err.Error(), file) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	// The longest token is one, whatever white space is around it.
+	longest, file := strings.Repeat("x", maxToken), filepath.Join(dir, "longest")
+	if err := os.WriteFile(file, []byte(" "+longest+"\r\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if token, err := readToken(file); err != nil || string(token) != longest {
+		t.Errorf("%d bytes, %v", len(token), err)
 	}
 	if _, err := readToken(filepath.Join(dir, "none")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no file: %v", err)
