@@ -23,19 +23,33 @@ func refuse(status int, format string, a ...any) error {
 	return &refusal{status, fmt.Sprintf(format, a...)}
 }
 
-// zstdWindow bounds the memory of a decoder: RFC 9659 asks clients for no more.
-const zstdWindow = 8 << 20
+const (
+	// zstdWindow bounds the memory of a decoder: RFC 9659 asks clients for no more.
+	zstdWindow = 8 << 20
+	// zstdMemory and gzipMemory are what a decoder allocates: measured, and
+	// rounded up.
+	zstdMemory = zstdWindow + 1<<20
+	gzipMemory = 96 << 10
+	// leastBuffer is what a body of unknown length is read into at first.
+	leastBuffer = 4 << 10
+)
 
-// readBody reads a whole body, decompressed, of at most limit bytes.
-func readBody(r *nethttp.Request, limit int64) ([]byte, error) {
-	body, err := decoded(r)
+// readBody reads a whole body, decompressed, of at most limit bytes. What it
+// allocates it takes from room before.
+func readBody(r *nethttp.Request, limit int64, room *reservation) ([]byte, error) {
+	body, memory, err := decoded(r, room)
 	if err != nil {
 		return nil, err
 	}
-	data, err := io.ReadAll(io.LimitReader(body, limit+1))
+	defer room.shrink(memory)
+	first := min(leastBuffer, limit)
+	if memory == 0 && r.ContentLength >= 0 {
+		first = r.ContentLength
+	}
+	data, err := readAll(body, first, limit, room)
 	switch {
-	case int64(len(data)) > limit:
-		return nil, refuse(nethttp.StatusRequestEntityTooLarge, "the body has more than %d bytes", limit)
+	case errors.As(err, new(*refusal)):
+		return nil, err
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, refuse(nethttp.StatusServiceUnavailable, "the body has not arrived in time: send it again")
 	case err != nil:
@@ -44,26 +58,68 @@ func readBody(r *nethttp.Request, limit int64) ([]byte, error) {
 	return data, nil
 }
 
-// decoded returns the body without its Content-Encoding.
-func decoded(r *nethttp.Request) (io.Reader, error) {
+// readAll reads to the end, first into so many bytes, then into twice as many
+// each time.
+func readAll(body io.Reader, first, limit int64, room *reservation) ([]byte, error) {
+	if err := room.grow(first); err != nil {
+		return nil, err
+	}
+	data := make([]byte, 0, first)
+	for {
+		for len(data) < cap(data) {
+			n, err := body.Read(data[len(data):cap(data)])
+			data = data[:len(data)+n]
+			if errors.Is(err, io.EOF) {
+				return data, nil
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+		var next [1]byte
+		if _, err := io.ReadFull(body, next[:]); errors.Is(err, io.EOF) {
+			return data, nil
+		} else if err != nil {
+			return nil, err
+		}
+		size := int64(cap(data))
+		if size >= limit {
+			return nil, refuse(nethttp.StatusRequestEntityTooLarge, "the body has more than %d bytes", limit)
+		}
+		bigger := min(max(2*size, leastBuffer), limit)
+		if err := room.grow(bigger); err != nil {
+			return nil, err
+		}
+		data = append(append(make([]byte, 0, bigger), data...), next[0])
+		room.shrink(size)
+	}
+}
+
+// decoded returns the body without its Content-Encoding, and what its decoder
+// has taken of room.
+func decoded(r *nethttp.Request, room *reservation) (body io.Reader, memory int64, err error) {
 	switch encoding := r.Header.Get("Content-Encoding"); encoding {
 	case "", "identity":
-		return r.Body, nil
+		return r.Body, 0, nil
 	case "gzip":
-		z, err := gzip.NewReader(r.Body)
-		if err != nil {
-			return nil, refuse(nethttp.StatusBadRequest, "read the body: %v", err)
+		if err = room.grow(gzipMemory); err != nil {
+			return nil, 0, err
 		}
-		return z, nil
+		body, err = gzip.NewReader(r.Body)
+		memory = gzipMemory
 	case "zstd":
-		z, err := zstd.NewReader(r.Body, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(zstdWindow), zstd.WithDecoderLowmem(true))
-		if err != nil {
-			return nil, refuse(nethttp.StatusBadRequest, "read the body: %v", err)
+		if err = room.grow(zstdMemory); err != nil {
+			return nil, 0, err
 		}
-		return z, nil
+		body, err = zstd.NewReader(r.Body, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(zstdWindow), zstd.WithDecoderLowmem(true))
+		memory = zstdMemory
 	default:
-		return nil, refuse(nethttp.StatusUnsupportedMediaType, "Content-Encoding %q is none of gzip, zstd, identity", encoding)
+		return nil, 0, refuse(nethttp.StatusUnsupportedMediaType, "Content-Encoding %q is none of gzip, zstd, identity", encoding)
 	}
+	if err != nil {
+		return nil, 0, refuse(nethttp.StatusBadRequest, "read the body: %v", err)
+	}
+	return body, memory, nil
 }
 
 // answerTo is what a client gets for an error.

@@ -17,7 +17,8 @@
 //	400  the body is no NDJSON or JSON array, or ends early
 //	401  the token is missing or wrong
 //	404  405  another path or method
-//	413  the body is larger than maxBodyBytes, or has more messages than maxPending
+//	413  the body is larger than maxBodyBytes, has more messages than maxPending,
+//	     or alone takes more memory than maxPendingBytes
 //	415  a Content-Encoding other than gzip, zstd and identity
 //	503  with Retry-After: too much is pending, the sink was not done within
 //	     timeout, or the feed stops
@@ -35,7 +36,10 @@
 // index of the message in its request.
 //
 // Requests are bounded: the body after decompression by maxBodyBytes, all that
-// is pending by maxPending and maxPendingBytes. A client must prove who it is,
+// is pending by maxPending and maxPendingBytes. The latter counts what is
+// allocated: buffers that bodies are read into, decoders meanwhile (96 KiB for
+// gzip, 9 MiB for zstd), and 128 bytes a message. Messages lie in the body that
+// they came in. A client must prove who it is,
 // with a bearer token, or with a certificate that an authority in
 // tls.clientCAFile has signed, unless the address is a loopback one or the
 // configuration says anonymous.

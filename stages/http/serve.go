@@ -58,24 +58,22 @@ func (s *server) accept(r *nethttp.Request) (*request, error) {
 	if r.ContentLength > limit {
 		return nil, refuse(nethttp.StatusRequestEntityTooLarge, "the body has more than %d bytes", limit)
 	}
-	reserved := limit // of a compressed body the length says nothing
-	if r.ContentLength >= 0 && r.Header.Get("Content-Encoding") == "" {
-		reserved = r.ContentLength
-	}
-	if !s.bytes.TryAcquire(reserved) {
-		return nil, refuse(nethttp.StatusServiceUnavailable, "too many bytes are pending")
-	}
-	req, err := s.read(r, topic, reserved)
+	room := &reservation{pending: s.bytes, most: int64(s.config.MaxPendingBytes)}
+	req, err := s.read(r, topic, room)
 	if err != nil {
-		s.bytes.Release(reserved)
+		room.free()
 		return nil, err
 	}
 	return req, nil
 }
 
-// read makes a request of what is reserved.
-func (s *server) read(r *nethttp.Request, topic string, reserved int64) (*request, error) {
-	body, err := readBody(r, int64(s.config.MaxBodyBytes))
+// messageMemory is what a message takes beside its payload, until it is handed
+// out.
+const messageMemory = 128
+
+// read makes a request; what is allocated for it is taken from room.
+func (s *server) read(r *nethttp.Request, topic string, room *reservation) (*request, error) {
+	body, err := readBody(r, int64(s.config.MaxBodyBytes), room)
 	if err != nil {
 		return nil, err
 	}
@@ -83,11 +81,14 @@ func (s *server) read(r *nethttp.Request, topic string, reserved int64) (*reques
 	if err != nil {
 		return nil, err
 	}
+	if err := room.grow(int64(len(payloads)) * messageMemory); err != nil {
+		return nil, err
+	}
 	req := &request{
 		origin: origin{Method: r.Method, Path: r.URL.Path, Remote: r.RemoteAddr, Headers: s.headers(r), Topic: topic},
 		items:  make([]item, len(payloads)),
 		done:   make(chan struct{}),
-		free:   func() { s.bytes.Release(reserved) },
+		free:   room.free,
 	}
 	for i, p := range payloads {
 		req.items[i] = item{request: req, index: i, payload: p}

@@ -167,7 +167,7 @@ func TestSourceRefuses(t *testing.T) {
 	}
 	edit := func(c *SourceConfig) {
 		c.Path, c.Split, c.MaxBodyBytes, c.MaxPending = "/in", SplitArray, 100, 3
-		c.MaxPendingBytes = 150
+		c.MaxPendingBytes = feed.MiB
 		c.BearerToken = feed.SecretFile(token)
 	}
 	s := openSource(t, edit)
@@ -208,10 +208,10 @@ func TestSourceRefuses(t *testing.T) {
 			if n := s.backlog.left(); n != 0 {
 				t.Errorf("%d are pending", n)
 			}
-			if !s.server.bytes.TryAcquire(150) {
+			if !s.server.bytes.TryAcquire(int64(feed.MiB)) {
 				t.Fatal("bytes of a refused body are still counted")
 			}
-			s.server.bytes.Release(150)
+			s.server.bytes.Release(int64(feed.MiB))
 		})
 	}
 	// An empty array is nothing to wait for; a rotated token counts at once.
@@ -252,11 +252,12 @@ func TestSourceDecompresses(t *testing.T) {
 
 // TestAFullSourceAnswersAtOnce has the limits of messages and bytes refuse.
 func TestAFullSourceAnswersAtOnce(t *testing.T) {
-	s := openSource(t, func(c *SourceConfig) { c.MaxPending, c.MaxBodyBytes, c.MaxPendingBytes = 1, 10, 15 })
+	s := openSource(t, func(c *SourceConfig) { c.MaxPending, c.MaxBodyBytes, c.MaxPendingBytes = 1, 1000, 2000 })
 	sub := subscribe(t, s)
-	first := send(t, "POST", address(s), strings.NewReader("0123456789"))
+	large := strings.Repeat("x", 1000)
+	first := send(t, "POST", address(s), strings.NewReader(large))
 	d := receive(t, sub, 1)[0]
-	for body, text := range map[string]string{"x": "messages", "0123456789": "bytes"} {
+	for body, text := range map[string]string{"x": "messages", large: "bytes"} {
 		a := <-send(t, "POST", address(s), strings.NewReader(body))
 		if a.status != 503 || a.header.Get("Retry-After") == "" || !strings.Contains(a.text, text) {
 			t.Errorf("%s: %+v", body, a)
@@ -264,7 +265,7 @@ func TestAFullSourceAnswersAtOnce(t *testing.T) {
 	}
 	settle(t, sub, d, feed.Delivered)
 	(<-first).counts(t)
-	second := send(t, "POST", address(s), strings.NewReader("0123456789"))
+	second := send(t, "POST", address(s), strings.NewReader(large))
 	settle(t, sub, receive(t, sub, 1)[0], feed.Delivered)
 	(<-second).counts(t)
 }

@@ -2,9 +2,6 @@ package http
 
 import (
 	"bytes"
-	"encoding/json"
-	"errors"
-	"io"
 	nethttp "net/http"
 
 	"github.com/kraft-edge/datafeed/internal/jsonscan"
@@ -48,26 +45,18 @@ func splitLines(body []byte, most int) ([][]byte, error) {
 
 // splitArray returns the elements of a JSON array.
 func splitArray(body []byte, most int) ([][]byte, error) {
-	if !jsonscan.Check(body).Valid {
-		return nil, refuse(nethttp.StatusBadRequest, "the body is not JSON in UTF-8")
-	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	if t, err := d.Token(); err != nil || t != json.Delim('[') {
-		return nil, refuse(nethttp.StatusBadRequest, "the body is no JSON array")
-	}
 	var payloads [][]byte
-	for d.More() {
-		if len(payloads) == most {
-			return nil, tooMany(most)
+	more := false
+	if !jsonscan.Elements(body, func(value []byte) bool {
+		if more = len(payloads) == most; !more {
+			payloads = append(payloads, value[:len(value):len(value)])
 		}
-		var element json.RawMessage
-		if err := d.Decode(&element); err != nil {
-			return nil, refuse(nethttp.StatusBadRequest, "element %d: %v", len(payloads), err)
-		}
-		payloads = append(payloads, element)
+		return !more
+	}) {
+		return nil, refuse(nethttp.StatusBadRequest, "the body is no JSON array in UTF-8")
 	}
-	if _, err := d.Token(); err != nil && !errors.Is(err, io.EOF) {
-		return nil, refuse(nethttp.StatusBadRequest, "the end of the array: %v", err)
+	if more {
+		return nil, tooMany(most)
 	}
 	return payloads, nil
 }
