@@ -65,7 +65,8 @@
 //     redirects, which are not followed: they might lead a credential elsewhere.
 //
 // A Retry-After, in seconds or as a date, is honoured: until then, five minutes
-// at most, the sink fails without asking.
+// at most, the sink fails without asking. A status of the first kind that comes
+// with it blames no content, as it is to pass: the same batch is sent again then.
 //
 // Each request has an Idempotency-Key that is the same when the same batch is sent
 // again as a whole, as after a lost answer, so that a receiver can recognise it.

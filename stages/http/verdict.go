@@ -45,7 +45,10 @@ func (a answer) verdict() verdict {
 		nethttp.StatusUnprocessableEntity,
 		nethttp.StatusRequestHeaderFieldsTooLarge,
 		nethttp.StatusUnavailableForLegalReasons:
-		return blamed
+		if a.retryAfter == 0 {
+			return blamed
+		}
+		// It passes: RFC 9110, section 15.5.14.
 	}
 	if a.status/100 == 2 {
 		return stored
