@@ -71,13 +71,20 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// fillQuarantine stores a few items: quarantine FILE
+// fillQuarantine stores a few items, of each feed or of "feed": quarantine FILE
+// [FEED...]
 func fillQuarantine(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: quarantine FILE")
+	switch {
+	case neg || len(args) == 0:
+		ts.Fatalf("usage: quarantine FILE [FEED...]")
+	case len(args) > 2:
+		for _, name := range args[1:] {
+			fillQuarantine(ts, false, []string{args[0], name})
+		}
+		return
 	}
 	ctx := context.Background()
-	q, err := quarantine.Open(ctx, quarantine.Config{Path: ts.MkAbs(args[0]), MaxBytes: feed.MiB, MaxMessages: 10})
+	q, err := quarantine.Open(ctx, quarantine.Config{Feed: append(args, "feed")[1], Path: ts.MkAbs(args[0]), MaxBytes: feed.MiB, MaxMessages: 10})
 	ts.Check(err)
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	ts.Check(q.Put(ctx, []feed.QuarantineItem{

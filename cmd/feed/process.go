@@ -80,9 +80,9 @@ func openQuarantine(ctx context.Context, cfg *config.Config, logger *slog.Logger
 	if cfg.Quarantine.Off() {
 		return nil, func() {}, nil
 	}
-	place := placeOf(cfg.Quarantine)
+	place := placeOf(cfg)
 	q, err := quarantine.Open(ctx, quarantine.Config{
-		Path: place.Path, Postgres: place.Postgres,
+		Feed: cfg.Name, Path: place.Path, Postgres: place.Postgres,
 		MaxBytes: cfg.Quarantine.MaxBytes, MaxMessages: int64(cfg.Quarantine.MaxMessages),
 		Retention: quarantine.Retention(cfg.Quarantine.Retention), Logger: logger,
 	})

@@ -15,7 +15,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/kraft-edge/datafeed/feed"
 	"github.com/kraft-edge/datafeed/feed/config"
 	"github.com/kraft-edge/datafeed/stages/quarantine"
 )
@@ -45,6 +44,7 @@ func (c *cli) quarantineList() *cobra.Command {
 		where  location
 		sel    selection
 		asJSON bool
+		all    bool
 		state  string
 		limit  int
 	)
@@ -58,7 +58,7 @@ func (c *cli) quarantineList() *cobra.Command {
 			if err := knownState(q.State); err != nil {
 				return err
 			}
-			r, err := where.reader(cmd.Context())
+			r, err := where.reader(cmd.Context(), all)
 			if err != nil {
 				return err
 			}
@@ -74,15 +74,11 @@ func (c *cli) quarantineList() *cobra.Command {
 				}
 				return failed(writeJSON(c.stdout, out))
 			}
-			all, err := r.Len(cmd.Context())
+			feeds, err := r.Feeds(cmd.Context())
 			if err != nil {
 				return failed(err)
 			}
-			bytes, err := r.Bytes(cmd.Context())
-			if err != nil {
-				return failed(err)
-			}
-			return failed(writeItems(c.stdout, items, all, bytes))
+			return failed(writeItems(c.stdout, items, feeds, r.Feed()))
 		},
 	}
 	where.register(cmd)
@@ -90,6 +86,8 @@ func (c *cli) quarantineList() *cobra.Command {
 	cmd.Flags().StringVar(&state, "state", "", "only messages that are "+strings.Join(quarantine.State("").Values(), ", "))
 	cmd.Flags().IntVar(&limit, "limit", quarantine.DefaultLimit, "most messages to list")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	cmd.Flags().BoolVar(&all, "all-feeds", false, "messages of all feeds that share the quarantine")
+	cmd.MarkFlagsMutuallyExclusive("feed", "all-feeds")
 	return cmd
 }
 
@@ -101,18 +99,30 @@ func knownState(s quarantine.State) error {
 	return fmt.Errorf("--state %q is unknown: %s", oneLine(string(s), 60), config.DidYouMean(string(s), s.Values()))
 }
 
-// writeItems prints a list for people.
-func writeItems(w io.Writer, items []quarantine.Item, all int64, bytes feed.Size) error {
-	rows := [][]string{{"ID", "TIME", "ROUTE", "STAGE", "SIZE", "STATE", "REASON"}}
+// writeItems prints a list for people, of one feed or, without a name, of all.
+func writeItems(w io.Writer, items []quarantine.Item, feeds []quarantine.FeedCount, feedName string) error {
+	var all, others quarantine.FeedCount
+	for _, f := range feeds {
+		sum := &all
+		if feedName != "" && f.Feed != feedName {
+			sum = &others
+		}
+		sum.Messages += f.Messages
+		sum.Bytes += f.Bytes
+	}
+	rows := [][]string{{"ID", "TIME", "FEED", "ROUTE", "STAGE", "SIZE", "STATE", "REASON"}}
 	for _, it := range items {
 		rows = append(rows, []string{
-			strconv.FormatInt(it.ID, 10), it.Time.UTC().Format(time.RFC3339), it.Route, it.Stage, strconv.FormatInt(it.PayloadBytes, 10) + "B", stateOf(it), it.Reason,
+			strconv.FormatInt(it.ID, 10), it.Time.UTC().Format(time.RFC3339), it.Feed, it.Route, it.Stage, strconv.FormatInt(it.PayloadBytes, 10) + "B", stateOf(it), it.Reason,
 		})
 	}
 	if err := writeTable(w, rows); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "\n%d of %d messages, %d bytes in all\n", len(items), all, int64(bytes))
+	_, err := fmt.Fprintf(w, "\n%d of %d messages, %d bytes in all\n", len(items), all.Messages, int64(all.Bytes))
+	if err == nil && others.Messages > 0 {
+		_, err = fmt.Fprintf(w, "%s of other feeds: --all-feeds\n", messages(others.Messages))
+	}
 	return err
 }
 
@@ -139,7 +149,7 @@ func (c *cli) quarantineShow() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("%q is no id: feed quarantine ls shows them", oneLine(args[0], 60))
 			}
-			r, err := where.reader(cmd.Context())
+			r, err := where.reader(cmd.Context(), true) // an id is of one feed
 			if err != nil {
 				return err
 			}
@@ -158,7 +168,7 @@ func (c *cli) quarantineShow() *cobra.Command {
 			}
 		},
 	}
-	where.register(cmd)
+	where.registerPlace(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON; the payload in base64")
 	cmd.Flags().BoolVar(&raw, "raw", false, "print the payload and nothing else")
 	cmd.MarkFlagsMutuallyExclusive("json", "raw")
@@ -168,7 +178,7 @@ func (c *cli) quarantineShow() *cobra.Command {
 // writeItem prints a message for people.
 func writeItem(w io.Writer, it quarantine.Item) error {
 	for _, line := range [][2]string{
-		{"id", strconv.FormatInt(it.ID, 10)}, {"time", it.Time.UTC().Format(time.RFC3339Nano)}, {"route", it.Route}, {"stage", it.Stage},
+		{"id", strconv.FormatInt(it.ID, 10)}, {"time", it.Time.UTC().Format(time.RFC3339Nano)}, {"feed", it.Feed}, {"route", it.Route}, {"stage", it.Stage},
 		{"reason", it.Reason}, {"origin", it.Origin}, {"format", it.Format},
 	} {
 		if _, err := fmt.Fprintf(w, "%-8s %s\n", line[0], oneLine(line[1], 10_000)); err != nil {
@@ -225,6 +235,7 @@ type itemInfo struct {
 	ID         int64           `json:"id"`
 	UUID       string          `json:"uuid"`
 	Time       time.Time       `json:"time"`
+	Feed       string          `json:"feed"`
 	Route      string          `json:"route"`
 	Stage      string          `json:"stage"`
 	Reason     string          `json:"reason"`
@@ -252,7 +263,7 @@ func newMarkInfo(m quarantine.Mark) *markInfo {
 
 func newItemInfo(it quarantine.Item) itemInfo {
 	info := itemInfo{
-		ID: it.ID, UUID: it.UUID, Time: it.Time, Route: it.Route, Stage: it.Stage, Reason: it.Reason,
+		ID: it.ID, UUID: it.UUID, Time: it.Time, Feed: it.Feed, Route: it.Route, Stage: it.Stage, Reason: it.Reason,
 		Origin: it.Origin, Format: it.Format, Size: it.PayloadBytes, Payload: it.Payload,
 		Replayed: newMarkInfo(it.Replayed), Exported: newMarkInfo(it.Exported),
 	}

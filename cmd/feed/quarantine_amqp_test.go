@@ -88,7 +88,7 @@ func replayToRabbitMQ(t *testing.T, where string) {
 	v := testenv.RabbitMQ(t)
 	t.Setenv("AMQP_URL", v.URL())
 	file := filepath.Join(t.TempDir(), "feed.yaml")
-	if err := os.WriteFile(file, []byte("quarantine: {"+where+"}\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("name: line-1\nquarantine: {"+where+"}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	ch := openChannel(t, v.URL())
@@ -180,12 +180,12 @@ func quarantineAll(t *testing.T, v *testenv.Vhost, file string, n int64) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	place, err := placeIn(file)
+	place, err := placeIn(file, "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := quarantine.DefaultConfig()
-	c.Path, c.Postgres = place.Path, place.Postgres
+	c.Feed, c.Path, c.Postgres = place.Feed, place.Path, place.Postgres
 	store, err := quarantine.Open(ctx, c)
 	if err != nil {
 		t.Fatal(err)

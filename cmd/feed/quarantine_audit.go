@@ -13,6 +13,7 @@ import (
 // auditInfo is what --json prints of an entry of the audit.
 type auditInfo struct {
 	ID        int64             `json:"id"`
+	Feed      string            `json:"feed"`
 	Action    quarantine.Action `json:"action"`
 	Target    string            `json:"target,omitempty"`
 	Selection string            `json:"selection"`
@@ -33,7 +34,7 @@ func (c *cli) quarantineAudit() *cobra.Command {
 		Short: "List what was replayed, exported and removed, the newest first",
 		Args:  arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			r, err := where.reader(cmd.Context())
+			r, err := where.reader(cmd.Context(), false)
 			if err != nil {
 				return err
 			}
@@ -45,13 +46,13 @@ func (c *cli) quarantineAudit() *cobra.Command {
 			if asJSON {
 				out := make([]auditInfo, len(entries))
 				for i, e := range entries {
-					out[i] = auditInfo{e.ID, e.Action, e.Target, e.Selection, e.Started, e.Ended, e.Messages, int64(e.Bytes)}
+					out[i] = auditInfo{e.ID, e.Feed, e.Action, e.Target, e.Selection, e.Started, e.Ended, e.Messages, int64(e.Bytes)}
 				}
 				return failed(writeJSON(c.stdout, out))
 			}
-			rows := [][]string{{"TIME", "ACTION", "MESSAGES", "BYTES", "TO", "WHICH"}}
+			rows := [][]string{{"TIME", "FEED", "ACTION", "MESSAGES", "BYTES", "TO", "WHICH"}}
 			for _, e := range entries {
-				rows = append(rows, []string{e.Ended.UTC().Format(time.RFC3339), string(e.Action), strconv.FormatInt(e.Messages, 10),
+				rows = append(rows, []string{e.Ended.UTC().Format(time.RFC3339), e.Feed, string(e.Action), strconv.FormatInt(e.Messages, 10),
 					strconv.FormatInt(int64(e.Bytes), 10), e.Target, e.Selection})
 			}
 			return failed(writeTable(c.stdout, rows))

@@ -38,7 +38,7 @@ func storeOf(t *testing.T, items ...feed.QuarantineItem) (file string) {
 	dir := t.TempDir()
 	file = filepath.Join(dir, "feed.yaml")
 	c := quarantine.DefaultConfig()
-	c.Path = filepath.Join(dir, "q.db")
+	c.Feed, c.Path = "feed", filepath.Join(dir, "q.db")
 	if err := os.WriteFile(file, fmt.Appendf(nil, "quarantine: {path: %q}\n", c.Path), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -90,7 +90,7 @@ func (c *cli) exportToBroker(ctx context.Context, where *location, sel *selectio
 }
 
 func (c *cli) exportToStdout(ctx context.Context, where *location, q quarantine.Query, format string) (err error) {
-	r, err := where.reader(ctx)
+	r, err := where.reader(ctx, false)
 	if err != nil {
 		return err
 	}

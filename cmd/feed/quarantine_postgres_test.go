@@ -18,7 +18,7 @@ func TestCommandsOnPostgreSQL(t *testing.T) {
 	url := testenv.PostgreSQL(t).URL()
 	t.Setenv("DATABASE_URL", url)
 	c := quarantine.DefaultConfig()
-	c.Postgres.URL = feed.NewURL(url)
+	c.Feed, c.Postgres.URL = "line-1", feed.NewURL(url)
 	s, err := quarantine.Open(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)

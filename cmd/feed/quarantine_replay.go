@@ -41,6 +41,7 @@ func (c *cli) quarantineReplay() *cobra.Command {
 		sel           selection
 		to            string
 		target        amqpFlags
+		feedName      string
 		again, dryRun bool
 	)
 	cmd := &cobra.Command{
@@ -56,7 +57,7 @@ func (c *cli) quarantineReplay() *cobra.Command {
 			if q.State = quarantine.StateUnreplayed; again {
 				q.State = ""
 			}
-			run, err := c.newReplay(args[0], to, target)
+			run, err := c.newReplay(args[0], feedName, to, target)
 			if err != nil {
 				return err
 			}
@@ -87,6 +88,7 @@ func (c *cli) quarantineReplay() *cobra.Command {
 	sel.registerAll(cmd)
 	cmd.Flags().StringVar(&to, "to", "", "route of FILE, or amqp:// URL, which may hold ${NAME} (default: the route that each message came from)")
 	target.register(cmd)
+	registerFeed(cmd, &feedName)
 	cmd.Flags().BoolVar(&again, "again", false, "send also what was replayed before")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what would be sent, and send nothing")
 	return cmd
@@ -130,9 +132,9 @@ type replay interface {
 }
 
 // newReplay finds the way.
-func (c *cli) newReplay(file, to string, target amqpFlags) (replay, error) {
+func (c *cli) newReplay(file, feedName, to string, target amqpFlags) (replay, error) {
 	if strings.Contains(to, "://") || strings.Contains(to, "${") { // no route has such a name
-		p, err := placeIn(file)
+		p, err := placeIn(file, feedName)
 		if err != nil {
 			return nil, err
 		}
@@ -155,7 +157,7 @@ func (c *cli) newReplay(file, to string, target amqpFlags) (replay, error) {
 	if to != "" && !slices.ContainsFunc(cfg.Routes, func(r *config.Route) bool { return r.Name == to }) {
 		return nil, fmt.Errorf("--to: %s has no route %q: %s", file, oneLine(to, 60), config.DidYouMean(to, routeNames(cfg)))
 	}
-	return &routeReplay{config: cfg, file: file, to: to}, nil
+	return &routeReplay{config: cfg, file: file, feed: feedName, to: to}, nil
 }
 
 func routeNames(cfg *config.Config) []string {

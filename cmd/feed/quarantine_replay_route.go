@@ -19,10 +19,15 @@ import (
 type routeReplay struct {
 	config *config.Config
 	file   string
+	feed   string // whose messages; empty: of the feed that the configuration names
 	to     string // a route for all messages; empty: each its own
 }
 
-func (r *routeReplay) place() quarantine.Place { return placeOf(r.config.Quarantine) }
+func (r *routeReplay) place() quarantine.Place {
+	p := placeOf(r.config)
+	p.Feed = cmp.Or(r.feed, p.Feed)
+	return p
+}
 
 func (r *routeReplay) target(route string) string { return "route " + cmp.Or(r.to, route) }
 

@@ -14,7 +14,7 @@ import (
 // to a database.
 type Quarantine struct {
 	Path        string    `yaml:"path" doc:"SQLite file that holds the quarantine, on a local disk that survives restarts; it and its folder are created when missing."`
-	Postgres    Postgres  `yaml:"postgres" doc:"PostgreSQL database that holds the quarantine, in the place of a file; the processes of one feed may share it."`
+	Postgres    Postgres  `yaml:"postgres" doc:"PostgreSQL database that holds the quarantine, in the place of a file; feeds, and the processes of one feed, may share it. It wants a name for the feed."`
 	MaxBytes    feed.Size `yaml:"maxBytes" doc:"Most bytes that the quarantine holds; when it is full, routes that need it pause."`
 	MaxMessages int       `yaml:"maxMessages" doc:"Most messages that the quarantine holds; when it is full, routes that need it pause."`
 	Retention   Retention `yaml:"retention" doc:"What is removed from the quarantine without anybody asking, replayed or not; it is logged and counted. Without it nothing is."`
@@ -23,7 +23,7 @@ type Quarantine struct {
 // Postgres names a table in a PostgreSQL database.
 type Postgres struct {
 	URL   feed.URL `yaml:"url" doc:"Address of the database: postgres://user:password@host:5432/database?sslmode=verify-full."`
-	Table string   `yaml:"table" doc:"Table that holds the messages; it is created when missing."`
+	Table string   `yaml:"table" doc:"Table that holds the messages; it is created when missing. Feeds of different names may share it."`
 }
 
 var tableName = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,47}$`)
@@ -61,6 +61,9 @@ func (d *decoder) checkQuarantine(q Quarantine, root *yaml.Node, bad func(key, r
 		bad("quarantine.postgres", "has no url", "write url: ${DATABASE_URL}")
 	case said && q.Path == "":
 		bad("quarantine", "has no path", "write path: and the file that is to hold it, or postgres: {url: …}")
+	}
+	if _, named := find(root, "name"); set("postgres.url") && q.Path == "" && !named {
+		bad("quarantine.postgres", "holds messages of several feeds, told apart by their names, and this feed has none", "write name: at the top, the same in all processes of this feed and in no other feed")
 	}
 	if q.Path != "" && set("postgres") {
 		bad("quarantine.postgres", "stands beside path", "keep one of them")

@@ -72,6 +72,7 @@ func TestLoadTests(t *testing.T) {
 
 func TestQuarantine(t *testing.T) {
 	c := parse(t, `
+name: line-1
 quarantine: {postgres: {url: "postgres://u:${TOKEN}@db/feed", table: poison}, maxBytes: 2GiB, retention: {maxAge: 720h, maxBytes: 1GiB}}
 routes: {a: {source: {queue: {queue: q}}, sink: {place: {}}}}
 tests: [{name: x, given: [{topic: a}], expect: [{topic: a}]}]

@@ -200,7 +200,7 @@ func (s *stage) build(ctx context.Context, cfg *config.Config) (*feed.Feed, erro
 	}
 	s.onClose(log.Close)
 	q, err := quarantine.Open(ctx, quarantine.Config{
-		Path: cfg.Quarantine.Path, MaxBytes: cfg.Quarantine.MaxBytes, MaxMessages: int64(cfg.Quarantine.MaxMessages),
+		Feed: cfg.Name, Path: cfg.Quarantine.Path, MaxBytes: cfg.Quarantine.MaxBytes, MaxMessages: int64(cfg.Quarantine.MaxMessages),
 	})
 	if err != nil {
 		return nil, err

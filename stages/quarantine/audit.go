@@ -3,7 +3,7 @@ package quarantine
 import (
 	"context"
 	"database/sql"
-	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/kraft-edge/datafeed/feed"
@@ -24,6 +24,7 @@ const (
 // retention has removed on one day for one reason.
 type AuditEntry struct {
 	ID             int64
+	Feed           string // whose items
 	Action         Action
 	Target         string // to where; empty for what was removed
 	Selection      string // which items, in the words of whoever asked
@@ -35,7 +36,7 @@ type AuditEntry struct {
 // Audit returns what was done, the newest first, at most limit entries.
 func (r *Reader) Audit(ctx context.Context, limit int) ([]AuditEntry, error) {
 	rows, err := r.conn.db.QueryContext(ctx, r.schema.sql(
-		fmt.Sprintf(`SELECT id, action, target, selection, started_at, ended_at, messages, bytes FROM {audit} ORDER BY id DESC LIMIT %d`, limit)))
+		`SELECT id, feed, action, target, selection, started_at, ended_at, messages, bytes FROM {audit} WHERE $1 IN ('', feed) ORDER BY id DESC LIMIT `+strconv.Itoa(limit)), r.schema.owner())
 	if err != nil {
 		return nil, r.engine.wrap("read the audit of", err)
 	}
@@ -55,8 +56,11 @@ func (r *Reader) Audit(ctx context.Context, limit int) ([]AuditEntry, error) {
 }
 
 func (r *Reader) scanAudit(rows *sql.Rows) (e AuditEntry, err error) {
-	var target, selection, started, ended string
-	if err := rows.Scan(&e.ID, &e.Action, &target, &selection, &started, &ended, &e.Messages, &e.Bytes); err != nil {
+	var feedName, target, selection, started, ended string
+	if err := rows.Scan(&e.ID, &feedName, &e.Action, &target, &selection, &started, &ended, &e.Messages, &e.Bytes); err != nil {
+		return e, err
+	}
+	if e.Feed, err = r.schema.decode(feedName); err != nil {
 		return e, err
 	}
 	if e.Target, err = r.schema.decode(target); err != nil {
@@ -86,8 +90,8 @@ func (r *record) enter(ctx context.Context, s schema, tx *sql.Tx, now time.Time)
 		return nil
 	}
 	at := now.UTC().Format(time.RFC3339Nano)
-	return tx.QueryRowContext(ctx, s.sql(`INSERT INTO {audit} (action, target, selection, started_at, ended_at, messages, bytes) VALUES ($1, $2, $3, $4, $5, 0, 0) RETURNING id`),
-		string(r.action), s.encode(r.target), s.encode(r.selection), at, at).Scan(&r.id)
+	return tx.QueryRowContext(ctx, s.sql(`INSERT INTO {audit} (feed, action, target, selection, started_at, ended_at, messages, bytes) VALUES ($1, $2, $3, $4, $5, $6, 0, 0) RETURNING id`),
+		s.owner(), string(r.action), s.encode(r.target), s.encode(r.selection), at, at).Scan(&r.id)
 }
 
 // add adds to the entry what was done.

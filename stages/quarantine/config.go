@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/kraft-edge/datafeed/feed"
 )
@@ -13,6 +15,9 @@ import (
 // Config is the configuration of a [Store]. It has a Path or a Postgres, not
 // both.
 type Config struct {
+	// Feed is the name of the feed whose quarantine it is: what other feeds keep
+	// in the same table is none of its business.
+	Feed        string    `yaml:"-"`
 	Path        string    `yaml:"path" doc:"SQLite file that holds the quarantine, on a local disk; it and its directory are created when missing."`
 	Postgres    Postgres  `yaml:"postgres" doc:"PostgreSQL database that holds the quarantine, in the place of a file."`
 	MaxBytes    feed.Size `yaml:"maxBytes" doc:"Most bytes of payloads, properties and texts that are kept; the database is somewhat larger."`
@@ -26,7 +31,7 @@ type Config struct {
 // Postgres names a table in a PostgreSQL database.
 type Postgres struct {
 	URL   feed.URL `yaml:"url" doc:"Address of the database: postgres://user:password@host:5432/database?sslmode=verify-full."`
-	Table string   `yaml:"table" doc:"Table that holds the messages; it is created when missing. The processes of one feed may share it."`
+	Table string   `yaml:"table" doc:"Table that holds the messages; it is created when missing. Feeds, and the processes of one feed, may share it."`
 }
 
 // Retention says which messages are removed without anybody asking, replayed
@@ -45,12 +50,12 @@ func DefaultConfig() Config {
 }
 
 // Place returns where the quarantine is.
-func (c *Config) Place() Place { return Place{Path: c.Path, Postgres: c.Postgres} }
+func (c *Config) Place() Place { return Place{Path: c.Path, Postgres: c.Postgres, Feed: c.Feed} }
 
 // Validate reports all that is wrong, as [feed.ConfigError]s.
 func (c *Config) Validate() error {
 	p := c.Place()
-	errs := p.problems()
+	errs := append(p.problems(), p.feedProblem()...)
 	bad := func(key, problem, remedy string) {
 		errs = append(errs, &feed.ConfigError{Key: key, Problem: problem, Remedy: remedy})
 	}
@@ -70,10 +75,13 @@ func (c *Config) Validate() error {
 }
 
 // Place says where a quarantine is: in a SQLite file or in a PostgreSQL
-// database.
+// database, and which feed's.
 type Place struct {
 	Path     string
 	Postgres Postgres
+	// Feed is whose messages these are. Empty: those of all feeds, which can only
+	// be read.
+	Feed string
 }
 
 var tableName = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,47}$`)
@@ -82,6 +90,9 @@ func (p *Place) problems() []error {
 	var errs []error
 	bad := func(key, problem, remedy string) {
 		errs = append(errs, &feed.ConfigError{Key: key, Problem: problem, Remedy: remedy})
+	}
+	if !utf8.ValidString(p.Feed) || strings.ContainsRune(p.Feed, 0) {
+		bad("feed", fmt.Sprintf("%q is no name", p.Feed), "use UTF-8 without zero bytes")
 	}
 	switch {
 	case p.Path == "" && p.Postgres.URL.IsZero():
@@ -101,13 +112,21 @@ func (p *Place) problems() []error {
 	return errs
 }
 
+// feedProblem refuses a place that is nobody's.
+func (p *Place) feedProblem() []error {
+	if p.Feed == "" {
+		return []error{&feed.ConfigError{Key: "feed", Problem: "is empty", Remedy: "name the feed whose messages these are"}}
+	}
+	return nil
+}
+
 // engine returns the database at the place.
 func (p *Place) engine() (engine, error) {
 	if err := errors.Join(p.problems()...); err != nil {
 		return nil, err
 	}
 	if p.Path == "" {
-		return newPostgres(p.Postgres), nil
+		return newPostgres(p.Postgres, p.Feed), nil
 	}
-	return newSQLite(p.Path)
+	return newSQLite(p.Path, p.Feed)
 }

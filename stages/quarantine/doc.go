@@ -6,10 +6,10 @@
 //
 // An item is a message as it came from its source (payload bytes, typed
 // properties as a JSON document, the name of their format, where it came from)
-// with the route and the stage that gave it up, the reason and the time. Each
+// with the feed, the route and the stage that gave it up, the reason and the time. Each
 // item is one row of the table "quarantine":
 //
-//	id, uuid, created_at, route, stage, reason, origin, format, payload, properties, bytes, replayed, exported
+//	id, uuid, created_at, feed, route, stage, reason, origin, format, payload, properties, bytes, replayed, exported
 //
 // Ids increase in the order in which items were stored and are never used
 // again. The rows are written by watermill-sql's Publisher through a schema of
@@ -39,12 +39,16 @@
 // A SQLite file has one feed at a time: a second one gets [ErrInUse]. The lock
 // is a flock on a file beside the database, so the path must be on a local
 // disk. Files are readable by their owner only: payloads may be confidential. A
-// PostgreSQL table may be shared by the replicas of one feed; bounds, retention
-// and replays then hold for all of them together. Different feeds need a table
-// each: an item tells its route and not its feed.
+// PostgreSQL table may be shared by feeds and by the replicas of each. A feed looks
+// at its own items only, told apart by the feed's name: bounds, retention and
+// replays hold for a feed's replicas together and touch no other feed. After a
+// feed was renamed its items stay under the old name.
+//
+// A feed that opens tables of the version before this one, whose items do not
+// tell their feed, carries them over as its own.
 //
 // Any number of processes may read meanwhile with [OpenReadOnly], and one at a
-// time may mark and remove with [OpenEditor].
+// time may mark and remove a feed's items with [OpenEditor].
 //
 // # Replay
 //

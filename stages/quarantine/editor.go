@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/kraft-edge/datafeed/feed"
@@ -19,10 +21,14 @@ type Editor struct {
 	conn *connection
 }
 
-// OpenEditor opens the quarantine at a place to change what it holds. It fails
-// with [ErrInUse] while another process does. A file that does not exist is an
+// OpenEditor opens the quarantine at a place to change what it holds of the feed,
+// which must have used it ([ErrUnknownFeed]). It fails with [ErrInUse] while
+// another process does. A file that does not exist is an
 // error that wraps fs.ErrNotExist. The caller closes the editor.
 func OpenEditor(ctx context.Context, p Place) (*Editor, error) {
+	if err := errors.Join(p.feedProblem()...); err != nil {
+		return nil, err
+	}
 	e, err := p.engine()
 	if err != nil {
 		return nil, err
@@ -35,7 +41,28 @@ func OpenEditor(ctx context.Context, p Place) (*Editor, error) {
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	return &Editor{Reader: reader, conn: conn}, nil
+	editor := &Editor{Reader: reader, conn: conn}
+	if err := editor.knowsFeed(ctx, p.Feed); err != nil {
+		return nil, errors.Join(err, editor.Close())
+	}
+	return editor, nil
+}
+
+// knowsFeed refuses a feed that the quarantine does not know: a mistyped name,
+// most likely.
+func (e *Editor) knowsFeed(ctx context.Context, name string) error {
+	feeds, err := e.Feeds(ctx)
+	if err != nil {
+		return err
+	}
+	var known []string
+	for _, f := range feeds {
+		if f.Feed == name {
+			return nil
+		}
+		known = append(known, strconv.Quote(f.Feed))
+	}
+	return fmt.Errorf("%w: %s has nothing of %q: it knows %s", ErrUnknownFeed, e.engine.where(), name, strings.Join(known, ", "))
 }
 
 // Close ends reading and writing. Idempotent.
@@ -67,7 +94,7 @@ var marked = map[Action]string{ActionReplay: "replayed", ActionExport: "exported
 const pageIDs = 2000
 
 // Mark notes that the items of these ids are done: durable where they went. Ids
-// that are gone meanwhile are left out. All or none of a call are marked.
+// that are gone meanwhile, or are another feed's, are left out. All or none of a call are marked.
 func (r *Run) Mark(ctx context.Context, ids []int64) error {
 	column, entry := marked[r.record.action], r.record
 	err := r.editor.change(ctx, "mark items of", func(ctx context.Context, tx *sql.Tx, now time.Time) error {
@@ -76,7 +103,7 @@ func (r *Run) Mark(ctx context.Context, ids []int64) error {
 		}
 		var done held
 		for page := range slices.Chunk(ids, pageIDs) {
-			h, err := sum(tx.QueryContext(ctx, r.editor.schema.sql(fmt.Sprintf(`UPDATE {items} SET %s = %d WHERE id IN %s RETURNING bytes`, column, entry.id, idList(page)))))
+			h, err := sum(tx.QueryContext(ctx, r.editor.schema.sql(fmt.Sprintf(`UPDATE {items} SET %s = %d WHERE feed = $1 AND id IN %s RETURNING bytes`, column, entry.id, idList(page))), r.editor.schema.owner()))
 			if err != nil {
 				return err
 			}

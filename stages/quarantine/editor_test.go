@@ -238,10 +238,10 @@ func testEditors(t *testing.T, open opener) {
 }
 
 func TestEditorWithoutStore(t *testing.T) {
-	if _, err := OpenEditor(t.Context(), Place{}); err == nil {
+	if _, err := OpenEditor(t.Context(), Place{Feed: "f"}); err == nil {
 		t.Error("an editor of nothing was opened")
 	}
-	if _, err := OpenEditor(t.Context(), Place{Path: t.TempDir() + "/none.db"}); err == nil {
+	if _, err := OpenEditor(t.Context(), Place{Path: t.TempDir() + "/none.db", Feed: "f"}); err == nil {
 		t.Error("an editor of a file that is not there was opened")
 	}
 }

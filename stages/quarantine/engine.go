@@ -72,19 +72,19 @@ type querier interface {
 
 // totals returns what the quarantine holds.
 func totals(ctx context.Context, s schema, db querier) (h held, err error) {
-	err = db.QueryRowContext(ctx, s.sql(`SELECT messages, bytes FROM {totals}`)).Scan(&h.messages, &h.bytes)
+	err = db.QueryRowContext(ctx, s.sql(`SELECT CAST(COALESCE(sum(messages), 0) AS BIGINT), CAST(COALESCE(sum(bytes), 0) AS BIGINT) FROM {totals} WHERE $1 IN ('', feed)`), s.owner()).Scan(&h.messages, &h.bytes)
 	return h, err
 }
 
-// begin starts a transaction that excludes all other writers, and returns what
-// the quarantine holds.
+// begin starts a transaction that excludes all other writers of the feed, and
+// returns what the quarantine holds of it.
 func begin(ctx context.Context, s schema, db *sql.DB) (*sql.Tx, held, error) {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return nil, held{}, err
 	}
 	var h held
-	if err := tx.QueryRowContext(ctx, s.sql(`SELECT messages, bytes FROM {totals}{lock}`)).Scan(&h.messages, &h.bytes); err != nil {
+	if err := tx.QueryRowContext(ctx, s.sql(`SELECT messages, bytes FROM {totals} WHERE feed = $1{lock}`), s.owner()).Scan(&h.messages, &h.bytes); err != nil {
 		return nil, held{}, errors.Join(err, tx.Rollback())
 	}
 	return tx, h, nil

@@ -22,6 +22,8 @@ var (
 	ErrClosed = errors.New("quarantine is closed")
 	// ErrNotFound: there is no item of that id.
 	ErrNotFound = errors.New("no such item")
+	// ErrUnknownFeed: a feed of that name has never used the quarantine.
+	ErrUnknownFeed = errors.New("no such feed")
 )
 
 // FullError says what did not fit.
@@ -44,5 +46,8 @@ func (e *FullError) Error() string {
 func (*FullError) Unwrap() error { return ErrFull }
 
 func otherVersion(where string, version int64) error {
+	if version == upgradable {
+		return fmt.Errorf("%w of this version: %s has version %d, and this program knows version %d: start its feed with this program, which carries the messages over", ErrForeign, where, version, schemaVersion)
+	}
 	return fmt.Errorf("%w of this version: %s has version %d, and this program knows version %d: use the program that wrote it", ErrForeign, where, version, schemaVersion)
 }

@@ -19,6 +19,7 @@ func Example() {
 	defer os.RemoveAll(dir)
 
 	config := quarantine.DefaultConfig()
+	config.Feed = "line-1"
 	config.Path = filepath.Join(dir, "quarantine.db")
 	ctx := context.Background()
 	store, err := quarantine.Open(ctx, config)

@@ -50,8 +50,7 @@ func TestKilledWriter(t *testing.T) {
 		if err := child.Wait(); err == nil || printed < 30 {
 			t.Fatalf("the child ended by itself after %d items: %v: %s", printed, err, stderr.String())
 		}
-		c := DefaultConfig()
-		c.Path = path
+		c := configOf(path)
 		s, err := Open(t.Context(), c) // the lock must be free
 		if err != nil {
 			t.Fatal(err)
@@ -84,8 +83,7 @@ func readWhileWriting(t *testing.T, path string, atLeast int) {
 	if err != nil || len(items) < atLeast {
 		t.Errorf("listed %d items, error %v, at least %d are there", len(items), err, atLeast)
 	}
-	c := DefaultConfig()
-	c.Path = path
+	c := configOf(path)
 	if s, err := Open(t.Context(), c); !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), "process ") {
 		t.Errorf("a second writer: %v, want ErrInUse", err)
 		if err == nil {
@@ -154,7 +152,7 @@ func TestForeignDatabase(t *testing.T) {
 	for name, statements := range map[string]string{
 		"tables":         `CREATE TABLE theirs (x); INSERT INTO theirs VALUES (1)`,
 		"application id": `PRAGMA application_id = 42`,
-		"newer version":  `PRAGMA application_id = 1717921124; PRAGMA user_version = 3`,
+		"newer version":  `PRAGMA application_id = 1717921124; PRAGMA user_version = 4`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "theirs.db")
@@ -172,8 +170,7 @@ func TestForeignDatabase(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			c := DefaultConfig()
-			c.Path = path
+			c := configOf(path)
 			if _, err := Open(t.Context(), c); !errors.Is(err, ErrForeign) {
 				t.Errorf("open: %v, want ErrForeign", err)
 			}
@@ -189,8 +186,7 @@ func TestForeignDatabase(t *testing.T) {
 
 func TestCorruptFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "q.db")
-	c := DefaultConfig()
-	c.Path = path
+	c := configOf(path)
 	s, err := Open(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
@@ -228,8 +224,7 @@ func TestCorruptFile(t *testing.T) {
 }
 
 func TestCannotCreate(t *testing.T) {
-	c := DefaultConfig()
-	c.Path = filepath.Join(t.TempDir(), "file", "q.db")
+	c := configOf(filepath.Join(t.TempDir(), "file", "q.db"))
 	if err := os.WriteFile(filepath.Dir(c.Path), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ type Item struct {
 	feed.QuarantineItem
 	ID   int64  // increases in the order of storing
 	UUID string // names the item across databases
+	Feed string // that quarantined it
 	// PayloadBytes is the length of the payload, which List leaves out.
 	PayloadBytes int64
 	// Replayed and Exported say what was done with the item last.
@@ -46,15 +47,16 @@ func (m mark) decode(s schema) (Mark, error) {
 	return Mark{at, to}, err
 }
 
-// toMessage returns the message that carries an item to its row. Without a time
-// the item gets the current one.
-func toMessage(it *feed.QuarantineItem) *message.Message {
+// toMessage returns the message that carries an item of a feed to its row.
+// Without a time the item gets the current one.
+func toMessage(feedName string, it *feed.QuarantineItem) *message.Message {
 	at := it.Time
 	if at.IsZero() {
 		at = time.Now()
 	}
 	m := message.NewMessage(watermill.NewUUID(), it.Payload)
 	m.Metadata[metaTime] = at.UTC().Format(time.RFC3339Nano)
+	m.Metadata[metaFeed] = feedName
 	m.Metadata[metaRoute] = it.Route
 	m.Metadata[metaStage] = it.Stage
 	m.Metadata[metaReason] = it.Reason
@@ -73,6 +75,7 @@ func fromMessage(id int64, m *message.Message) (Item, error) {
 	return Item{
 		ID:           id,
 		UUID:         m.UUID,
+		Feed:         m.Metadata[metaFeed],
 		PayloadBytes: int64(len(m.Payload)),
 		QuarantineItem: feed.QuarantineItem{
 			Original: feed.Original{

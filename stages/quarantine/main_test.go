@@ -14,11 +14,21 @@ import (
 	"github.com/kraft-edge/datafeed/internal/testenv"
 )
 
+// testFeed is the feed of the stores in tests. Its name wants to be quoted.
+const testFeed = "line 'one' {items}"
+
+// configOf returns the configuration of a store in a file.
+func configOf(path string) Config {
+	c := DefaultConfig()
+	c.Feed, c.Path = testFeed, path
+	return c
+}
+
 // childEnv makes the test binary a writer that never ends by itself.
 const childEnv = "QUARANTINE_TEST_WRITE_TO"
 
 func TestMain(m *testing.M) {
-	if path := os.Getenv(childEnv); path != "" {
+	if path, child := os.LookupEnv(childEnv); child {
 		fmt.Fprintln(os.Stderr, writeForever(path))
 		os.Exit(1)
 	}
@@ -28,8 +38,7 @@ func TestMain(m *testing.M) {
 // writeForever puts items, one after the other, and prints the number of each
 // as soon as Put has returned nil.
 func writeForever(path string) error {
-	c := DefaultConfig()
-	c.Path = path
+	c := configOf(path)
 	s, err := Open(context.Background(), c)
 	if err != nil {
 		return err
@@ -53,8 +62,7 @@ type opener func(t testing.TB, edit func(*Config)) *Store
 // open opens a store in a file in a directory of its own.
 func open(t testing.TB, edit func(*Config)) *Store {
 	t.Helper()
-	c := DefaultConfig()
-	c.Path = filepath.Join(t.TempDir(), "state", "quarantine 100%?#.db")
+	c := configOf(filepath.Join(t.TempDir(), "state", "quarantine 100%?#.db"))
 	if edit != nil {
 		edit(&c)
 	}
@@ -64,7 +72,7 @@ func open(t testing.TB, edit func(*Config)) *Store {
 // openPostgres opens a store in a database of its own.
 func openPostgres(t testing.TB, edit func(*Config)) *Store {
 	t.Helper()
-	c := DefaultConfig()
+	c := configOf("")
 	c.Postgres.URL = feed.NewURL(testenv.PostgreSQL(t).URL())
 	if edit != nil {
 		edit(&c)

@@ -23,6 +23,7 @@ CREATE TABLE {items} (
 	id         BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
 	uuid       TEXT NOT NULL,
 	created_at TEXT COLLATE "C" NOT NULL,
+	feed       TEXT NOT NULL,
 	route      TEXT NOT NULL,
 	stage      TEXT NOT NULL,
 	reason     TEXT NOT NULL,
@@ -35,10 +36,9 @@ CREATE TABLE {items} (
 	exported   BIGINT NOT NULL DEFAULT 0
 )
 ;
-CREATE INDEX "{table}_age" ON {items} (created_at)
-;
 CREATE TABLE {audit} (
 	id         BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+	feed       TEXT NOT NULL,
 	action     TEXT NOT NULL,
 	target     TEXT NOT NULL,
 	selection  TEXT NOT NULL,
@@ -49,31 +49,60 @@ CREATE TABLE {audit} (
 )
 ;
 CREATE TABLE {totals} (
-	one      BOOLEAN PRIMARY KEY DEFAULT true CHECK (one),
+	feed     TEXT PRIMARY KEY,
 	messages BIGINT NOT NULL,
 	bytes    BIGINT NOT NULL,
 	probes   BIGINT NOT NULL,
-	version  BIGINT NOT NULL
+	version  BIGINT NOT NULL DEFAULT {version}
 )
 ;
-INSERT INTO {totals} (messages, bytes, probes, version) VALUES (0, 0, 0, {version})
-;
-CREATE FUNCTION "{table}_count"() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-	IF TG_OP = 'INSERT' THEN
-		UPDATE {totals} SET messages = messages + c.n, bytes = {totals}.bytes + c.b FROM (SELECT count(*) AS n, coalesce(sum(changed.bytes), 0) AS b FROM changed) c;
-	ELSE
-		UPDATE {totals} SET messages = messages - c.n, bytes = {totals}.bytes - c.b FROM (SELECT count(*) AS n, coalesce(sum(changed.bytes), 0) AS b FROM changed) c;
-	END IF;
-	RETURN NULL;
-END $$
+` + perFeedPostgres + `
 ;
 CREATE TRIGGER "{table}_inserted" AFTER INSERT ON {items} REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION "{table}_count"()
 ;
 CREATE TRIGGER "{table}_deleted" AFTER DELETE ON {items} REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION "{table}_count"()`
 
+// perFeedPostgres makes what finds and counts the items of a feed.
+const perFeedPostgres = `
+CREATE INDEX "{table}_feed" ON {items} (feed, id)
+;
+CREATE INDEX "{table}_age" ON {items} (feed, created_at)
+;
+CREATE OR REPLACE FUNCTION "{table}_count"() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF TG_OP = 'INSERT' THEN
+		UPDATE {totals} SET messages = messages + c.n, bytes = {totals}.bytes + c.b FROM (SELECT count(*) AS n, sum(changed.bytes) AS b, changed.feed FROM changed GROUP BY changed.feed) c WHERE {totals}.feed = c.feed;
+	ELSE
+		UPDATE {totals} SET messages = messages - c.n, bytes = {totals}.bytes - c.b FROM (SELECT count(*) AS n, sum(changed.bytes) AS b, changed.feed FROM changed GROUP BY changed.feed) c WHERE {totals}.feed = c.feed;
+	END IF;
+	RETURN NULL;
+END $$`
+
+// upgradePostgres gives all items to the feed that opens the table. The columns
+// get no default to stay: a process of the older version, which does not name
+// its feed, cannot store any more.
+const upgradePostgres = `
+ALTER TABLE {items} ADD COLUMN feed TEXT NOT NULL DEFAULT {feed}
+;
+ALTER TABLE {items} ALTER COLUMN feed DROP DEFAULT
+;
+ALTER TABLE {audit} ADD COLUMN feed TEXT NOT NULL DEFAULT {feed}
+;
+ALTER TABLE {audit} ALTER COLUMN feed DROP DEFAULT
+;
+ALTER TABLE {totals} ADD COLUMN feed TEXT NOT NULL DEFAULT {feed}, DROP COLUMN one, ALTER COLUMN version SET DEFAULT {version}
+;
+ALTER TABLE {totals} ALTER COLUMN feed DROP DEFAULT, ADD PRIMARY KEY (feed)
+;
+UPDATE {totals} SET version = {version}
+;
+DROP INDEX "{table}_age"
+;
+` + perFeedPostgres
+
 var postgresDialect = dialect{
 	create:    createPostgres,
+	upgrade:   upgradePostgres,
 	parameter: func(n int) string { return "$" + strconv.Itoa(n) },
 	lock:      " FOR UPDATE",
 	contains:  "strpos",
@@ -104,12 +133,15 @@ func decodeText(s string) (string, error) {
 }
 
 // postgresTable is a quarantine in a PostgreSQL database.
-type postgresTable struct{ at Postgres }
+type postgresTable struct {
+	at   Postgres
+	feed string
+}
 
-func newPostgres(at Postgres) *postgresTable { return &postgresTable{at} }
+func newPostgres(at Postgres, feedName string) *postgresTable { return &postgresTable{at, feedName} }
 
 func (p *postgresTable) where() string           { return p.at.URL.String() + " table " + p.at.Table }
-func (p *postgresTable) schema() schema          { return schema{p.at.Table, postgresDialect} }
+func (p *postgresTable) schema() schema          { return schema{p.at.Table, p.feed, postgresDialect} }
 func (p *postgresTable) patience() time.Duration { return 30 * time.Second }
 
 // connectTimeout bounds a connect when the URL names no connect_timeout.
@@ -136,6 +168,7 @@ func (p *postgresTable) open(ctx context.Context, m mode) (_ *connection, err er
 	if err != nil {
 		return nil, err
 	}
+	config.RuntimeParams["standard_conforming_strings"] = "on" // literals are written so
 	if m == modeRead {
 		config.RuntimeParams["default_transaction_read_only"] = "on"
 	} else {
@@ -158,17 +191,19 @@ func (p *postgresTable) open(ctx context.Context, m mode) (_ *connection, err er
 			err = errors.Join(err, c.Close())
 		}
 	}()
+	if m == modeWrite {
+		return c, p.makeTables(ctx, db)
+	}
 	ctx, cancel := bounded(ctx, p)
 	defer cancel()
-	if m == modeWrite {
-		return c, p.create(ctx, db)
-	}
-	empty, err := p.identify(ctx, db)
-	if err != nil {
+	version, err := p.identify(ctx, db)
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if empty {
+	case version == 0:
 		return nil, fmt.Errorf("%w: %s does not exist yet: nothing was quarantined there, or the feed has never run", ErrForeign, p.where())
+	case version != schemaVersion:
+		return nil, otherVersion(p.where(), version)
 	}
 	if m == modeEdit {
 		return c, p.lockEditor(ctx, c)
@@ -176,9 +211,9 @@ func (p *postgresTable) open(ctx context.Context, m mode) (_ *connection, err er
 	return c, nil
 }
 
-// create makes the tables unless they are there. Of several feeds that start at
-// the same time one makes them.
-func (p *postgresTable) create(ctx context.Context, db *sql.DB) error {
+// makeTables creates or upgrades the tables. Of several feeds that start at the
+// same time one does, for as long as it takes: indexes of large tables.
+func (p *postgresTable) makeTables(ctx context.Context, db *sql.DB) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return p.wrap("open quarantine", err)
@@ -187,11 +222,11 @@ func (p *postgresTable) create(ctx context.Context, db *sql.DB) error {
 	if _, err := tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock($1, $2)`, applicationID, lockKey(p.at.Table)); err != nil {
 		return p.wrap("open quarantine", err)
 	}
-	empty, err := p.identify(ctx, tx)
-	if err != nil || !empty {
+	version, err := p.identify(ctx, tx)
+	if err != nil {
 		return err
 	}
-	if err := createTables(ctx, p.schema(), tx); err != nil {
+	if err := p.schema().ensure(ctx, tx, version); err != nil {
 		return p.wrap("create tables in", err)
 	}
 	if err := tx.Commit(); err != nil {
@@ -207,30 +242,30 @@ func lockKey(name string) int32 {
 	return int32(h.Sum32())
 }
 
-// identify tells whether the tables are missing; if not, they are ours.
-func (p *postgresTable) identify(ctx context.Context, db querier) (empty bool, err error) {
+// identify returns the version of the tables, 0 when they are missing. Tables of
+// somebody else are an error.
+func (p *postgresTable) identify(ctx context.Context, db querier) (version int64, err error) {
 	var items, all bool
 	s := p.schema()
 	err = db.QueryRowContext(ctx, s.sql(`SELECT to_regclass('{items}') IS NOT NULL, to_regclass('{totals}') IS NOT NULL AND to_regclass('{audit}') IS NOT NULL`)).Scan(&items, &all)
 	switch {
 	case err != nil:
-		return false, p.wrap("open quarantine", err)
+		return 0, p.wrap("open quarantine", err)
 	case !items && !all:
-		return true, nil
+		return 0, nil
 	case !items || !all:
-		return false, fmt.Errorf("%w: %s belongs to another application: choose another table", ErrForeign, p.where())
+		return 0, fmt.Errorf("%w: %s belongs to another application: choose another table", ErrForeign, p.where())
 	}
-	var version int64
-	if err := db.QueryRowContext(ctx, s.sql(`SELECT version FROM {totals}`)).Scan(&version); err != nil {
-		return false, p.wrap("open quarantine", err)
+	if err := db.QueryRowContext(ctx, s.sql(`SELECT max(version) FROM {totals}`)).Scan(&version); err != nil {
+		return 0, p.wrap("open quarantine", err)
 	}
-	if version != schemaVersion {
-		return false, otherVersion(p.where(), version)
+	if version != schemaVersion && version != upgradable {
+		return 0, otherVersion(p.where(), version)
 	}
-	return false, nil
+	return version, nil
 }
 
-// lockEditor takes the lock that one editor has at a time. The database drops it
+// lockEditor takes the lock that one editor of a feed has at a time. The database drops it
 // when the connection ends.
 func (p *postgresTable) lockEditor(ctx context.Context, c *connection) error {
 	holder, err := c.db.Conn(ctx)
@@ -238,7 +273,7 @@ func (p *postgresTable) lockEditor(ctx context.Context, c *connection) error {
 		return p.wrap("lock", err)
 	}
 	var got bool
-	err = holder.QueryRowContext(ctx, `SELECT pg_try_advisory_lock($1, $2)`, applicationID, lockKey(p.at.Table+" edit")).Scan(&got)
+	err = holder.QueryRowContext(ctx, `SELECT pg_try_advisory_lock($1, $2)`, applicationID, lockKey(p.at.Table+" edit "+p.feed)).Scan(&got)
 	switch {
 	case err != nil:
 		return errors.Join(p.wrap("lock", err), holder.Close())

@@ -14,7 +14,7 @@ import (
 // postgresConfig returns the configuration of a store in a fresh database.
 func postgresConfig(t *testing.T) Config {
 	t.Helper()
-	c := DefaultConfig()
+	c := configOf("")
 	c.Postgres.URL = feed.NewURL(testenv.PostgreSQL(t).URL())
 	return c
 }
@@ -106,7 +106,7 @@ func checkOther(t *testing.T, s *Store, want int64) {
 }
 
 func TestPostgresIsGone(t *testing.T) {
-	c := DefaultConfig()
+	c := configOf("")
 	c.Postgres.URL = feed.NewURL("postgres://user:canary@127.0.0.1:1/db?sslmode=disable&x-canary=1")
 	_, err := Open(t.Context(), c)
 	if err == nil || strings.Contains(err.Error(), "canary") {

@@ -88,6 +88,7 @@ func (q *Query) where(s schema) (string, []any) {
 	if q.IDs != nil {
 		all = append(all, "i.id IN "+idList(q.IDs))
 	}
+	text("i.feed = %s", s.owner())
 	text("i.route = %s", s.encode(q.Route))
 	text("i.stage = %s", s.encode(q.Stage))
 	text(s.contains+"(i.reason, %s) > 0", q.Reason)

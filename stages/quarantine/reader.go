@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/kraft-edge/datafeed/feed"
 )
@@ -18,7 +20,7 @@ type Reader struct {
 }
 
 // OpenReadOnly opens the quarantine at a place for reading; it writes nothing to
-// it. A file that does not exist is an error that wraps fs.ErrNotExist. The
+// it. Without a feed it reads the messages of all feeds. A file that does not exist is an error that wraps fs.ErrNotExist. The
 // caller closes the reader.
 func OpenReadOnly(ctx context.Context, p Place) (*Reader, error) {
 	e, err := p.engine()
@@ -40,9 +42,12 @@ const (
 	// marks follow the columns of an item.
 	marks     = `, COALESCE(r.ended_at, ''), COALESCE(r.target, ''), COALESCE(x.ended_at, ''), COALESCE(x.target, '')`
 	fromItems = ` FROM {items} i LEFT JOIN {audit} r ON r.id = i.replayed LEFT JOIN {audit} x ON x.id = i.exported WHERE `
-	listed    = `SELECT length(i.payload), i.id, i.uuid, i.created_at, i.route, i.stage, i.reason, i.origin, i.format, ''`
+	listed    = `SELECT length(i.payload), i.id, i.uuid, i.created_at, i.feed, i.route, i.stage, i.reason, i.origin, i.format, ''`
 	whole     = `SELECT length(i.payload), ` + rowColumns + marks + fromItems
 )
+
+// Feed returns the feed whose items it reads; empty: those of all.
+func (r *Reader) Feed() string { return r.schema.feed }
 
 // List returns items without their payloads and properties: the newest first,
 // or, when After is given, the oldest first. Pass the last id as Before, or as
@@ -136,8 +141,9 @@ func (s scanAround) Scan(dest ...any) error {
 // Snapshot returns q limited to items that are there now: what a feed adds
 // meanwhile was not meant by whoever chose.
 func (r *Reader) Snapshot(ctx context.Context, q Query) (Query, error) {
+	where, args := (&Query{}).where(r.schema)
 	var last int64
-	if err := r.conn.db.QueryRowContext(ctx, r.schema.sql(`SELECT COALESCE(max(id), 0) FROM {items}`)).Scan(&last); err != nil {
+	if err := r.conn.db.QueryRowContext(ctx, r.schema.sql(`SELECT COALESCE(max(i.id), 0) FROM {items} i WHERE `+where), args...).Scan(&last); err != nil {
 		return q, r.engine.wrap("read", err)
 	}
 	if q.Before == 0 || q.Before > last+1 {
@@ -177,6 +183,40 @@ func (r *Reader) CountByRoute(ctx context.Context, q Query) ([]RouteCount, error
 	if err := rows.Err(); err != nil {
 		return nil, r.engine.wrap("count", err)
 	}
+	return counts, nil
+}
+
+// FeedCount is how many items a feed has.
+type FeedCount struct {
+	Feed     string
+	Messages int64
+	Bytes    feed.Size
+}
+
+// Feeds returns all feeds that have used the quarantine, whichever it was opened
+// for, in the order of their names.
+func (r *Reader) Feeds(ctx context.Context) ([]FeedCount, error) {
+	rows, err := r.conn.db.QueryContext(ctx, r.schema.sql(`SELECT feed, messages, bytes FROM {totals}`))
+	if err != nil {
+		return nil, r.engine.wrap("read", err)
+	}
+	defer func() { _ = rows.Close() }() // what was read is judged by rows.Err
+	var counts []FeedCount
+	for rows.Next() {
+		var c FeedCount
+		err := rows.Scan(&c.Feed, &c.Messages, &c.Bytes)
+		if err == nil {
+			c.Feed, err = r.schema.decode(c.Feed)
+		}
+		if err != nil {
+			return nil, r.engine.wrap("read", err)
+		}
+		counts = append(counts, c)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, r.engine.wrap("read", err)
+	}
+	slices.SortFunc(counts, func(a, b FeedCount) int { return strings.Compare(a.Feed, b.Feed) })
 	return counts, nil
 }
 

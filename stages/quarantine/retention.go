@@ -17,7 +17,7 @@ func (s *Store) retain(ctx context.Context, tx *sql.Tx, have held, incoming feed
 	var err error
 	now := time.Now()
 	if age := s.config.Retention.MaxAge; age > 0 {
-		if gone.aged, err = sum(tx.QueryContext(ctx, s.schema.sql(`DELETE FROM {items} WHERE created_at < $1 RETURNING bytes`), now.Add(-age).UTC().Format(second))); err != nil {
+		if gone.aged, err = sum(tx.QueryContext(ctx, s.schema.sql(`DELETE FROM {items} WHERE feed = $1 AND created_at < $2 RETURNING bytes`), s.schema.owner(), now.Add(-age).UTC().Format(second))); err != nil {
 			return have, gone, err
 		}
 		have = have.less(gone.aged)
@@ -47,7 +47,7 @@ func (s *Store) displace(ctx context.Context, tx *sql.Tx, want feed.Size) (held,
 		if err != nil || !found {
 			return gone, err
 		}
-		more, err := sum(tx.QueryContext(ctx, s.schema.sql(fmt.Sprintf(`DELETE FROM {items} WHERE id <= %d RETURNING bytes`, last))))
+		more, err := sum(tx.QueryContext(ctx, s.schema.sql(fmt.Sprintf(`DELETE FROM {items} WHERE feed = $1 AND id <= %d RETURNING bytes`, last)), s.schema.owner()))
 		if err != nil {
 			return gone, err
 		}
@@ -59,7 +59,7 @@ func (s *Store) displace(ctx context.Context, tx *sql.Tx, want feed.Size) (held,
 // oldest returns the id up to which items have that many bytes, looking at
 // some of them.
 func (s *Store) oldest(ctx context.Context, tx *sql.Tx, want feed.Size) (last int64, found bool, _ error) {
-	rows, err := tx.QueryContext(ctx, s.schema.sql(`SELECT id, bytes FROM {items} ORDER BY id LIMIT 1000`))
+	rows, err := tx.QueryContext(ctx, s.schema.sql(`SELECT id, bytes FROM {items} WHERE feed = $1 ORDER BY id LIMIT 1000`), s.schema.owner())
 	if err != nil {
 		return 0, false, err
 	}
@@ -82,8 +82,8 @@ func (s *Store) auditRemoval(ctx context.Context, tx *sql.Tx, now time.Time, why
 		return nil
 	}
 	r := record{action: ActionExpire, selection: why}
-	err := tx.QueryRowContext(ctx, s.schema.sql(`SELECT id FROM {audit} WHERE action = $1 AND selection = $2 AND started_at >= $3 ORDER BY id DESC LIMIT 1`),
-		string(r.action), why, now.UTC().Format(time.DateOnly)).Scan(&r.id)
+	err := tx.QueryRowContext(ctx, s.schema.sql(`SELECT id FROM {audit} WHERE action = $1 AND selection = $2 AND started_at >= $3 AND feed = $4 ORDER BY id DESC LIMIT 1`),
+		string(r.action), why, now.UTC().Format(time.DateOnly), s.schema.owner()).Scan(&r.id)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}

@@ -84,7 +84,7 @@ func TestRetentionBySize(t *testing.T) { onBoth(t, testRetentionBySize) }
 
 func testRetentionBySize(t *testing.T, open opener) {
 	it := aged("x", 0)
-	one := feed.Size(rowBytes(toMessage(&it)))
+	one := feed.Size(rowBytes(toMessage(testFeed, &it)))
 	s := open(t, func(c *Config) { c.MaxBytes, c.Retention.MaxBytes = 10*one, 5*one })
 	for range 20 {
 		put(t, s, aged("x", 0))
@@ -154,8 +154,8 @@ func TestExpireRegularly(t *testing.T) {
 }
 
 func TestRetentionIsValidated(t *testing.T) {
-	c := DefaultConfig()
-	c.Path, c.Retention = "q.db", Retention{MaxAge: time.Second, MaxBytes: 2 * feed.GiB}
+	c := configOf("q.db")
+	c.Retention = Retention{MaxAge: time.Second, MaxBytes: 2 * feed.GiB}
 	err := c.Validate()
 	for _, key := range []string{"retention.maxAge: 1s is too short", "retention.maxBytes: 2GiB is beyond maxBytes"} {
 		if err == nil || !strings.Contains(err.Error(), key) {

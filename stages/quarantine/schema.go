@@ -1,9 +1,11 @@
 package quarantine
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -12,11 +14,16 @@ import (
 )
 
 // schemaVersion counts changes of the tables.
-const schemaVersion = 2
+const schemaVersion = 3
+
+// upgradable is the version of tables that a feed carries over when it opens
+// them: their items do not tell their feed, and become its own.
+const upgradable = 2
 
 // Metadata of a message that carries an item. The payload is the message's.
 const (
 	metaTime       = "created_at"
+	metaFeed       = "feed"
 	metaRoute      = "route"
 	metaStage      = "stage"
 	metaReason     = "reason"
@@ -26,7 +33,7 @@ const (
 )
 
 // metaColumns are the columns that come from the metadata.
-var metaColumns = [...]string{metaTime, metaRoute, metaStage, metaReason, metaOrigin, metaFormat, metaProperties}
+var metaColumns = [...]string{metaTime, metaFeed, metaRoute, metaStage, metaReason, metaOrigin, metaFormat, metaProperties}
 
 // rowOverhead is what a row is taken to cost beyond its texts and payload.
 const rowOverhead = 128
@@ -36,17 +43,19 @@ const rowOverhead = 128
 const insertRows = 500
 
 // schema adapts watermill-sql to a quarantine: a typed column for each property
-// of an item, a row that counts messages and bytes, kept by triggers, so that
-// the bounds can be checked without reading the table, and a table of what was
-// done with the items.
+// of an item, a row for each feed that counts messages and bytes, kept by
+// triggers, so that the bounds can be checked without reading the table, and a
+// table of what was done with the items.
 type schema struct {
 	table string
+	feed  string // empty: all feeds
 	dialect
 }
 
 // dialect is what differs between the databases in SQL.
 type dialect struct {
 	create    string              // statements, each ended by a line with a semicolon alone
+	upgrade   string              // the same, for tables of the version upgradable
 	parameter func(n int) string  // the n-th of a statement, from 1
 	lock      string              // ends a query for the totals that keeps other writers away
 	contains  string              // the function that finds a text in a text
@@ -65,13 +74,41 @@ func (s schema) sql(statement string) string {
 	).Replace(statement)
 }
 
+// owner is the feed as it stands in its columns.
+func (s schema) owner() string { return s.encode(s.feed) }
+
 // SchemaInitializingQueries creates the tables.
-func (s schema) SchemaInitializingQueries(string) []wsql.Query {
+func (s schema) SchemaInitializingQueries(string) []wsql.Query { return s.statements(s.create) }
+
+func (s schema) statements(all string) []wsql.Query {
 	var queries []wsql.Query
-	for q := range strings.SplitSeq(s.sql(s.create), "\n;\n") {
-		queries = append(queries, wsql.Query{Query: q})
+	for q := range strings.SplitSeq(all, "\n;\n") {
+		queries = append(queries, wsql.Query{Query: s.sql(q)})
 	}
 	return queries
+}
+
+// ensure creates or upgrades the tables, unless they are of this version, and
+// enters the feed.
+func (s schema) ensure(ctx context.Context, tx *sql.Tx, version int64) error {
+	var missing []wsql.Query
+	switch version {
+	case schemaVersion:
+	case upgradable:
+		missing = s.statements(s.upgrade)
+		for i := range missing { // no parameter can stand in a default
+			missing[i].Query = strings.ReplaceAll(missing[i].Query, "{feed}", "'"+strings.ReplaceAll(s.owner(), "'", "''")+"'")
+		}
+	default:
+		missing = s.SchemaInitializingQueries(s.table)
+	}
+	missing = append(missing, wsql.Query{Query: s.sql(`INSERT INTO {totals} (feed, messages, bytes, probes) VALUES ($1, 0, 0, 0) ON CONFLICT DO NOTHING`), Args: []any{s.owner()}})
+	for _, q := range missing {
+		if _, err := tx.ExecContext(ctx, q.Query, q.Args...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // InsertQuery inserts one row a message.
@@ -117,14 +154,15 @@ func rowBytes(m *message.Message) int64 {
 }
 
 // rowColumns are what UnmarshalMessage scans, in its order.
-const rowColumns = `i.id, i.uuid, i.created_at, i.route, i.stage, i.reason, i.origin, i.format, i.properties, i.payload`
+const rowColumns = `i.id, i.uuid, i.created_at, i.feed, i.route, i.stage, i.reason, i.origin, i.format, i.properties, i.payload`
 
 // SelectQuery reads on from the offset that the adapter names.
 func (s schema) SelectQuery(topic, consumerGroup string, offsets wsql.OffsetsAdapter) wsql.Query {
 	next := offsets.NextOffsetQuery(topic, consumerGroup)
+	own := "$" + strconv.Itoa(len(next.Args)+1)
 	return wsql.Query{
-		Query: s.sql(`SELECT ` + rowColumns + ` FROM {items} i WHERE i.id > COALESCE((` + next.Query + `), 0) ORDER BY i.id LIMIT 100`),
-		Args:  next.Args,
+		Query: s.sql(`SELECT ` + rowColumns + ` FROM {items} i WHERE i.id > COALESCE((` + next.Query + `), 0) AND i.feed = ` + own + ` ORDER BY i.id LIMIT 100`),
+		Args:  append(slices.Clone(next.Args), s.owner()),
 	}
 }
 

@@ -30,6 +30,7 @@ CREATE TABLE {items} (
 	id         INTEGER PRIMARY KEY AUTOINCREMENT,
 	uuid       TEXT NOT NULL,
 	created_at TEXT NOT NULL,
+	feed       TEXT NOT NULL,
 	route      TEXT NOT NULL,
 	stage      TEXT NOT NULL,
 	reason     TEXT NOT NULL,
@@ -42,10 +43,9 @@ CREATE TABLE {items} (
 	exported   INTEGER NOT NULL DEFAULT 0
 )
 ;
-CREATE INDEX "{table}_age" ON {items} (created_at)
-;
 CREATE TABLE {audit} (
 	id         INTEGER PRIMARY KEY AUTOINCREMENT,
+	feed       TEXT NOT NULL,
 	action     TEXT NOT NULL,
 	target     TEXT NOT NULL,
 	selection  TEXT NOT NULL,
@@ -55,25 +55,54 @@ CREATE TABLE {audit} (
 	bytes      INTEGER NOT NULL
 )
 ;
-CREATE TABLE {totals} (messages INTEGER NOT NULL, bytes INTEGER NOT NULL, probes INTEGER NOT NULL)
+PRAGMA application_id = 1717921124
 ;
-INSERT INTO {totals} VALUES (0, 0, 0)
+` + perFeedSQLite
+
+// perFeedSQLite makes what finds and counts the items of a feed. The index on
+// the feed has the id, as all indexes have.
+const perFeedSQLite = `
+CREATE INDEX "{table}_feed" ON {items} (feed)
+;
+CREATE INDEX "{table}_age" ON {items} (feed, created_at)
+;
+CREATE TABLE {totals} (feed TEXT PRIMARY KEY, messages INTEGER NOT NULL, bytes INTEGER NOT NULL, probes INTEGER NOT NULL)
 ;
 CREATE TRIGGER "{table}_inserted" AFTER INSERT ON {items} BEGIN
-	UPDATE {totals} SET messages = messages + 1, bytes = bytes + new.bytes;
+	UPDATE {totals} SET messages = messages + 1, bytes = bytes + new.bytes WHERE feed = new.feed;
 END
 ;
 CREATE TRIGGER "{table}_deleted" AFTER DELETE ON {items} BEGIN
-	UPDATE {totals} SET messages = messages - 1, bytes = bytes - old.bytes;
+	UPDATE {totals} SET messages = messages - 1, bytes = bytes - old.bytes WHERE feed = old.feed;
 END
 ;
-PRAGMA application_id = 1717921124
-;
 PRAGMA user_version = {version}`
+
+// upgradeSQLite gives all items to the feed that opens the file. The default of
+// the columns has no effect after that: every insert names its feed.
+const upgradeSQLite = `
+ALTER TABLE {items} ADD COLUMN feed TEXT NOT NULL DEFAULT {feed}
+;
+ALTER TABLE {audit} ADD COLUMN feed TEXT NOT NULL DEFAULT {feed}
+;
+DROP INDEX "{table}_age"
+;
+DROP TRIGGER "{table}_inserted"
+;
+DROP TRIGGER "{table}_deleted"
+;
+ALTER TABLE {totals} RENAME TO "{table}_totals_before"
+;
+` + perFeedSQLite + `
+;
+INSERT INTO {totals} SELECT {feed}, messages, bytes, probes FROM "{table}_totals_before"
+;
+DROP TABLE "{table}_totals_before"`
 
 // sqliteDialect keeps texts as they are: SQLite takes any bytes.
 var sqliteDialect = dialect{
 	create:    createSQLite,
+	upgrade:   upgradeSQLite,
 	parameter: func(int) string { return "?" },
 	contains:  "instr",
 	empty:     "x''",
@@ -82,18 +111,18 @@ var sqliteDialect = dialect{
 }
 
 // sqliteFile is a quarantine in a SQLite file.
-type sqliteFile struct{ path string }
+type sqliteFile struct{ path, feed string }
 
-func newSQLite(path string) (*sqliteFile, error) {
+func newSQLite(path, feedName string) (*sqliteFile, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("open quarantine: %w", err)
 	}
-	return &sqliteFile{abs}, nil
+	return &sqliteFile{abs, feedName}, nil
 }
 
 func (f *sqliteFile) where() string           { return f.path }
-func (f *sqliteFile) schema() schema          { return schema{sqliteTable, sqliteDialect} }
+func (f *sqliteFile) schema() schema          { return schema{sqliteTable, f.feed, sqliteDialect} }
 func (f *sqliteFile) patience() time.Duration { return 0 } // a local disk answers or fails
 
 // The lock files beside the database, and what to do when one is taken.
@@ -141,22 +170,24 @@ func (f *sqliteFile) open(ctx context.Context, m mode) (_ *connection, err error
 }
 
 // prepare makes sure that the file is a quarantine; a writer makes one of an
-// empty file.
+// empty file, and carries an older one over.
 func (f *sqliteFile) prepare(ctx context.Context, db *sql.DB, m mode) error {
-	empty, err := f.identify(ctx, db)
+	version, err := f.identify(ctx, db)
 	switch {
 	case err != nil:
 		return err
-	case m != modeWrite && empty:
+	case m != modeWrite && version == 0:
 		return fmt.Errorf("%w: %s is empty", ErrForeign, f.path)
+	case m != modeWrite && version != schemaVersion:
+		return otherVersion(f.path, version)
 	case m != modeWrite:
 		return nil
-	case empty:
-		err = f.initialize(ctx, db)
-	default:
-		err = f.quickCheck(ctx, db)
+	case version != 0:
+		if err := f.quickCheck(ctx, db); err != nil {
+			return err
+		}
 	}
-	if err != nil {
+	if err := f.makeTables(ctx, db, version); err != nil {
 		return err
 	}
 	return f.useWAL(ctx, db)
@@ -202,47 +233,37 @@ func syncDir(dir string) error {
 	return d.Sync()
 }
 
-// identify tells whether the database is empty; if not, it is ours. Anything
+// identify returns the version of a quarantine, 0 of an empty database. Anything
 // else is an error, and has not been changed.
-func (f *sqliteFile) identify(ctx context.Context, db *sql.DB) (empty bool, err error) {
-	var app, version, tables int64
+func (f *sqliteFile) identify(ctx context.Context, db *sql.DB) (version int64, err error) {
+	var app, tables int64
 	err = db.QueryRowContext(ctx, `SELECT (SELECT * FROM pragma_application_id), (SELECT * FROM pragma_user_version), (SELECT count(*) FROM sqlite_schema)`).
 		Scan(&app, &version, &tables)
 	switch {
 	case err != nil:
-		return false, f.wrap("open", err)
-	case app == applicationID && version == schemaVersion:
-		return false, nil
+		return 0, f.wrap("open", err)
+	case app == applicationID && (version == schemaVersion || version == upgradable):
+		return version, nil
 	case app == applicationID:
-		return false, otherVersion(f.path, version)
+		return 0, otherVersion(f.path, version)
 	case app == 0 && version == 0 && tables == 0:
-		return true, nil
+		return 0, nil
 	}
-	return false, fmt.Errorf("%w: %s is a SQLite database of another application (application_id %d, %d tables or indexes): choose another path", ErrForeign, f.path, app, tables)
+	return 0, fmt.Errorf("%w: %s is a SQLite database of another application (application_id %d, %d tables or indexes): choose another path", ErrForeign, f.path, app, tables)
 }
 
-// initialize creates the tables, all or none.
-func (f *sqliteFile) initialize(ctx context.Context, db *sql.DB) error {
+// makeTables creates or upgrades the tables, all or none.
+func (f *sqliteFile) makeTables(ctx context.Context, db *sql.DB, version int64) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return f.wrap("create tables in", err)
 	}
 	defer tx.Rollback() //nolint:errcheck // after Commit it does nothing; before it the first error counts
-	if err := createTables(ctx, f.schema(), tx); err != nil {
+	if err := f.schema().ensure(ctx, tx, version); err != nil {
 		return f.wrap("create tables in", err)
 	}
 	if err := tx.Commit(); err != nil {
 		return f.wrap("create tables in", err)
-	}
-	return nil
-}
-
-// createTables runs the statements of a schema.
-func createTables(ctx context.Context, s schema, tx *sql.Tx) error {
-	for _, q := range s.SchemaInitializingQueries(s.table) {
-		if _, err := tx.ExecContext(ctx, q.Query, q.Args...); err != nil {
-			return err
-		}
 	}
 	return nil
 }

@@ -89,7 +89,7 @@ func (s *Store) Put(ctx context.Context, items []feed.QuarantineItem) error {
 	msgs := make(message.Messages, len(items))
 	var incoming held
 	for i := range items {
-		msgs[i] = toMessage(&items[i])
+		msgs[i] = toMessage(s.config.Feed, &items[i])
 		incoming.add(rowBytes(msgs[i]))
 	}
 	return s.write(ctx, "put into quarantine", func(ctx context.Context, tx *sql.Tx, have held) (removals, error) {
@@ -190,7 +190,7 @@ func (s *Store) Probe(ctx context.Context) error {
 		gone, err := s.makeRoom(ctx, tx, have, wanted)
 		if err == nil {
 			// Something new: SQLite leaves out a write that changes nothing.
-			_, err = tx.ExecContext(ctx, s.schema.sql(`UPDATE {totals} SET probes = probes + 1`))
+			_, err = tx.ExecContext(ctx, s.schema.sql(`UPDATE {totals} SET probes = probes + 1 WHERE feed = $1`), s.schema.owner())
 		}
 		return gone, err
 	})

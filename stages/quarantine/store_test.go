@@ -195,7 +195,7 @@ func TestFull(t *testing.T) { onBoth(t, testFull) }
 
 func testFull(t *testing.T, open opener) {
 	three := []feed.QuarantineItem{itemOf("1", 100), itemOf("2", 100), itemOf("3", 100)}
-	one := rowBytes(toMessage(&feed.QuarantineItem{Original: three[0].Original, Route: "r", Stage: "s", Reason: "1", Time: time.Unix(1, 0)}))
+	one := rowBytes(toMessage(testFeed, &feed.QuarantineItem{Original: three[0].Original, Route: "r", Stage: "s", Reason: "1", Time: time.Unix(1, 0)}))
 	for name, tt := range map[string]struct {
 		edit func(*Config)
 		fits int // of single items
@@ -361,7 +361,7 @@ func TestDurableSettings(t *testing.T) {
 func TestValidate(t *testing.T) {
 	c := Config{MaxBytes: -1}
 	err := c.Validate()
-	for _, key := range []string{"path: ", "maxBytes: ", "maxMessages: "} {
+	for _, key := range []string{"path: ", "feed: ", "maxBytes: ", "maxMessages: "} {
 		if !strings.Contains(fmt.Sprint(err), key) {
 			t.Errorf("%q is not reported in %v", key, err)
 		}
