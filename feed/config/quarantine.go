@@ -31,7 +31,7 @@ var tableName = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,47}$`)
 // Retention says what is removed from the quarantine without anybody asking.
 type Retention struct {
 	MaxAge   time.Duration `yaml:"maxAge" doc:"Messages that were quarantined longer ago are removed."`
-	MaxBytes feed.Size     `yaml:"maxBytes" doc:"Bytes beyond which the oldest messages make room for new ones, so that routes need not pause; at most the maxBytes of the quarantine."`
+	MaxBytes feed.Size     `yaml:"maxBytes" doc:"Bytes beyond which the oldest messages make room for new ones, as they then do also beyond maxMessages, so that routes need not pause; at most the maxBytes of the quarantine."`
 }
 
 func defaultQuarantine() Quarantine {

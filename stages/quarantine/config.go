@@ -38,7 +38,7 @@ type Postgres struct {
 // or not. Zero fields remove nothing.
 type Retention struct {
 	MaxAge   time.Duration `yaml:"maxAge" doc:"Messages that were quarantined longer ago are removed."`
-	MaxBytes feed.Size     `yaml:"maxBytes" doc:"Bytes beyond which the oldest messages make room for new ones; at most maxBytes."`
+	MaxBytes feed.Size     `yaml:"maxBytes" doc:"Bytes beyond which the oldest messages make room for new ones, as they then do also beyond maxMessages; at most maxBytes."`
 }
 
 // DefaultTable is the table of a PostgreSQL database that names none.

@@ -89,8 +89,8 @@ func (e *Editor) Export(target, selection string) *Run {
 // marked are the columns that a run sets to its entry.
 var marked = map[Action]string{ActionReplay: "replayed", ActionExport: "exported"}
 
-// pageIDs is how many ids one statement lists, and how many items one
-// transaction of a purge removes: a feed that wants to write waits no longer.
+// pageIDs is how many items one transaction marks or removes: a feed that wants
+// to write waits no longer.
 const pageIDs = 2000
 
 // Mark notes that the items of these ids are done: durable where they went. Ids

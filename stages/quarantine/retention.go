@@ -6,73 +6,81 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/kraft-edge/datafeed/feed"
 )
 
-// retain removes what retention says, so that incoming bytes fit where it
-// allows. It returns what the quarantine then holds.
-func (s *Store) retain(ctx context.Context, tx *sql.Tx, have held, incoming feed.Size) (held, removals, error) {
-	var gone removals
-	var err error
+// retain removes what retention says, so that what comes fits where it allows. It
+// removes a page at most, and tells whether there is more for the next
+// transaction. It returns what the quarantine then holds.
+func (s *Store) retain(ctx context.Context, tx *sql.Tx, have, incoming held) (_ held, gone removals, more bool, err error) {
 	now := time.Now()
 	if age := s.config.Retention.MaxAge; age > 0 {
-		if gone.aged, err = sum(tx.QueryContext(ctx, s.schema.sql(`DELETE FROM {items} WHERE feed = $1 AND created_at < $2 RETURNING bytes`), s.schema.owner(), now.Add(-age).UTC().Format(second))); err != nil {
-			return have, gone, err
+		gone.aged, err = sum(tx.QueryContext(ctx, s.schema.sql(fmt.Sprintf(
+			`DELETE FROM {items} WHERE id IN (SELECT id FROM {items} WHERE feed = $1 AND created_at < $2 ORDER BY created_at LIMIT %d) RETURNING bytes`, pageIDs)),
+			s.schema.owner(), now.Add(-age).UTC().Format(second)))
+		if err != nil {
+			return have, gone, false, err
 		}
 		have = have.less(gone.aged)
 		if err := s.auditRemoval(ctx, tx, now, "older than "+age.String(), gone.aged); err != nil {
-			return have, gone, err
+			return have, gone, false, err
+		}
+		if gone.aged.messages == pageIDs {
+			return have, gone, true, nil
 		}
 	}
-	if most := s.config.Retention.MaxBytes; most > 0 && have.messages > 0 && have.bytes > most-min(most, incoming) {
-		if gone.displaced, err = s.displace(ctx, tx, have.bytes-(most-min(most, incoming))); err != nil {
-			return have, gone, err
+	if excess := s.excess(have, incoming); excess != (held{}) {
+		if gone.displaced, err = s.displace(ctx, tx, excess); err != nil {
+			return have, gone, false, err
 		}
 		have = have.less(gone.displaced)
-		if err := s.auditRemoval(ctx, tx, now, "oldest beyond "+most.String(), gone.displaced); err != nil {
-			return have, gone, err
+		why := fmt.Sprintf("oldest beyond %v or %d messages", s.config.Retention.MaxBytes, s.config.MaxMessages)
+		if err := s.auditRemoval(ctx, tx, now, why, gone.displaced); err != nil {
+			return have, gone, false, err
 		}
 	}
-	return have, gone, nil
+	return have, gone, gone.displaced.messages > 0 && s.excess(have, incoming) != held{}, nil
 }
 
 func (h held) less(other held) held { return held{h.messages - other.messages, h.bytes - other.bytes} }
 
-// displace removes the oldest items until that much is free, or all are gone.
-func (s *Store) displace(ctx context.Context, tx *sql.Tx, want feed.Size) (held, error) {
-	var gone held
-	for gone.bytes < want {
-		last, found, err := s.oldest(ctx, tx, want-gone.bytes)
-		if err != nil || !found {
-			return gone, err
-		}
-		more, err := sum(tx.QueryContext(ctx, s.schema.sql(fmt.Sprintf(`DELETE FROM {items} WHERE feed = $1 AND id <= %d RETURNING bytes`, last)), s.schema.owner()))
-		if err != nil {
-			return gone, err
-		}
-		gone = held{gone.messages + more.messages, gone.bytes + more.bytes}
+// excess is how much must make room for what comes: messages or bytes, whichever
+// are more items. It is written so that nothing overflows.
+func (s *Store) excess(have, incoming held) held {
+	most := s.config.Retention.MaxBytes
+	if most == 0 {
+		return held{}
 	}
-	return gone, nil
+	return held{
+		max(0, have.messages-(s.config.MaxMessages-min(s.config.MaxMessages, incoming.messages))),
+		max(0, have.bytes-(most-min(most, incoming.bytes))),
+	}
 }
 
-// oldest returns the id up to which items have that many bytes, looking at
-// some of them.
-func (s *Store) oldest(ctx context.Context, tx *sql.Tx, want feed.Size) (last int64, found bool, _ error) {
-	rows, err := tx.QueryContext(ctx, s.schema.sql(`SELECT id, bytes FROM {items} WHERE feed = $1 ORDER BY id LIMIT 1000`), s.schema.owner())
+// displace removes the oldest items until that much is free, a page at most.
+func (s *Store) displace(ctx context.Context, tx *sql.Tx, want held) (held, error) {
+	last, err := s.oldest(ctx, tx, want)
 	if err != nil {
-		return 0, false, err
+		return held{}, err
+	}
+	return sum(tx.QueryContext(ctx, s.schema.sql(fmt.Sprintf(`DELETE FROM {items} WHERE feed = $1 AND id <= %d RETURNING bytes`, last)), s.schema.owner()))
+}
+
+// oldest returns the id up to which items are that much, or a page.
+func (s *Store) oldest(ctx context.Context, tx *sql.Tx, want held) (last int64, _ error) {
+	rows, err := tx.QueryContext(ctx, s.schema.sql(fmt.Sprintf(`SELECT id, bytes FROM {items} WHERE feed = $1 ORDER BY id LIMIT %d`, pageIDs)), s.schema.owner())
+	if err != nil {
+		return 0, err
 	}
 	defer func() { _ = rows.Close() }() // what was read is judged by rows.Err
-	for want > 0 && rows.Next() {
+	var seen held
+	for (seen.messages < want.messages || seen.bytes < want.bytes) && rows.Next() {
 		var bytes int64
 		if err := rows.Scan(&last, &bytes); err != nil {
-			return 0, false, err
+			return 0, err
 		}
-		want -= feed.Size(bytes)
-		found = true
+		seen.add(bytes)
 	}
-	return last, found, rows.Err()
+	return last, rows.Err()
 }
 
 // auditRemoval adds to the entry of the day, so that the audit stays small
@@ -124,7 +132,7 @@ func (s *Store) logRemovals(now time.Time) {
 		why string
 	}{
 		{s.unlogged.aged, "older than retention.maxAge " + s.config.Retention.MaxAge.String()},
-		{s.unlogged.displaced, "the oldest, to keep within retention.maxBytes " + s.config.Retention.MaxBytes.String()},
+		{s.unlogged.displaced, fmt.Sprintf("the oldest, to keep within retention.maxBytes %v and maxMessages %d", s.config.Retention.MaxBytes, s.config.MaxMessages)},
 	} {
 		if r.messages > 0 {
 			s.logger.Warn("retention removed messages from the quarantine", "messages", r.messages, "bytes", int64(r.bytes), "reason", r.why)
@@ -161,8 +169,8 @@ func (s *Store) expireOn(ctx context.Context, tick <-chan time.Time) {
 
 // expire does what retention says, without a new item.
 func (s *Store) expire(ctx context.Context) error {
-	return s.write(ctx, "expire messages of", func(ctx context.Context, tx *sql.Tx, have held) (removals, error) {
-		_, gone, err := s.retain(ctx, tx, have, 0)
-		return gone, err
+	return s.write(ctx, "expire messages of", func(ctx context.Context, tx *sql.Tx, have held) (removals, bool, error) {
+		_, gone, more, err := s.retain(ctx, tx, have, held{})
+		return gone, more, err
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -161,5 +162,75 @@ func TestRetentionIsValidated(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), key) {
 			t.Errorf("%q is not reported in %v", key, err)
 		}
+	}
+}
+
+// TestRetentionByCount checks that the oldest make room also when there are as
+// many messages as may be, however small.
+func TestRetentionByCount(t *testing.T) { onBoth(t, testRetentionByCount) }
+
+func testRetentionByCount(t *testing.T, open opener) {
+	s := open(t, func(c *Config) { c.MaxMessages, c.Retention.MaxBytes = 5, c.MaxBytes })
+	for range 8 {
+		put(t, s, aged("x", 0))
+	}
+	put(t, s, aged("x", 0), aged("x", 0))
+	if got := chosen(t, s.Reader, Query{}); got != "6 7 8 9 10" {
+		t.Errorf("items %s, want the last five", got)
+	}
+	if err := s.Probe(t.Context()); err != nil {
+		t.Errorf("probe: %v", err)
+	}
+	checkTotals(t, s, 4) // the probe makes room, as a put would
+	six := make([]feed.QuarantineItem, 6)
+	if err := s.Put(t.Context(), six); !errors.Is(err, ErrFull) {
+		t.Errorf("put of more than may ever be: %v", err)
+	}
+	checkTotals(t, s, 4)
+	if _, displaced := s.Removed(); displaced != 6 {
+		t.Errorf("%d displaced, want 6", displaced)
+	}
+}
+
+// refuseAt makes a file refuse a change of the item of an id.
+func refuseAt(t *testing.T, s *Store, change string, id int64) {
+	t.Helper()
+	if _, err := s.conn.db.Exec(fmt.Sprintf(`CREATE TRIGGER refuse BEFORE %s ON quarantine WHEN old.id = %d BEGIN SELECT RAISE(ABORT, 'as told'); END`, change, id)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestRetentionInPages checks that what is removed before a failure stays
+// removed: a transaction has a page at most.
+func TestRetentionInPages(t *testing.T) {
+	old := make([]feed.QuarantineItem, 2*pageIDs+10)
+	for i := range old {
+		old[i] = aged("old", 2*time.Hour)
+	}
+	for name, retention := range map[string]Retention{"age": {MaxAge: time.Hour}, "size": {MaxBytes: 1}} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, nil)
+			put(t, s, old...)
+			s.config.Retention = retention
+			refuseAt(t, s, "DELETE", pageIDs+5)
+			if err := s.expire(t.Context()); err == nil || !strings.Contains(err.Error(), "as told") {
+				t.Errorf("expire: %v", err)
+			}
+			checkTotals(t, s, pageIDs+10)
+			if err := s.Put(t.Context(), old[:1]); err == nil || !strings.Contains(err.Error(), "as told") {
+				t.Errorf("put: %v", err)
+			}
+			checkTotals(t, s, pageIDs+10)
+			if _, err := s.conn.db.Exec(`DROP TRIGGER refuse`); err != nil {
+				t.Fatal(err)
+			}
+			put(t, s, aged("new", 0))
+			checkTotals(t, s, 1)
+			aged, displaced := s.Removed()
+			audit, err := s.Audit(t.Context(), 10)
+			if aged+displaced != 2*pageIDs+10 || err != nil || len(audit) != 1 || audit[0].Messages != 2*pageIDs+10 {
+				t.Errorf("%d aged, %d displaced, audit %+v, error %v", aged, displaced, audit, err)
+			}
+		})
 	}
 }

@@ -92,48 +92,61 @@ func (s *Store) Put(ctx context.Context, items []feed.QuarantineItem) error {
 		msgs[i] = toMessage(s.config.Feed, &items[i])
 		incoming.add(rowBytes(msgs[i]))
 	}
-	return s.write(ctx, "put into quarantine", func(ctx context.Context, tx *sql.Tx, have held) (removals, error) {
-		gone, err := s.makeRoom(ctx, tx, have, incoming)
-		if err != nil {
+	return s.write(ctx, "put into quarantine", func(ctx context.Context, tx *sql.Tx, have held) (removals, bool, error) {
+		gone, more, err := s.makeRoom(ctx, tx, have, incoming)
+		if err != nil || more {
 			if errors.Is(err, ErrFull) {
 				s.refused = incoming
 			}
-			return removals{}, err
+			return gone, more, err
 		}
 		if err := s.insert(ctx, tx, msgs); err != nil {
-			return removals{}, err
+			return gone, false, err
 		}
 		s.refused = held{}
-		return gone, nil
+		return gone, false, nil
 	})
 }
 
-// write runs change in a transaction, in its turn, and notes what retention has
-// removed when that is durable.
-func (s *Store) write(ctx context.Context, doing string, change func(context.Context, *sql.Tx, held) (removals, error)) error {
+// change is what one transaction does. It returns what retention has removed,
+// and whether it is to be called again, in another transaction.
+type change func(ctx context.Context, tx *sql.Tx, have held) (gone removals, more bool, err error)
+
+// write runs a change in its turn, in as many transactions as it wants, and
+// notes what retention has removed when that is durable.
+func (s *Store) write(ctx context.Context, doing string, c change) error {
 	if err := s.take(ctx); err != nil {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
 	defer s.give()
+	for {
+		if more, err := s.transact(ctx, doing, c); err != nil || !more {
+			return err
+		}
+	}
+}
+
+// transact runs a change in one transaction. The caller has the turn.
+func (s *Store) transact(ctx context.Context, doing string, c change) (more bool, _ error) {
 	ctx, cancel := bounded(ctx, s.engine)
 	defer cancel()
 	tx, have, err := begin(ctx, s.schema, s.conn.db)
 	if err != nil {
-		return s.engine.wrap(doing, err)
+		return false, s.engine.wrap(doing, err)
 	}
 	defer tx.Rollback() //nolint:errcheck // after Commit it does nothing; before it the first error counts
-	gone, err := change(ctx, tx, have)
+	gone, more, err := c(ctx, tx, have)
 	switch {
 	case errors.Is(err, ErrFull):
-		return err
+		return false, err
 	case err != nil:
-		return s.engine.wrap(doing, err)
+		return false, s.engine.wrap(doing, err)
 	}
 	if err := tx.Commit(); err != nil {
-		return s.engine.wrap(doing, err)
+		return false, s.engine.wrap(doing, err)
 	}
 	s.removed(gone)
-	return nil
+	return more, nil
 }
 
 // insert publishes msgs in the transaction.
@@ -162,18 +175,19 @@ func (w within) ExecContext(_ context.Context, query string, args ...any) (sql.R
 	return w.Tx.ExecContext(w.ctx, query, args...)
 }
 
-// makeRoom removes what retention allows and returns a *FullError unless what
-// comes then fits.
-func (s *Store) makeRoom(ctx context.Context, tx *sql.Tx, have, incoming held) (removals, error) {
-	have, gone, err := s.retain(ctx, tx, have, incoming.bytes)
-	if err != nil {
-		return gone, err
+// makeRoom removes what retention allows, unless there is more of that for the
+// next transaction, and returns a *FullError unless what comes then fits. For
+// what can never fit it removes nothing.
+func (s *Store) makeRoom(ctx context.Context, tx *sql.Tx, have, incoming held) (gone removals, more bool, err error) {
+	fits := func(have held) bool { // written so that nothing overflows
+		return incoming.messages <= s.config.MaxMessages-have.messages && incoming.bytes <= s.config.MaxBytes-have.bytes
 	}
-	// Written so that nothing overflows.
-	if incoming.messages <= s.config.MaxMessages-have.messages && incoming.bytes <= s.config.MaxBytes-have.bytes {
-		return gone, nil
+	if fits(held{}) {
+		if have, gone, more, err = s.retain(ctx, tx, have, incoming); err != nil || more || fits(have) {
+			return gone, more, err
+		}
 	}
-	return gone, &FullError{
+	return gone, false, &FullError{
 		Place:    s.engine.where(),
 		Messages: have.messages, MaxMessages: s.config.MaxMessages,
 		Bytes: have.bytes, MaxBytes: s.config.MaxBytes,
@@ -185,14 +199,14 @@ func (s *Store) makeRoom(ctx context.Context, tx *sql.Tx, have, incoming held) (
 // as Put does, for what it refused last, or for one message. It writes to the
 // disk to find out.
 func (s *Store) Probe(ctx context.Context) error {
-	return s.write(ctx, "probe quarantine", func(ctx context.Context, tx *sql.Tx, have held) (removals, error) {
+	return s.write(ctx, "probe quarantine", func(ctx context.Context, tx *sql.Tx, have held) (removals, bool, error) {
 		wanted := held{max(1, s.refused.messages), max(rowOverhead, s.refused.bytes)}
-		gone, err := s.makeRoom(ctx, tx, have, wanted)
-		if err == nil {
+		gone, more, err := s.makeRoom(ctx, tx, have, wanted)
+		if err == nil && !more {
 			// Something new: SQLite leaves out a write that changes nothing.
 			_, err = tx.ExecContext(ctx, s.schema.sql(`UPDATE {totals} SET probes = probes + 1 WHERE feed = $1`), s.schema.owner())
 		}
-		return gone, err
+		return gone, more, err
 	})
 }
 
