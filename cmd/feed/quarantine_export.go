@@ -131,8 +131,8 @@ func (c *cli) exportToFile(ctx context.Context, where *location, sel *selection,
 	if err != nil {
 		return failed(fmt.Errorf("export to %s, which is not whole: %w", path, err))
 	}
-	if err := editor.Export("file "+abs, j.words).Mark(ctx, ids); err != nil {
-		return failed(fmt.Errorf("%s is whole, but its messages could not be marked as exported: %w", path, err))
+	if marked, err := editor.Export("file "+abs, j.words).Mark(ctx, ids); err != nil {
+		return failed(fmt.Errorf("%s is whole, but only %d of its %s could be marked as exported: %w", path, marked, messages(n), err))
 	}
 	_, err = fmt.Fprintf(c.stdout, "%s exported to %s\n", messages(n), path)
 	return failed(err)

@@ -59,10 +59,11 @@ func (p *publishing) page(ctx context.Context, items []quarantine.Item, run *qua
 		cancel()
 		if len(done) > 0 {
 			// Also when ctx has ended: what is sent must not be sent again.
-			if markErr := run.Mark(context.WithoutCancel(ctx), done); markErr != nil {
-				return errors.Join(err, fmt.Errorf("%s sent, but could not be marked, so that the next run sends them again: %w", were(int64(len(done))), markErr))
+			marked, markErr := run.Mark(context.WithoutCancel(ctx), done)
+			p.sent.Add(int64(marked))
+			if markErr != nil {
+				return errors.Join(err, fmt.Errorf("%s sent, but could not be marked, so that the next run sends them again: %w", were(int64(len(done)-marked)), markErr))
 			}
-			p.sent.Add(int64(len(done)))
 		}
 		if err != nil {
 			return err

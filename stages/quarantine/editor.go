@@ -94,22 +94,32 @@ var marked = map[Action]string{ActionReplay: "replayed", ActionExport: "exported
 const pageIDs = 2000
 
 // Mark notes that the items of these ids are done: durable where they went. Ids
-// that are gone meanwhile, or are another feed's, are left out. All or none of a call are marked.
-func (r *Run) Mark(ctx context.Context, ids []int64) error {
-	column, entry := marked[r.record.action], r.record
+// that are gone meanwhile, or are another feed's, are left out; those that the
+// run has marked before count once. It marks a page in a transaction and returns
+// how many of the ids, from the first, it has dealt with, also when it fails.
+func (r *Run) Mark(ctx context.Context, ids []int64) (done int, err error) {
+	for page := range slices.Chunk(ids, pageIDs) {
+		if err := r.markPage(ctx, page); err != nil {
+			return done, err
+		}
+		done += len(page)
+	}
+	return done, nil
+}
+
+// markPage marks all of these ids or none.
+func (r *Run) markPage(ctx context.Context, ids []int64) error {
+	column, entry, schema := marked[r.record.action], r.record, r.editor.schema
 	err := r.editor.change(ctx, "mark items of", func(ctx context.Context, tx *sql.Tx, now time.Time) error {
-		if err := entry.enter(ctx, r.editor.schema, tx, now); err != nil {
+		if err := entry.enter(ctx, schema, tx, now); err != nil {
 			return err
 		}
-		var done held
-		for page := range slices.Chunk(ids, pageIDs) {
-			h, err := sum(tx.QueryContext(ctx, r.editor.schema.sql(fmt.Sprintf(`UPDATE {items} SET %s = %d WHERE feed = $1 AND id IN %s RETURNING bytes`, column, entry.id, idList(page))), r.editor.schema.owner()))
-			if err != nil {
-				return err
-			}
-			done = held{done.messages + h.messages, done.bytes + h.bytes}
+		done, err := sum(tx.QueryContext(ctx, schema.sql(fmt.Sprintf(
+			`UPDATE {items} SET %[1]s = %[2]d WHERE feed = $1 AND id IN %[3]s AND %[1]s <> %[2]d RETURNING bytes`, column, entry.id, idList(ids))), schema.owner()))
+		if err != nil {
+			return err
 		}
-		return entry.add(ctx, r.editor.schema, tx, now, done)
+		return entry.add(ctx, schema, tx, now, done)
 	})
 	if err == nil {
 		r.record = entry

@@ -46,10 +46,10 @@ func testSelect(t *testing.T, open opener) {
 	s := open(t, nil)
 	fill(t, s, 10)
 	e := edit(t, s)
-	if err := e.Replay("route r0", "--id 2,3").Mark(t.Context(), []int64{2, 3}); err != nil {
+	if _, err := e.Replay("route r0", "--id 2,3").Mark(t.Context(), []int64{2, 3}); err != nil {
 		t.Fatal(err)
 	}
-	if err := e.Export("file x", "--id 3,4").Mark(t.Context(), []int64{3, 4}); err != nil {
+	if _, err := e.Export("file x", "--id 3,4").Mark(t.Context(), []int64{3, 4}); err != nil {
 		t.Fatal(err)
 	}
 	at := func(hour int) time.Time { return time.Date(2026, 3, 1, hour, 0, 0, 0, time.UTC) }
@@ -139,7 +139,7 @@ func testMarks(t *testing.T, open opener) {
 		ids = append(ids, id)
 	}
 	for _, part := range [][]int64{ids[:2500], ids[2500:], {9999}} {
-		if err := run.Mark(t.Context(), part); err != nil {
+		if _, err := run.Mark(t.Context(), part); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -150,7 +150,7 @@ func testMarks(t *testing.T, open opener) {
 	if it, err := s.Get(t.Context(), 4501); err != nil || !it.Replayed.IsZero() {
 		t.Errorf("item %+v, error %v", it.Replayed, err)
 	}
-	if err := e.Export("file \x00\xff", "--id 1").Mark(t.Context(), []int64{1}); err != nil {
+	if _, err := e.Export("file \x00\xff", "--id 1").Mark(t.Context(), []int64{1}); err != nil {
 		t.Fatal(err)
 	}
 	audit, err := s.Audit(t.Context(), 10)
@@ -173,7 +173,7 @@ func testPurge(t *testing.T, open opener) {
 	fill(t, s, 3*pageIDs)
 	e := edit(t, s)
 	run := e.Replay("route r0", "--route r0")
-	if err := run.Mark(t.Context(), []int64{1, 3, 5}); err != nil {
+	if _, err := run.Mark(t.Context(), []int64{1, 3, 5}); err != nil {
 		t.Fatal(err)
 	}
 	n, _, err := e.Purge(t.Context(), Query{State: StateHandled}, "--all", nil)
@@ -221,7 +221,7 @@ func testEditors(t *testing.T, open opener) {
 	}()
 	run := e.Replay("x", "y")
 	for range 50 {
-		if err := run.Mark(t.Context(), []int64{1, 2}); err != nil {
+		if _, err := run.Mark(t.Context(), []int64{1, 2}); err != nil {
 			t.Error(err)
 		}
 	}
@@ -243,5 +243,51 @@ func TestEditorWithoutStore(t *testing.T) {
 	}
 	if _, err := OpenEditor(t.Context(), Place{Path: t.TempDir() + "/none.db", Feed: "f"}); err == nil {
 		t.Error("an editor of a file that is not there was opened")
+	}
+}
+
+// TestMarkInPages checks that what is marked before a failure stays marked, and
+// is told: a transaction marks a page at most.
+func TestMarkInPages(t *testing.T) {
+	s := open(t, nil)
+	fill(t, s, 2*pageIDs)
+	refuseAt(t, s, "UPDATE", pageIDs+5)
+	ids := make([]int64, 2*pageIDs)
+	for i := range ids {
+		ids[i] = int64(i + 1)
+	}
+	e := edit(t, s)
+	run := e.Export("file x", "--all")
+	if done, err := run.Mark(t.Context(), ids); done != pageIDs || err == nil || !strings.Contains(err.Error(), "as told") {
+		t.Errorf("%d marked, error %v, want %d", done, err, pageIDs)
+	}
+	left := func() int64 {
+		t.Helper()
+		counts, err := s.CountByRoute(t.Context(), Query{State: StateWaiting})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := int64(0)
+		for _, c := range counts {
+			n += c.Messages
+		}
+		return n
+	}
+	if n := left(); n != pageIDs {
+		t.Errorf("%d are not marked, want %d", n, pageIDs)
+	}
+	if _, err := s.conn.db.Exec(`DROP TRIGGER refuse`); err != nil {
+		t.Fatal(err)
+	}
+	// Those that are marked count once.
+	if done, err := run.Mark(t.Context(), ids); done != len(ids) || err != nil {
+		t.Errorf("%d marked, error %v", done, err)
+	}
+	if n := left(); n != 0 {
+		t.Errorf("%d are not marked", n)
+	}
+	audit, err := s.Audit(t.Context(), 10)
+	if err != nil || len(audit) != 1 || audit[0].Messages != 2*pageIDs {
+		t.Errorf("audit %+v, error %v", audit, err)
 	}
 }

@@ -47,7 +47,7 @@ func testFeedsKeepApart(t *testing.T, open opener) {
 	}
 	e := edit(t, other)
 	run := e.Replay("x", "--all")
-	if err := run.Mark(t.Context(), []int64{2, 8}); err != nil {
+	if _, err := run.Mark(t.Context(), []int64{2, 8}); err != nil {
 		t.Fatal(err)
 	}
 	if n, _, err := e.Purge(t.Context(), Query{}, "--all", nil); err != nil || n == 0 {

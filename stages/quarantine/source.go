@@ -150,7 +150,7 @@ func (s *subscription) Settle(ctx context.Context, settlements []feed.Settlement
 		}
 	}
 	if len(done) > 0 {
-		if err := s.source.run.Mark(ctx, done); err != nil {
+		if _, err := s.source.run.Mark(ctx, done); err != nil {
 			return err
 		}
 	}
