@@ -98,7 +98,10 @@ func (r *routeReplay) run(ctx context.Context, c *cli, j job) error {
 	progress.stop()
 	left := false
 	for i, s := range f.Status().Routes {
-		left = c.reportRoute(s, totals[s.Name], sources[i].Unrestored()) || left
+		left = c.reportRoute(s, totals[s.Name], sources[i]) || left
+		if n, markErr := sources[i].Unmarked(); markErr != nil {
+			err = errors.Join(err, fmt.Errorf("route %s: %s sent, but could not be marked, so that the next replay sends them again: %w", s.Name, were(n), markErr))
+		}
 	}
 	refused.report(c)
 	if left {
@@ -132,11 +135,17 @@ func done(r feed.RouteStatus) int64 {
 
 // reportRoute says what became of the messages of a route, and whether some
 // are left.
-func (c *cli) reportRoute(s feed.RouteStatus, total int64, unrestored []error) (left bool) {
+func (c *cli) reportRoute(s feed.RouteStatus, total int64, source *quarantine.Source) (left bool) {
 	again := int64(feed.Total(s.Deliveries.Quarantined))
-	fmt.Fprintf(c.stdout, "route %s: %d of %s replayed", s.Name, done(s), messages(total))
+	unrestored := source.Unrestored()
+	unmarked, _ := source.Unmarked() // the caller returns why
+	replayed := done(s) - unmarked
+	fmt.Fprintf(c.stdout, "route %s: %d of %s replayed", s.Name, replayed, messages(total))
 	if filtered := feed.Total(s.Deliveries.Filtered); filtered > 0 {
 		fmt.Fprintf(c.stdout, ", %d of them filtered", filtered)
+	}
+	if unmarked > 0 {
+		fmt.Fprintf(c.stdout, ", %d sent but not marked", unmarked)
 	}
 	if again > 0 {
 		fmt.Fprintf(c.stdout, ", %d refused again", again)
@@ -146,7 +155,7 @@ func (c *cli) reportRoute(s feed.RouteStatus, total int64, unrestored []error) (
 	}
 	fmt.Fprintln(c.stdout)
 	c.listErrors(unrestored)
-	return done(s) < total
+	return replayed < total
 }
 
 // listErrors prints the first errors of many.

@@ -79,19 +79,26 @@ func (r *Reader) scanAudit(rows *sql.Rows) (e AuditEntry, err error) {
 // record is an entry of the audit that is being written.
 type record struct {
 	id                int64 // 0: not written yet
+	started           string
 	action            Action
 	target, selection string
 }
 
 // enter makes the entry, unless it is there, so that a run that does nothing
-// leaves none.
+// leaves none. It looks: the transaction that made it may have failed, or not,
+// when the connection was lost; then its id may be somebody else's.
 func (r *record) enter(ctx context.Context, s schema, tx *sql.Tx, now time.Time) error {
 	if r.id != 0 {
-		return nil
+		var there bool
+		err := tx.QueryRowContext(ctx, s.sql(`SELECT count(*) > 0 FROM {audit} WHERE id = $1 AND feed = $2 AND action = $3 AND started_at = $4`),
+			r.id, s.owner(), string(r.action), r.started).Scan(&there)
+		if err != nil || there {
+			return err
+		}
 	}
-	at := now.UTC().Format(time.RFC3339Nano)
+	r.started = now.UTC().Format(time.RFC3339Nano)
 	return tx.QueryRowContext(ctx, s.sql(`INSERT INTO {audit} (feed, action, target, selection, started_at, ended_at, messages, bytes) VALUES ($1, $2, $3, $4, $5, $6, 0, 0) RETURNING id`),
-		s.owner(), string(r.action), s.encode(r.target), s.encode(r.selection), at, at).Scan(&r.id)
+		s.owner(), string(r.action), s.encode(r.target), s.encode(r.selection), r.started, r.started).Scan(&r.id)
 }
 
 // add adds to the entry what was done.

@@ -18,8 +18,13 @@ import (
 // use.
 type Editor struct {
 	*Reader
-	conn *connection
+	conn  *connection
+	waits []time.Duration // before each further try to mark
 }
+
+// markWaits are some eight seconds in all: a database that is restarted is back
+// by then.
+var markWaits = []time.Duration{250 * time.Millisecond, 500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second}
 
 // OpenEditor opens the quarantine at a place to change what it holds of the feed,
 // which must have used it ([ErrUnknownFeed]). It fails with [ErrInUse] while
@@ -41,7 +46,7 @@ func OpenEditor(ctx context.Context, p Place) (*Editor, error) {
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	editor := &Editor{Reader: reader, conn: conn}
+	editor := &Editor{Reader: reader, conn: conn, waits: markWaits}
 	if err := editor.knowsFeed(ctx, p.Feed); err != nil {
 		return nil, errors.Join(err, editor.Close())
 	}
@@ -95,11 +100,12 @@ const pageIDs = 2000
 
 // Mark notes that the items of these ids are done: durable where they went. Ids
 // that are gone meanwhile, or are another feed's, are left out; those that the
-// run has marked before count once. It marks a page in a transaction and returns
-// how many of the ids, from the first, it has dealt with, also when it fails.
+// run has marked before count once. It marks a page in a transaction, tries that
+// again for some seconds when it fails, and returns how many of the ids, from the
+// first, it has dealt with, also when it gives up.
 func (r *Run) Mark(ctx context.Context, ids []int64) (done int, err error) {
 	for page := range slices.Chunk(ids, pageIDs) {
-		if err := r.markPage(ctx, page); err != nil {
+		if err := r.markPatiently(ctx, page); err != nil {
 			return done, err
 		}
 		done += len(page)
@@ -107,10 +113,28 @@ func (r *Run) Mark(ctx context.Context, ids []int64) (done int, err error) {
 	return done, nil
 }
 
+// markPatiently tries again: what was sent and is not marked would be sent twice.
+func (r *Run) markPatiently(ctx context.Context, ids []int64) error {
+	err := r.markPage(ctx, ids)
+	for _, wait := range r.editor.waits {
+		if err == nil || ctx.Err() != nil {
+			break
+		}
+		again := time.NewTimer(wait)
+		select {
+		case <-again.C:
+			err = r.markPage(ctx, ids)
+		case <-ctx.Done():
+			again.Stop()
+		}
+	}
+	return err
+}
+
 // markPage marks all of these ids or none.
 func (r *Run) markPage(ctx context.Context, ids []int64) error {
-	column, entry, schema := marked[r.record.action], r.record, r.editor.schema
-	err := r.editor.change(ctx, "mark items of", func(ctx context.Context, tx *sql.Tx, now time.Time) error {
+	column, entry, schema := marked[r.record.action], &r.record, r.editor.schema
+	return r.editor.change(ctx, "mark items of", func(ctx context.Context, tx *sql.Tx, now time.Time) error {
 		if err := entry.enter(ctx, schema, tx, now); err != nil {
 			return err
 		}
@@ -121,10 +145,6 @@ func (r *Run) markPage(ctx context.Context, ids []int64) error {
 		}
 		return entry.add(ctx, schema, tx, now, done)
 	})
-	if err == nil {
-		r.record = entry
-	}
-	return err
 }
 
 // Purge removes the items that q chooses, whatever its limit, for good, and

@@ -1,6 +1,8 @@
 package quarantine
 
 import (
+	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"strings"
@@ -257,6 +259,7 @@ func TestMarkInPages(t *testing.T) {
 		ids[i] = int64(i + 1)
 	}
 	e := edit(t, s)
+	e.waits = nil
 	run := e.Export("file x", "--all")
 	if done, err := run.Mark(t.Context(), ids); done != pageIDs || err == nil || !strings.Contains(err.Error(), "as told") {
 		t.Errorf("%d marked, error %v, want %d", done, err, pageIDs)
@@ -288,6 +291,38 @@ func TestMarkInPages(t *testing.T) {
 	}
 	audit, err := s.Audit(t.Context(), 10)
 	if err != nil || len(audit) != 1 || audit[0].Messages != 2*pageIDs {
+		t.Errorf("audit %+v, error %v", audit, err)
+	}
+}
+
+// TestEntryOfAFailedMark checks that a run whose first mark has failed does not
+// count in the entry that another one has made meanwhile.
+func TestEntryOfAFailedMark(t *testing.T) { onBoth(t, testEntryOfAFailedMark) }
+
+func testEntryOfAFailedMark(t *testing.T, open opener) {
+	s := open(t, nil)
+	fill(t, s, 2)
+	e := edit(t, s)
+	e.waits = nil
+	ctx, cancel := context.WithCancel(t.Context())
+	run, other := e.Replay("x", "first"), e.Replay("x", "second")
+	err := e.change(ctx, "test", func(ctx context.Context, tx *sql.Tx, now time.Time) error {
+		if err := run.record.enter(ctx, e.schema, tx, now); err != nil {
+			return err
+		}
+		cancel() // it is rolled back
+		return nil
+	})
+	if err == nil || run.record.id == 0 {
+		t.Fatalf("entry %d, error %v", run.record.id, err)
+	}
+	for _, r := range []*Run{other, run} {
+		if _, err := r.Mark(t.Context(), []int64{1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	audit, err := s.Audit(t.Context(), 10)
+	if err != nil || len(audit) != 2 || audit[0].Selection != "first" || audit[0].Messages != 1 || audit[1].Messages != 1 {
 		t.Errorf("audit %+v, error %v", audit, err)
 	}
 }

@@ -90,8 +90,8 @@ func (s *Store) auditRemoval(ctx context.Context, tx *sql.Tx, now time.Time, why
 		return nil
 	}
 	r := record{action: ActionExpire, selection: why}
-	err := tx.QueryRowContext(ctx, s.schema.sql(`SELECT id FROM {audit} WHERE action = $1 AND selection = $2 AND started_at >= $3 AND feed = $4 ORDER BY id DESC LIMIT 1`),
-		string(r.action), why, now.UTC().Format(time.DateOnly), s.schema.owner()).Scan(&r.id)
+	err := tx.QueryRowContext(ctx, s.schema.sql(`SELECT id, started_at FROM {audit} WHERE action = $1 AND selection = $2 AND started_at >= $3 AND feed = $4 ORDER BY id DESC LIMIT 1`),
+		string(r.action), why, now.UTC().Format(time.DateOnly), s.schema.owner()).Scan(&r.id, &r.started)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return err
 	}

@@ -22,7 +22,8 @@ type Restore func(feed.Original) (*message.Message, error)
 // the oldest first, so that a route can deliver them: what the route settles as
 // delivered or filtered is marked, what it gives back or quarantines again stays
 // as it is. It has delivered all that it ever will when the last item was handed
-// out.
+// out, or when items that were delivered cannot be marked: it does not hand them
+// out again, nor any others.
 type Source struct {
 	run     *Run
 	query   Query
@@ -36,6 +37,9 @@ type Source struct {
 	last int64  // the last id that was read
 	tag  uint64
 	lost []error
+
+	unmarked int64 // sent
+	failed   error // why: nothing is handed out any more
 }
 
 var _ feed.BatchSubscriber = (*Source)(nil)
@@ -78,6 +82,10 @@ func (s *Source) SubscribeBatch(context.Context, string) (feed.Subscription, err
 // left out. Call it when the route has ended.
 func (s *Source) Unrestored() []error { return s.lost }
 
+// Unmarked returns how many items were delivered but could not be marked, and
+// why. Call it when the route has ended.
+func (s *Source) Unmarked() (items int64, err error) { return s.unmarked, s.failed }
+
 // Close ends plain subscriptions and waits for them. The editor is its owner's
 // to close. Idempotent.
 func (s *Source) Close() error {
@@ -113,6 +121,9 @@ type subscription struct {
 // Receive implements [feed.Subscription].
 func (s *subscription) Receive(ctx context.Context, dst []feed.Delivery, limit int) ([]feed.Delivery, error) {
 	for {
+		if s.source.failed != nil {
+			return dst, io.EOF
+		}
 		items, err := s.source.next(ctx, limit)
 		if err != nil {
 			return dst, err
@@ -137,7 +148,7 @@ func (s *subscription) Receive(ctx context.Context, dst []feed.Delivery, limit i
 	}
 }
 
-// Settle marks what is done.
+// Settle marks what is done. When it fails the source hands out nothing more.
 func (s *subscription) Settle(ctx context.Context, settlements []feed.Settlement) error {
 	var done []int64
 	for _, one := range settlements {
@@ -149,15 +160,18 @@ func (s *subscription) Settle(ctx context.Context, settlements []feed.Settlement
 			done = append(done, item.ID)
 		}
 	}
-	if len(done) > 0 {
-		if _, err := s.source.run.Mark(ctx, done); err != nil {
-			return err
-		}
-	}
-	for _, one := range settlements {
+	for _, one := range settlements { // also what cannot be marked: it would be sent again
 		delete(s.unsettled, one.Tag)
 	}
-	return nil
+	if len(done) == 0 {
+		return nil
+	}
+	marked, err := s.source.run.Mark(ctx, done)
+	if err != nil {
+		s.source.unmarked += int64(len(done) - marked)
+		s.source.failed = err
+	}
+	return err
 }
 
 // Describe implements [feed.Describer].

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
@@ -226,5 +227,39 @@ func TestReplayStopped(t *testing.T) {
 	rest, _, _ := replay(t, e, Query{State: StateUnreplayed}, nil)
 	if taken = append(taken, rest...); len(taken) != 100 || taken[0] != "1" || taken[99] != "100" {
 		t.Errorf("%d taken in both together, want each of 100 once", len(taken))
+	}
+}
+
+// TestReplayThatCannotMark checks that a replay ends when what it has sent cannot
+// be marked: it sends nothing twice, and tells how many are not marked.
+func TestReplayThatCannotMark(t *testing.T) {
+	s := open(t, nil)
+	put(t, s, numbered(1, 100)...)
+	refuseAt(t, s, "UPDATE", 35)
+	e := edit(t, s)
+	e.waits = []time.Duration{time.Millisecond, time.Millisecond}
+	taken, source, status := replay(t, e, Query{State: StateUnreplayed}, nil)
+	unmarked, err := source.Unmarked()
+	if err == nil || !strings.Contains(err.Error(), "as told") || unmarked == 0 {
+		t.Errorf("%d not marked, error %v", unmarked, err)
+	}
+	if delivered := status.Deliveries.Delivered; delivered != uint64(len(taken)) || len(taken) < 35 || len(taken) == 100 {
+		t.Errorf("%d taken, %d delivered", len(taken), delivered)
+	}
+	counts, err := s.CountByRoute(t.Context(), Query{State: StateReplayed})
+	if err != nil || len(counts) != 1 || counts[0].Messages != int64(len(taken))-unmarked {
+		t.Errorf("marked %+v, error %v: want all but %d of the %d that were taken", counts, err, unmarked, len(taken))
+	}
+	marked := counts[0].Messages
+	if _, err := s.conn.db.Exec(`DROP TRIGGER refuse`); err != nil {
+		t.Fatal(err)
+	}
+	rest, _, _ := replay(t, e, Query{State: StateUnreplayed}, nil)
+	if len(rest) != 100-int(marked) || rest[0] != fmt.Sprint(marked+1) {
+		t.Errorf("the next replay has sent %d from %s", len(rest), rest[0])
+	}
+	audit, err := s.Audit(t.Context(), 10)
+	if err != nil || len(audit) != 2 || audit[1].Messages != marked || audit[0].Messages != 100-marked {
+		t.Errorf("audit %+v, error %v", audit, err)
 	}
 }
