@@ -1,6 +1,10 @@
 package main
 
 import (
+	"database/sql"
+	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +15,7 @@ import (
 	"github.com/kraft-edge/datafeed/stages/generate"
 	"github.com/kraft-edge/datafeed/stages/http"
 	"github.com/kraft-edge/datafeed/stages/mqtt"
+	"github.com/kraft-edge/datafeed/stages/quarantine"
 )
 
 // TestEverySourceCanBeReplayed reminds authors of sources: what they describe
@@ -50,5 +55,52 @@ routes:
 	}
 	if !slices.Equal(ids, []string{"feed-1-replay", ""}) {
 		t.Errorf("client identifiers %q", ids)
+	}
+}
+
+// TestReplayThatCannotMark checks that messages that were sent but could not be
+// marked are told, and not counted as replayed. It waits for the tries.
+func TestReplayThatCannotMark(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "feed.yaml")
+	if err := os.WriteFile(file, fmt.Appendf(nil, `
+admin: {address: off}
+quarantine: {path: %[1]q}
+routes:
+  telemetry: {source: {generate: {}}, sink: {blob: {url: %[2]q}}}
+`, filepath.Join(dir, "q.db"), "file://"+filepath.Join(dir, "out")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	place, err := placeIn(file, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := quarantine.DefaultConfig()
+	c.Feed, c.Path = place.Feed, place.Path
+	s, err := quarantine.Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Put(t.Context(), []feed.QuarantineItem{quarantined(t, amqp.Properties{}, `{"a":1}`), quarantined(t, amqp.Properties{}, `{"a":2}`)}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", place.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec(`CREATE TRIGGER refuse BEFORE UPDATE ON quarantine BEGIN SELECT RAISE(ABORT, 'as told'); END`); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	out, errs := runs(t, exitFailure, "quarantine", "replay", file, "--all")
+	if !strings.HasPrefix(out, "route telemetry: 0 of 2 messages replayed, 2 sent but not marked\n") ||
+		!strings.Contains(errs, "2 messages were sent, but could not be marked, so that the next replay sends them again: ") || !strings.Contains(errs, "as told") {
+		t.Errorf("printed %s%s", out, errs)
 	}
 }
