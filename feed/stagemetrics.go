@@ -10,7 +10,7 @@ import (
 
 // EventCounter is the optional interface of a source or a sink that counts what
 // happens to it, such as lost connections. What becomes of messages is the
-// route's to count.
+// route's to count. Of a transform see [Transform.Events].
 type EventCounter interface {
 	// Events returns how often each event has happened since the stage was
 	// made, those that never happened included. The names are few and constant,
@@ -56,19 +56,26 @@ type StageEvent struct {
 	Count uint64 `json:"count"`
 }
 
-// stageEvents lists what the route's source and sink have counted.
+// stageEvents lists what the route's stages have counted.
 func (r Route) stageEvents() []StageEvent {
 	list := eventsOf(nil, KindSource, r.SourceName, r.Source)
+	for _, t := range r.Transforms {
+		if t.Events != nil {
+			list = appendEvents(list, KindTransform, t.Name, t.Events())
+		}
+	}
 	return eventsOf(list, KindSink, r.SinkName, r.Sink)
 }
 
-// eventsOf appends the events of a stage, by their names.
 func eventsOf(list []StageEvent, kind Kind, name string, stage any) []StageEvent {
-	c, ok := stage.(EventCounter)
-	if !ok {
-		return list
+	if c, ok := stage.(EventCounter); ok {
+		return appendEvents(list, kind, name, c.Events())
 	}
-	events := c.Events()
+	return list
+}
+
+// appendEvents appends the events of a stage, by their names.
+func appendEvents(list []StageEvent, kind Kind, name string, events map[string]uint64) []StageEvent {
 	for _, event := range slices.Sorted(maps.Keys(events)) {
 		list = append(list, StageEvent{Kind: kind, Stage: name, Event: event, Count: events[event]})
 	}

@@ -23,20 +23,24 @@ func (countingStage) Close() error                              { return nil }
 // there it is added up.
 func TestStatusHasTheEventsOfStages(t *testing.T) {
 	source, first, second := countingStage{feed.NewEventCounts("lost", "a")}, countingStage{feed.NewEventCounts("lost")}, countingStage{feed.NewEventCounts("lost")}
+	unpack := feed.NewEventCounts("repeated")
 	f, err := feed.New(feed.Options{}, feed.Route{
 		Name: "r", Source: source, SourceName: "queue", SinkName: "x+y+z",
-		Sink: feed.All(feed.DurablePublisher(first), feed.DurablePublisher(second), feed.DurablePublisher(&recorder{})),
+		Transforms: []feed.Transform{{Name: "plain", Func: message.PassthroughHandler}, {Name: "unpack", Func: message.PassthroughHandler, Events: unpack.Events}},
+		Sink:       feed.All(feed.DurablePublisher(first), feed.DurablePublisher(second), feed.DurablePublisher(&recorder{})),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	source.Add("lost", 2)
+	unpack.Add("repeated", 1)
 	first.Add("lost", 3)
 	second.Add("lost", 4)
 	second.Add("lost", 0)
 	want := []feed.StageEvent{
 		{Kind: feed.KindSource, Stage: "queue", Event: "a", Count: 0},
 		{Kind: feed.KindSource, Stage: "queue", Event: "lost", Count: 2},
+		{Kind: feed.KindTransform, Stage: "unpack", Event: "repeated", Count: 1},
 		{Kind: feed.KindSink, Stage: "x+y+z", Event: "lost", Count: 7},
 	}
 	if got := f.Status().Routes[0].Events; !slices.Equal(got, want) {

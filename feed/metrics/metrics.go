@@ -55,7 +55,7 @@ func Collector(status func() feed.Status) prometheus.Collector {
 		generation:  desc("offset_generation", "Generation of the stream: it grows when the stream is not the one that was stored.", "stream"),
 		missing:     desc("offsets_missing_total", "Offsets at which the stream had no message: dropped by its retention before they were read, or taken by what clients of the stream protocol store.", "stream"),
 		renewed:     desc("generations_begun_total", "Generations that were begun because the stream was another one.", "stream"),
-		events:      desc("stage_events_total", "What has happened to a source or sink beside the messages, such as lost connections.", "kind", "stage", "event"),
+		events:      desc("stage_events_total", "What has happened to a stage beside the messages, such as lost connections.", "kind", "stage", "event"),
 		state:       desc("route_state", "1 for the state that the route is in, 0 for the others.", "state"),
 		ready:       desc("route_ready", "Whether the route can move messages: 1 or 0."),
 		feedReady:   prometheus.NewDesc("datafeed_ready", "Whether all routes are ready: 1 or 0.", []string{"feed"}, nil),

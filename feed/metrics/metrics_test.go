@@ -105,7 +105,7 @@ datafeed_route_state{feed="line-1",route="telemetry",state="stopped"} 0
 # HELP datafeed_settle_lost_total Messages that ended well but could not be settled, so that they come again.
 # TYPE datafeed_settle_lost_total counter
 datafeed_settle_lost_total{feed="line-1",route="telemetry"} 3
-# HELP datafeed_stage_events_total What has happened to a source or sink beside the messages, such as lost connections.
+# HELP datafeed_stage_events_total What has happened to a stage beside the messages, such as lost connections.
 # TYPE datafeed_stage_events_total counter
 datafeed_stage_events_total{event="connection_lost",feed="line-1",kind="source",route="telemetry",stage="mqtt"} 11
 # HELP datafeed_start_time_seconds When the feed was made, in seconds since 1970.
