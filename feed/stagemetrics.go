@@ -74,9 +74,15 @@ func eventsOf(list []StageEvent, kind Kind, name string, stage any) []StageEvent
 	return list
 }
 
-// appendEvents appends the events of a stage, by their names.
+// appendEvents appends the events of a stage, by their names. Those of stages of
+// one kind and name are added up.
 func appendEvents(list []StageEvent, kind Kind, name string, events map[string]uint64) []StageEvent {
 	for _, event := range slices.Sorted(maps.Keys(events)) {
+		same := func(e StageEvent) bool { return e.Kind == kind && e.Stage == name && e.Event == event }
+		if i := slices.IndexFunc(list, same); i >= 0 {
+			list[i].Count += events[event]
+			continue
+		}
 		list = append(list, StageEvent{Kind: kind, Stage: name, Event: event, Count: events[event]})
 	}
 	return list

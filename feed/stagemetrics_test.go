@@ -26,7 +26,7 @@ func TestStatusHasTheEventsOfStages(t *testing.T) {
 	unpack := feed.NewEventCounts("repeated")
 	f, err := feed.New(feed.Options{}, feed.Route{
 		Name: "r", Source: source, SourceName: "queue", SinkName: "x+y+z",
-		Transforms: []feed.Transform{{Name: "plain", Func: message.PassthroughHandler}, {Name: "unpack", Func: message.PassthroughHandler, Events: unpack.Events}},
+		Transforms: []feed.Transform{{Name: "plain", Func: message.PassthroughHandler}, {Name: "unpack", Func: message.PassthroughHandler, Events: unpack.Events}, {Name: "unpack", Func: message.PassthroughHandler, Events: unpack.Events}},
 		Sink:       feed.All(feed.DurablePublisher(first), feed.DurablePublisher(second), feed.DurablePublisher(&recorder{})),
 	})
 	if err != nil {
@@ -40,7 +40,7 @@ func TestStatusHasTheEventsOfStages(t *testing.T) {
 	want := []feed.StageEvent{
 		{Kind: feed.KindSource, Stage: "queue", Event: "a", Count: 0},
 		{Kind: feed.KindSource, Stage: "queue", Event: "lost", Count: 2},
-		{Kind: feed.KindTransform, Stage: "unpack", Event: "repeated", Count: 1},
+		{Kind: feed.KindTransform, Stage: "unpack", Event: "repeated", Count: 2},
 		{Kind: feed.KindSink, Stage: "x+y+z", Event: "lost", Count: 7},
 	}
 	if got := f.Status().Routes[0].Events; !slices.Equal(got, want) {

@@ -17,8 +17,7 @@ import "github.com/ThreeDotsLabs/watermill/message"
 // only if somebody sends them again. It must not block for long, and what it
 // cannot do is lost to nobody but the transform. It is never called at the same
 // time as Func. Close releases what the transform holds; it is called
-// once, after the last call of Func. Events counts as an [EventCounter] does;
-// two transforms of a route that count need different names.
+// once, after the last call of Func. Events counts as an [EventCounter] does.
 type Transform struct {
 	Name    string
 	Func    message.HandlerFunc
