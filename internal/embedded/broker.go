@@ -36,8 +36,10 @@ func start(tokens *Tokens) (*Broker, error) {
 	b.hold = newHoldBack(b.server)
 	b.hold.everybody = tokens == nil
 	b.close = sync.OnceValue(b.shutDown)
-	if err := b.server.AddHook(b.hold, nil); err != nil {
-		return nil, fmt.Errorf("embedded MQTT broker: %w", closing(err, listener))
+	for _, hook := range []mqtt.Hook{&limits{server: b.server}, b.hold} {
+		if err := b.server.AddHook(hook, nil); err != nil {
+			return nil, fmt.Errorf("embedded MQTT broker: %w", closing(err, listener))
+		}
 	}
 	if tokens != nil {
 		tokens.server = b.server
@@ -60,12 +62,14 @@ func closing(err error, c io.Closer) error {
 	return err
 }
 
-// options raises the limits at which messages would be dropped.
+// options raises the limits at which messages would be dropped, and grants what
+// Azure IoT Operations MQ does.
 func options() *mqtt.Options {
 	c := mqtt.NewDefaultServerCapabilities()
 	c.MaximumInflight = math.MaxUint16
 	c.ReceiveMaximum = math.MaxUint16
 	c.MaximumClientWritesPending = 1 << 20
+	c.MaximumQos, c.TopicAliasMaximum, c.SubIDAvailable = 1, 0, 0
 	return &mqtt.Options{
 		Capabilities: c,
 		Logger:       slog.New(slog.DiscardHandler),

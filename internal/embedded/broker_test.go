@@ -42,6 +42,15 @@ func connect(t *testing.T, b *embedded.Broker, id string, on func(*paho.Publish)
 
 func dial(t *testing.T, b *embedded.Broker, id string, on func(*paho.Publish)) (*paho.Client, net.Conn) {
 	t.Helper()
+	receiveMaximum := uint16(65535)
+	client, conn, _ := dialWith(t, b, &paho.Connect{
+		ClientID: id, CleanStart: true, Properties: &paho.ConnectProperties{ReceiveMaximum: &receiveMaximum},
+	}, on)
+	return client, conn
+}
+
+func dialWith(t *testing.T, b *embedded.Broker, c *paho.Connect, on func(*paho.Publish)) (*paho.Client, net.Conn, *paho.Connack) {
+	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(b.URL(), "mqtt://"))
 	if err != nil {
 		t.Fatal(err)
@@ -53,10 +62,8 @@ func dial(t *testing.T, b *embedded.Broker, id string, on func(*paho.Publish)) (
 			return true, nil
 		}},
 	})
-	receiveMaximum := uint16(65535)
-	if _, err := client.Connect(t.Context(), &paho.Connect{
-		ClientID: id, CleanStart: true, Properties: &paho.ConnectProperties{ReceiveMaximum: &receiveMaximum},
-	}); err != nil {
+	ack, err := client.Connect(t.Context(), c)
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -64,7 +71,7 @@ func dial(t *testing.T, b *embedded.Broker, id string, on func(*paho.Publish)) (
 		<-client.Done()
 		_ = conn.Close()
 	})
-	return client, conn
+	return client, conn, ack
 }
 
 func subscribe(t *testing.T, c *paho.Client, filter string) {
