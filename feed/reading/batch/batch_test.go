@@ -1,0 +1,115 @@
+package batch_test
+
+import (
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/kraft-edge/datafeed/feed/reading"
+	"github.com/kraft-edge/datafeed/feed/reading/batch"
+	"github.com/kraft-edge/datafeed/feed/reading/readingtest"
+)
+
+// TestCodecsRoundTrip gives back any readings, to the bit and in order, behind
+// what was there.
+func TestCodecsRoundTrip(t *testing.T) {
+	for _, codec := range batch.All() {
+		t.Run(codec.Name(), func(t *testing.T) {
+			rapid.Check(t, func(t *rapid.T) {
+				want := rapid.OneOf(rapid.SliceOfN(readingtest.Readings(), 0, 40), series()).Draw(t, "readings")
+				body, err := codec.Append([]byte("before"), want)
+				if err != nil {
+					t.Fatal(err)
+				}
+				text, found := strings.CutPrefix(string(body), "before")
+				if !found {
+					t.Fatal("what was there is gone")
+				}
+				first := reading.Reading{Device: "before"}
+				got, err := codec.Decode([]reading.Reading{first}, []byte(text), batch.Limits{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got[0] != first || !slices.Equal(got[1:], want) {
+					t.Fatalf("got %+v, want %+v", got[1:], want)
+				}
+			})
+		})
+	}
+}
+
+// TestFrameRoundTrip does so with whole frames.
+func TestFrameRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		codec := rapid.SampledFrom(batch.All()).Draw(t, "codec")
+		sequence := rapid.Uint64().Draw(t, "sequence")
+		want := rapid.OneOf(rapid.SliceOfN(readingtest.Readings(), 1, 20), series()).Draw(t, "readings")
+		first, last := int64(math.MaxInt64), int64(math.MinInt64)
+		for i := range want {
+			want[i].Device = want[0].Device
+			first, last = min(first, want[i].Time), max(last, want[i].Time)
+		}
+		frame, err := batch.Append([]byte("before"), codec, want[0].Device, sequence, want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := batch.Parse(frame[len("before"):], batch.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if e := (batch.Envelope{Device: want[0].Device, Sequence: sequence, Codec: codec.Name(), Count: len(want), First: first, Last: last, Checksum: b.Checksum}); b.Envelope != e {
+			t.Fatalf("got %+v, want %+v", b.Envelope, e)
+		}
+		got, err := b.Decode(batch.All(), nil, batch.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("got %+v, want %+v", got, want)
+		}
+	})
+}
+
+// series draws what a device sends: few tags in turn, times and values that
+// follow on each other, seq that may wrap.
+func series() *rapid.Generator[[]reading.Reading] {
+	return rapid.Custom(func(t *rapid.T) []reading.Reading {
+		tags := rapid.IntRange(1, 5).Draw(t, "tags")
+		n := rapid.IntRange(1, 200).Draw(t, "n")
+		at := rapid.Int64().Draw(t, "start")
+		step := rapid.SampledFrom([]int64{0, 1, 1e3, 1e6, 1e9}).Draw(t, "step")
+		jitter := rapid.Int64Range(0, 3).Draw(t, "jitter")
+		seq := rapid.Uint64().Draw(t, "seq")
+		decimals := rapid.IntRange(0, 4).Draw(t, "decimals")
+		random := rapid.Uint64().Draw(t, "random")
+		rs := make([]reading.Reading, n)
+		for i := range rs {
+			random = random*6364136223846793005 + 1442695040888963407
+			value := reading.OfFloat(math.Round(float64(random>>40)*math.Pow10(decimals)/1e5) / math.Pow10(decimals))
+			quality := "good"
+			switch tag := i % tags; {
+			case random>>32&31 == 0:
+				value, quality = reading.Value{}, "bad"
+			case random>>32&31 == 1:
+				value = reading.OfFloat(math.Float64frombits(random))
+			case tag == 1:
+				value = reading.OfInt(int64(random >> (random & 63)))
+			case tag == 2:
+				value = reading.OfBool(random>>63 == 1)
+			case tag == 3:
+				value = reading.OfText(string(rune('a' + random>>62)))
+			}
+			rs[i] = reading.Reading{
+				Site: "plant1", Line: "line2", Device: "press7", Tag: string(rune('a' + i%tags)),
+				Time: at, Value: value, Quality: quality, Seq: seq + uint64(i),
+			}
+			if i%tags == tags-1 {
+				at += step + int64(random>>60)*jitter // may wrap
+			}
+		}
+		return rs
+	})
+}
