@@ -72,6 +72,7 @@ func options() *mqtt.Options {
 	c.MaximumQos, c.TopicAliasMaximum, c.SubIDAvailable = 1, 0, 0
 	return &mqtt.Options{
 		Capabilities: c,
+		InlineClient: true, // for Watch
 		Logger:       slog.New(slog.DiscardHandler),
 		// Fewer system calls for the many small packets of telemetry.
 		ClientNetReadBufferSize:  64 << 10,
