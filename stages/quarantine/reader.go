@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -57,7 +58,8 @@ func (r *Reader) List(ctx context.Context, q Query) ([]Item, error) {
 	if q.After != 0 {
 		order = "ASC"
 	}
-	items, err := r.items(ctx, listed+`, `+r.schema.empty+marks+fromItems, order, q, 0)
+	where, args := q.where(r.schema)
+	items, err := r.items(ctx, fmt.Sprintf(listed+`, `+r.schema.empty+marks+fromItems+`%s ORDER BY i.id %s LIMIT %d`, where, order, q.limit()), args)
 	for i := range items {
 		items[i].Payload, items[i].Properties = nil, nil
 	}
@@ -65,28 +67,33 @@ func (r *Reader) List(ctx context.Context, q Query) ([]Item, error) {
 }
 
 // Fetch returns whole items, the oldest first: as many as the limit of q allows,
-// but none more once their payloads have maxBytes together. Pass the last id as
-// After to go on.
+// but none more once they have maxBytes together, as they count against the
+// bound; 0 is no bound. Pass the last id as After to go on.
 func (r *Reader) Fetch(ctx context.Context, q Query, maxBytes feed.Size) ([]Item, error) {
-	return r.items(ctx, whole, "ASC", q, maxBytes)
+	if maxBytes == 0 {
+		maxBytes = math.MaxInt64
+	}
+	where, args := q.where(r.schema)
+	// The sizes choose first: PostgreSQL sends all that a statement chooses, also
+	// when nobody reads on.
+	return r.items(ctx, fmt.Sprintf(whole+`i.id IN (SELECT id FROM (SELECT id, sum(bytes) OVER (ORDER BY id) - bytes AS before`+
+		` FROM (SELECT i.id, i.bytes FROM {items} i WHERE %s ORDER BY i.id LIMIT %d) AS page) AS sized WHERE before < %d) ORDER BY i.id`,
+		where, q.limit(), int64(maxBytes)), args)
 }
 
-// items runs a query for items; maxBytes 0 is no bound.
-func (r *Reader) items(ctx context.Context, columns, order string, q Query, maxBytes feed.Size) ([]Item, error) {
-	where, args := q.where(r.schema)
-	rows, err := r.conn.db.QueryContext(ctx, r.schema.sql(columns+where+fmt.Sprintf(` ORDER BY i.id %s LIMIT %d`, order, q.limit())), args...)
+// items runs a statement for items.
+func (r *Reader) items(ctx context.Context, statement string, args []any) ([]Item, error) {
+	rows, err := r.conn.db.QueryContext(ctx, r.schema.sql(statement), args...)
 	if err != nil {
 		return nil, r.engine.wrap("list", err)
 	}
 	defer func() { _ = rows.Close() }() // what was read is judged by rows.Err
 	var items []Item
-	var bytes feed.Size
-	for (maxBytes == 0 || bytes < maxBytes) && rows.Next() {
+	for rows.Next() {
 		item, err := r.scan(rows)
 		if err != nil {
 			return nil, r.engine.wrap("list", err)
 		}
-		bytes += feed.Size(item.PayloadBytes)
 		items = append(items, item)
 	}
 	if err := rows.Err(); err != nil {

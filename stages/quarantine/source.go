@@ -12,7 +12,7 @@ import (
 	"github.com/kraft-edge/datafeed/feed"
 )
 
-// fetchBytes is how many bytes of payloads a [Source] reads at a time.
+// fetchBytes is how many bytes of items a [Source] reads at a time.
 const fetchBytes = 16 * feed.MiB
 
 // Restore makes the message of an item as its source had made it.
