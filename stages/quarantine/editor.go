@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/kraft-edge/datafeed/feed"
@@ -20,6 +21,8 @@ type Editor struct {
 	*Reader
 	conn  *connection
 	waits []time.Duration // before each further try to mark
+
+	changing sync.Mutex // one transaction at a time: it has the connection of the lock
 }
 
 // markWaits are some eight seconds in all: a database that is restarted is back
@@ -30,6 +33,10 @@ var markWaits = []time.Duration{250 * time.Millisecond, 500 * time.Millisecond, 
 // which must have used it ([ErrUnknownFeed]). It fails with [ErrInUse] while
 // another process does. A file that does not exist is an
 // error that wraps fs.ErrNotExist. The caller closes the editor.
+//
+// In PostgreSQL the lock goes with its connection. An editor that has lost it
+// changes nothing before it has it again, and fails with ErrInUse when another
+// process was faster.
 func OpenEditor(ctx context.Context, p Place) (*Editor, error) {
 	if err := errors.Join(p.feedProblem()...); err != nil {
 		return nil, err
@@ -70,8 +77,13 @@ func (e *Editor) knowsFeed(ctx context.Context, name string) error {
 	return fmt.Errorf("%w: %s has nothing of %q: it knows %s", ErrUnknownFeed, e.engine.where(), name, strings.Join(known, ", "))
 }
 
-// Close ends reading and writing. Idempotent.
-func (e *Editor) Close() error { return errors.Join(e.Reader.Close(), e.conn.Close()) }
+// Close waits for a change that is under way and ends reading and writing.
+// Idempotent.
+func (e *Editor) Close() error {
+	e.changing.Lock()
+	defer e.changing.Unlock()
+	return errors.Join(e.Reader.Close(), e.conn.Close())
+}
 
 // Run is one replay, export or purge: one entry of the audit, made when the
 // first item is done. Its methods are called by one goroutine at a time.
@@ -179,9 +191,11 @@ func (e *Editor) Purge(ctx context.Context, q Query, selection string, progress 
 
 // change runs f in a transaction that excludes all other writers.
 func (e *Editor) change(ctx context.Context, doing string, f func(context.Context, *sql.Tx, time.Time) error) error {
+	e.changing.Lock()
+	defer e.changing.Unlock()
 	ctx, cancel := bounded(ctx, e.engine)
 	defer cancel()
-	tx, _, err := begin(ctx, e.schema, e.conn.db)
+	tx, _, err := begin(ctx, e.schema, e.conn)
 	if err != nil {
 		return e.engine.wrap(doing, err)
 	}

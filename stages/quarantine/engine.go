@@ -43,6 +43,19 @@ type connection struct {
 	closing sync.Once
 }
 
+// beginner starts transactions.
+type beginner interface {
+	BeginTx(ctx context.Context, opts *sql.TxOptions) (*sql.Tx, error)
+}
+
+// BeginTx starts a transaction under the lock.
+func (c *connection) BeginTx(ctx context.Context, opts *sql.TxOptions) (*sql.Tx, error) {
+	if b, ok := c.lock.(beginner); ok {
+		return b.BeginTx(ctx, opts)
+	}
+	return c.db.BeginTx(ctx, opts)
+}
+
 // Close gives the lock back last. Idempotent.
 func (c *connection) Close() (err error) {
 	c.closing.Do(func() {
@@ -78,7 +91,7 @@ func totals(ctx context.Context, s schema, db querier) (h held, err error) {
 
 // begin starts a transaction that excludes all other writers of the feed, and
 // returns what the quarantine holds of it.
-func begin(ctx context.Context, s schema, db *sql.DB) (*sql.Tx, held, error) {
+func begin(ctx context.Context, s schema, db beginner) (*sql.Tx, held, error) {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return nil, held{}, err

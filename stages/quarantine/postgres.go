@@ -3,6 +3,7 @@ package quarantine
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -184,7 +185,7 @@ func (p *postgresTable) open(ctx context.Context, m mode) (_ *connection, err er
 		c.Password = fresh.Password // of a file that may have been replaced
 		return nil
 	}))
-	db.SetMaxOpenConns(2) // one of an editor holds its lock
+	db.SetMaxOpenConns(2)
 	c := &connection{db: db}
 	defer func() {
 		if err != nil {
@@ -206,7 +207,9 @@ func (p *postgresTable) open(ctx context.Context, m mode) (_ *connection, err er
 		return nil, otherVersion(p.where(), version)
 	}
 	if m == modeEdit {
-		return c, p.lockEditor(ctx, c)
+		lock := &advisoryLock{table: p, db: db}
+		c.lock = lock
+		return c, lock.take(ctx)
 	}
 	return c, nil
 }
@@ -265,29 +268,55 @@ func (p *postgresTable) identify(ctx context.Context, db querier) (version int64
 	return version, nil
 }
 
-// lockEditor takes the lock that one editor of a feed has at a time. The database drops it
-// when the connection ends.
-func (p *postgresTable) lockEditor(ctx context.Context, c *connection) error {
-	holder, err := c.db.Conn(ctx)
+// advisoryLock is the lock that one editor of a feed has at a time. The database
+// drops it when its connection ends, whatever ends it. The same connection
+// therefore makes the editor's changes: none without the lock.
+type advisoryLock struct {
+	table  *postgresTable
+	db     *sql.DB
+	holder *sql.Conn // nil: lost
+}
+
+// take takes the lock on a connection of its own.
+func (l *advisoryLock) take(ctx context.Context) error {
+	holder, err := l.db.Conn(ctx)
 	if err != nil {
-		return p.wrap("lock", err)
+		return l.table.wrap("lock", err)
 	}
 	var got bool
-	err = holder.QueryRowContext(ctx, `SELECT pg_try_advisory_lock($1, $2)`, applicationID, lockKey(p.at.Table+" edit "+p.feed)).Scan(&got)
+	err = holder.QueryRowContext(ctx, `SELECT pg_try_advisory_lock($1, $2)`, applicationID, lockKey(l.table.at.Table+" edit "+l.table.feed)).Scan(&got)
 	switch {
 	case err != nil:
-		return errors.Join(p.wrap("lock", err), holder.Close())
+		return errors.Join(l.table.wrap("lock", err), holder.Close())
 	case !got:
-		return errors.Join(fmt.Errorf("%w: a process has locked %s: %s", ErrInUse, p.where(), editRemedy), holder.Close())
+		return errors.Join(fmt.Errorf("%w: a process has locked %s: %s", ErrInUse, l.table.where(), editRemedy), holder.Close())
 	}
-	c.lock = &advisoryLock{holder}
+	l.holder = holder
 	return nil
 }
 
-// advisoryLock ends with its connection, which the pool closes with the rest.
-type advisoryLock struct{ holder *sql.Conn }
+// BeginTx starts a transaction on the connection of the lock, after it has taken
+// a lost one again. One transaction at a time.
+func (l *advisoryLock) BeginTx(ctx context.Context, opts *sql.TxOptions) (*sql.Tx, error) {
+	if l.holder == nil {
+		if err := l.take(ctx); err != nil {
+			return nil, fmt.Errorf("the lock was lost with its connection: %w", err)
+		}
+	}
+	tx, err := l.holder.BeginTx(ctx, opts)
+	if err != nil {
+		// To the pool it must not return: it may have the lock still.
+		_ = l.holder.Raw(func(any) error { return driver.ErrBadConn }) // it returns just that
+		l.holder = nil
+	}
+	return tx, err
+}
 
+// Close ends the lock; the pool is closed already, and the connection with it.
 func (l *advisoryLock) Close() error {
+	if l.holder == nil {
+		return nil
+	}
 	if err := l.holder.Close(); !errors.Is(err, sql.ErrConnDone) {
 		return err
 	}

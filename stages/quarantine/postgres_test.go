@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/kraft-edge/datafeed/feed"
 	"github.com/kraft-edge/datafeed/internal/testenv"
@@ -139,4 +140,65 @@ func TestTexts(t *testing.T) {
 			t.Errorf("%q has a zero byte", coded)
 		}
 	}
+}
+
+// endEditors makes the database end the connections that hold an editor's lock.
+func endEditors(t *testing.T, s *Store) {
+	t.Helper()
+	var n int
+	if err := s.conn.db.QueryRow(`SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_locks
+		WHERE locktype = 'advisory' AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`).Scan(&n); err != nil || n != 1 {
+		t.Fatalf("%d connections ended, error %v, want 1", n, err)
+	}
+}
+
+// TestLockIsLost checks that an editor whose lock went with its connection marks
+// nothing before it has the lock again, and ends when somebody else has it.
+func TestLockIsLost(t *testing.T) {
+	s := reopen(t, postgresConfig(t))
+	fill(t, s, 3)
+	first := edit(t, s)
+	first.waits = []time.Duration{time.Millisecond}
+	run := first.Replay("x", "first")
+	mark := func(id int64) error {
+		_, err := run.Mark(t.Context(), []int64{id})
+		return err
+	}
+	if err := mark(1); err != nil {
+		t.Fatal(err)
+	}
+	endEditors(t, s)
+	if err := mark(2); err != nil {
+		t.Errorf("the lock was free: %v", err)
+	}
+	if other, err := OpenEditor(t.Context(), s.config.Place()); !errors.Is(err, ErrInUse) {
+		t.Errorf("a second editor, when the first has its lock again: %v", err)
+		if err == nil {
+			other.Close()
+		}
+	}
+	endEditors(t, s)
+	second := edit(t, s)
+	if err := mark(3); !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), "lost") {
+		t.Errorf("marked while somebody else has the lock: %v", err)
+	}
+	if got := chosen(t, s.Reader, Query{State: StateUnreplayed}); got != "3" {
+		t.Errorf("items %s are not marked, want 3", got)
+	}
+	if _, err := second.Replay("x", "second").Mark(t.Context(), []int64{3}); err != nil {
+		t.Error(err)
+	}
+	audit, err := s.Audit(t.Context(), 10)
+	if err != nil || len(audit) != 2 || audit[1].Messages != 2 || audit[0].Messages != 1 {
+		t.Errorf("audit %+v, error %v", audit, err)
+	}
+}
+
+// TestFeedsLockApart checks that two feeds are edited at a time.
+func TestFeedsLockApart(t *testing.T) {
+	s := reopen(t, postgresConfig(t))
+	c := s.config
+	c.Feed = "other"
+	edit(t, s)
+	edit(t, reopen(t, c))
 }

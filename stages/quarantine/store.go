@@ -130,7 +130,7 @@ func (s *Store) write(ctx context.Context, doing string, c change) error {
 func (s *Store) transact(ctx context.Context, doing string, c change) (more bool, _ error) {
 	ctx, cancel := bounded(ctx, s.engine)
 	defer cancel()
-	tx, have, err := begin(ctx, s.schema, s.conn.db)
+	tx, have, err := begin(ctx, s.schema, s.conn)
 	if err != nil {
 		return false, s.engine.wrap(doing, err)
 	}
