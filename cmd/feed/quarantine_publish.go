@@ -22,8 +22,8 @@ type publishing struct {
 	env     feed.StageEnv
 	sinks   map[string]*amqp.Sink // by exchange
 	sent    atomic.Int64
-	refused []error // of single messages, for good
-	suspect int64   // the item after which the broker closed the channel: it goes alone
+	refused quarantine.Failures // for good
+	suspect int64               // the item after which the broker closed the channel: it goes alone
 }
 
 // shipment is a run of items that go to one exchange.
@@ -81,7 +81,7 @@ func (p *publishing) next(items []quarantine.Item) (s shipment, rest []quarantin
 		}
 		props, err := decode(it)
 		if err != nil {
-			p.refused = append(p.refused, fmt.Errorf("item %d: %w", it.ID, err))
+			p.refused.Add(fmt.Errorf("item %d: %w", it.ID, err))
 			continue
 		}
 		exchange := props.Exchange
@@ -131,7 +131,7 @@ func (p *publishing) outcome(s shipment, err error) (done []int64, again []quara
 		fatal := feed.IsConnectionFatal(err)
 		switch {
 		case feed.IsPermanent(err), fatal && len(s.items) == 1:
-			p.refused = append(p.refused, err)
+			p.refused.Add(err)
 			continue
 		case fatal:
 			p.suspect, closed = it.ID, true

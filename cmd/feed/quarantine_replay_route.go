@@ -150,7 +150,7 @@ func (c *cli) reportRoute(s feed.RouteStatus, total int64, source *quarantine.So
 	if again > 0 {
 		fmt.Fprintf(c.stdout, ", %d refused again", again)
 	}
-	if rest := total - done(s) - again - int64(len(unrestored)); rest > 0 {
+	if rest := total - done(s) - again - unrestored.Count; rest > 0 {
 		fmt.Fprintf(c.stdout, ", %d not sent", rest)
 	}
 	fmt.Fprintln(c.stdout)
@@ -159,12 +159,11 @@ func (c *cli) reportRoute(s feed.RouteStatus, total int64, source *quarantine.So
 }
 
 // listErrors prints the first errors of many.
-func (c *cli) listErrors(errs []error) {
-	const most = 10
-	for _, err := range errs[:min(most, len(errs))] {
+func (c *cli) listErrors(f quarantine.Failures) {
+	for _, err := range f.First {
 		fmt.Fprintln(c.stdout, "  "+oneLine(err.Error(), 500))
 	}
-	if more := len(errs) - most; more > 0 {
+	if more := f.Count - int64(len(f.First)); more > 0 {
 		fmt.Fprintf(c.stdout, "  and %d more\n", more)
 	}
 }
@@ -201,9 +200,9 @@ func (r *refusals) report(c *cli) {
 	slices.SortFunc(reasons, func(a, b string) int {
 		return cmp.Or(cmp.Compare(r.reasons[b], r.reasons[a]), cmp.Compare(a, b))
 	})
-	errs := make([]error, len(reasons))
-	for i, reason := range reasons {
-		errs[i] = fmt.Errorf("refused again, %s: %s", messages(r.reasons[reason]), reason)
+	var again quarantine.Failures
+	for _, reason := range reasons {
+		again.Add(fmt.Errorf("refused again, %s: %s", messages(r.reasons[reason]), reason))
 	}
-	c.listErrors(errs)
+	c.listErrors(again)
 }

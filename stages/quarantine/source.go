@@ -36,7 +36,7 @@ type Source struct {
 	back []Item // given back, to be handed out before the rest
 	last int64  // the last id that was read
 	tag  uint64
-	lost []error
+	lost Failures
 
 	unmarked int64 // sent
 	failed   error // why: nothing is handed out any more
@@ -80,7 +80,7 @@ func (s *Source) SubscribeBatch(context.Context, string) (feed.Subscription, err
 
 // Unrestored returns why items could not be made messages again; they were
 // left out. Call it when the route has ended.
-func (s *Source) Unrestored() []error { return s.lost }
+func (s *Source) Unrestored() Failures { return s.lost }
 
 // Unmarked returns how many items were delivered but could not be marked, and
 // why. Call it when the route has ended.
@@ -135,7 +135,7 @@ func (s *subscription) Receive(ctx context.Context, dst []feed.Delivery, limit i
 		for _, item := range items {
 			m, err := s.source.restore(item.Original)
 			if err != nil {
-				s.source.lost = append(s.source.lost, fmt.Errorf("item %d: %w", item.ID, err))
+				s.source.lost.Add(fmt.Errorf("item %d: %w", item.ID, err))
 				continue
 			}
 			s.source.tag++

@@ -110,7 +110,7 @@ func TestReplayKeepsWhatFails(t *testing.T) {
 	if a := status.Deliveries; feed.Total(a.Filtered) != 1 || feed.Total(a.Quarantined) != 1 {
 		t.Errorf("account %+v", a)
 	}
-	if lost := source.Unrestored(); len(lost) != 1 || lost[0].Error() != "item 5: as told" {
+	if lost := source.Unrestored(); lost.Count != 1 || lost.First[0].Error() != "item 5: as told" {
 		t.Errorf("not restored: %v", lost)
 	}
 	if got := chosen(t, s.Reader, Query{State: StateUnreplayed}); got != "3 5" {
