@@ -303,8 +303,7 @@ func testEntryOfAFailedMark(t *testing.T, open opener) {
 	s := open(t, nil)
 	fill(t, s, 2)
 	e := edit(t, s)
-	e.waits = nil
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(t.Context()) // PostgreSQL may end the connection with it: then a mark takes the lock again
 	run, other := e.Replay("x", "first"), e.Replay("x", "second")
 	err := e.change(ctx, "test", func(ctx context.Context, tx *sql.Tx, now time.Time) error {
 		if err := run.record.enter(ctx, e.schema, tx, now); err != nil {
