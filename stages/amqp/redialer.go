@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"sync"
+
+	"github.com/kraft-edge/datafeed/feed"
 )
 
 // errClosed is what a closed stage returns.
@@ -11,8 +13,9 @@ var errClosed = errors.New("closed")
 
 // redialer owns at most one link, and dials the next one when that is gone.
 type redialer struct {
-	dial dialer
-	turn chan struct{} // holds a token while nobody dials
+	dial   dialer
+	events *feed.EventCounts
+	turn   chan struct{} // holds a token while nobody dials
 
 	ctx    context.Context // ends with close
 	cancel context.CancelFunc
@@ -21,8 +24,8 @@ type redialer struct {
 	link link
 }
 
-func newRedialer(dial dialer) *redialer {
-	r := &redialer{dial: dial, turn: make(chan struct{}, 1)}
+func newRedialer(dial dialer, events *feed.EventCounts) *redialer {
+	r := &redialer{dial: dial, events: events, turn: make(chan struct{}, 1)}
 	r.turn <- struct{}{}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	return r
@@ -49,16 +52,26 @@ func (r *redialer) get(ctx context.Context) (link, error) {
 		if old.Alive() {
 			return old, nil
 		}
-		_ = old.Close() // waits for what is left of it; nobody needs it any more
+		r.lose(old)
 	}
 	l, err := r.dial(ctx)
 	if err != nil {
 		return nil, r.ended(err)
 	}
+	r.events.Add(eventConnected, 1)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.link = l
 	return l, nil
+}
+
+// lose gives up a link that has ended. The caller has the turn.
+func (r *redialer) lose(old link) {
+	_ = old.Close() // waits for what is left of it; nobody needs it any more
+	r.events.Add(eventConnectionLost, 1)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.link = nil
 }
 
 // ended prefers to say that the stage was closed.

@@ -39,6 +39,7 @@ type outgoing struct {
 // discard one.
 type session struct {
 	config  *SinkConfig
+	events  *feed.EventCounts
 	link    link
 	ch      channel
 	slots   *semaphore.Weighted
@@ -54,12 +55,12 @@ type session struct {
 	confused bool
 }
 
-func newSession(l link, config *SinkConfig) (*session, error) {
+func newSession(l link, config *SinkConfig, events *feed.EventCounts) (*session, error) {
 	ch, err := l.Channel()
 	if err != nil {
 		return nil, fmt.Errorf("open channel: %w", err)
 	}
-	s := &session{config: config, link: l, ch: ch, slots: semaphore.NewWeighted(maxUnconfirmed)}
+	s := &session{config: config, events: events, link: l, ch: ch, slots: semaphore.NewWeighted(maxUnconfirmed)}
 	s.closes = ch.NotifyClose(make(chan *amqp091.Error, 1))
 	s.returns = ch.NotifyReturn(make(chan amqp091.Return, maxUnconfirmed))
 	if err := ch.Confirm(false); err != nil {
@@ -100,6 +101,7 @@ func (s *session) unblocked(ctx context.Context) error {
 			return nil
 		}
 		if limit == nil {
+			s.events.Add(eventBlocked, 1)
 			t := time.NewTimer(s.config.ConfirmTimeout)
 			defer t.Stop()
 			limit = t.C
@@ -232,6 +234,7 @@ func (s *session) finish(run []*outgoing, written int) {
 		case done(o.confirm) && o.confirm.Acked():
 			o.err = nil
 		case done(o.confirm) && s.failed == nil:
+			s.events.Add(eventRefused, 1)
 			o.err = errors.New("the broker refused the message (basic.nack): the queue is full or unavailable")
 		default:
 			open = append(open, o)
@@ -297,6 +300,7 @@ func (s *session) match() {
 
 // giveUp records that a message was returned.
 func (s *session) giveUp(o *outgoing, r *amqp091.Return) {
+	s.events.Add(eventUnroutable, 1)
 	o.returned = true
 	o.err = fmt.Errorf("exchange %q has no queue for routing key %q: %d %s", s.config.Exchange, o.key, r.ReplyCode, r.ReplyText)
 	if s.config.Unroutable == UnroutableQuarantine {

@@ -42,7 +42,7 @@ func newSink(config SinkConfig, env feed.StageEnv, dial dialer) (*Sink, error) {
 	if dial == nil {
 		dial = config.access(stageName(env) + " sink").dial
 	}
-	s.conn = newRedialer(dial)
+	s.conn = newRedialer(dial, newSinkEvents())
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s, nil
 }
@@ -185,7 +185,7 @@ func (s *Sink) start(ctx context.Context, l link) (*session, error) {
 			return err
 		}
 		var err error
-		sess, err = newSession(l, &s.config)
+		sess, err = newSession(l, &s.config, s.conn.events)
 		return err
 	})
 	return sess, err

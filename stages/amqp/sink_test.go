@@ -79,6 +79,18 @@ func TestSinkTellsOutcomesApart(t *testing.T) {
 				rt.Fatalf("%q: %d done, want %d; %d stored", k, gotDone[k], wantDone[k], stored[k])
 			}
 		}
+		returned, refused := 0, 0
+		for _, v := range verdicts {
+			switch v {
+			case returnIt:
+				returned++
+			case refuse:
+				refused++
+			}
+		}
+		if e := sink.Events(); e[eventUnroutable] != uint64(returned) || e[eventRefused] != uint64(refused) {
+			rt.Fatalf("%d were returned and %d refused, but counted: %v", returned, refused, e)
+		}
 		_ = sink.Close()
 	})
 }
@@ -207,6 +219,9 @@ func TestSinkWaitsWhileBlocked(t *testing.T) {
 	}
 	if err := sink.Probe(t.Context()); err == nil || !strings.Contains(err.Error(), "low on memory") {
 		t.Errorf("probe: %v", err)
+	}
+	if n := sink.Events()[eventBlocked]; n != 1 {
+		t.Errorf("%d waits are counted", n)
 	}
 	b.block("")
 	noError(t, sink.PublishBatch(t.Context(), feed.NewBatch(msg("2", "q", ""))))

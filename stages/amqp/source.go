@@ -53,7 +53,7 @@ func newSource(config SourceConfig, env feed.StageEnv, dial dialer) (*Source, er
 	if dial == nil {
 		dial = config.access(s.name + " source").dial
 	}
-	s.conn = newRedialer(dial)
+	s.conn = newRedialer(dial, newSourceEvents())
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s, nil
 }

@@ -1,6 +1,7 @@
 package amqp
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -23,6 +24,29 @@ func TestSourceEndsWithADeletedQueue(t *testing.T) {
 		t.Errorf("receive: %v", err)
 	}
 	noError(t, sub.Close())
+}
+
+// Connections and their losses are counted, each once.
+func TestSourceCountsConnections(t *testing.T) {
+	b := newFakeBroker("q")
+	source := fakeSource(t, b, func(*SourceConfig) {})
+	for range 3 {
+		noError(t, source.Probe(t.Context()))
+		noError(t, source.Probe(t.Context()))
+		source.conn.current().Abort()
+	}
+	dial := source.conn.dial
+	source.conn.dial = func(context.Context) (link, error) { return nil, errors.New("nobody listens") }
+	for range 2 {
+		if err := source.Probe(t.Context()); err == nil {
+			t.Fatal("reached nobody")
+		}
+	}
+	source.conn.dial = dial
+	noError(t, source.Probe(t.Context()))
+	if e := source.Events(); e[eventConnected] != 4 || e[eventConnectionLost] != 3 {
+		t.Errorf("events %v", e)
+	}
 }
 
 func TestSourceMissingQueueIsTransient(t *testing.T) {

@@ -82,6 +82,7 @@ func (d *dispatch) send(indexes []int) {
 	case a.verdict() == blamed && a.status != 0 && len(indexes) == 1:
 		d.fail(indexes[0], feed.Permanent(err))
 	case a.verdict() == blamed && a.status != 0:
+		d.sink.events.Add(eventHalved, 1)
 		half := len(indexes) / 2
 		d.send(indexes[:half])
 		d.send(indexes[half:])

@@ -24,6 +24,7 @@ func (s *server) ServeHTTP(w nethttp.ResponseWriter, r *nethttp.Request) {
 	}
 	if err != nil {
 		status, text := answerTo(err)
+		s.events.Add(refusalEvent(status), 1)
 		s.log.Debug("request refused", "remote", r.RemoteAddr, "method", r.Method, "path", r.URL.Path, "status", status, "reason", text)
 		switch status {
 		case nethttp.StatusServiceUnavailable:

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/semaphore"
+
+	"github.com/kraft-edge/datafeed/feed"
 )
 
 const (
@@ -29,6 +31,7 @@ type server struct {
 	config   SourceConfig
 	backlog  *backlog
 	log      *slog.Logger
+	events   *feed.EventCounts
 	bytes    *semaphore.Weighted // of bodies
 	listener net.Listener
 	http     nethttp.Server
@@ -40,9 +43,9 @@ type server struct {
 }
 
 // listen starts a server.
-func listen(ctx context.Context, c SourceConfig, b *backlog, log *slog.Logger) (*server, error) {
+func listen(ctx context.Context, c SourceConfig, b *backlog, log *slog.Logger, events *feed.EventCounts) (*server, error) {
 	s := &server{
-		config: c, backlog: b, log: log,
+		config: c, backlog: b, log: log, events: events,
 		bytes:    semaphore.NewWeighted(int64(c.MaxPendingBytes)),
 		stopping: make(chan struct{}),
 		served:   make(chan struct{}),

@@ -17,6 +17,7 @@ type Sink struct {
 	config SinkConfig
 	route  string
 	client *client
+	events *feed.EventCounts
 
 	// lifetime ends with Close, which cancels what runs.
 	lifetime context.Context
@@ -30,6 +31,7 @@ var (
 	_ message.Publisher   = (*Sink)(nil)
 	_ feed.BatchPublisher = (*Sink)(nil)
 	_ feed.Prober         = (*Sink)(nil)
+	_ feed.EventCounter   = (*Sink)(nil)
 )
 
 // NewSink returns a sink. It reads tls.caFile and does no network I/O. It fails
@@ -42,7 +44,7 @@ func NewSink(c SinkConfig, env feed.StageEnv) (*Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Sink{config: c, route: env.Feed + "/" + env.Route, client: cl}
+	s := &Sink{config: c, route: env.Feed + "/" + env.Route, client: cl, events: newSinkEvents()}
 	s.lifetime, s.end = context.WithCancel(context.Background())
 	return s, nil
 }
@@ -121,6 +123,7 @@ func (s *Sink) use(ctx context.Context, do func(context.Context) error) error {
 // heed notes how long the receiver wants to be left alone.
 func (s *Sink) heed(a answer) {
 	if a.retryAfter > 0 {
+		s.events.Add(eventPause, 1)
 		s.notBefore = time.Now().Add(a.retryAfter)
 	}
 }

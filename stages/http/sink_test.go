@@ -292,8 +292,8 @@ func TestRetryAfter(t *testing.T) {
 			if err := s.Probe(t.Context()); err == nil || !strings.Contains(err.Error(), "pause") {
 				t.Errorf("%d: probe: %v", status, err)
 			}
-			if requests != 1 {
-				t.Errorf("%d: %d requests in spite of Retry-After", status, requests)
+			if requests != 1 || s.Events()[eventPause] != 1 {
+				t.Errorf("%d: %d requests in spite of Retry-After; events %v", status, requests, s.Events())
 			}
 		}
 	}

@@ -24,6 +24,7 @@ var errBusy = errors.New("http: another subscription is open")
 type Source struct {
 	config  SourceConfig
 	log     *slog.Logger
+	events  *feed.EventCounts
 	backlog *backlog
 
 	// lifetime ends with Close.
@@ -39,6 +40,7 @@ type Source struct {
 var (
 	_ feed.BatchSubscriber = (*Source)(nil)
 	_ message.Subscriber   = (*Source)(nil)
+	_ feed.EventCounter    = (*Source)(nil)
 )
 
 // NewSource returns a source that does not listen yet. It fails with what
@@ -51,7 +53,7 @@ func NewSource(c SourceConfig, env feed.StageEnv) (*Source, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	s := &Source{config: c, log: log, backlog: newBacklog(c.MaxPending)}
+	s := &Source{config: c, log: log, events: newSourceEvents(), backlog: newBacklog(c.MaxPending)}
 	s.lifetime, s.end = context.WithCancel(context.Background())
 	return s, nil
 }
@@ -72,7 +74,7 @@ func (s *Source) SubscribeBatch(ctx context.Context, _ string) (feed.Subscriptio
 		return nil, errBusy
 	}
 	if s.server == nil {
-		server, err := listen(ctx, s.config, s.backlog, s.log)
+		server, err := listen(ctx, s.config, s.backlog, s.log, s.events)
 		if err != nil {
 			return nil, err
 		}

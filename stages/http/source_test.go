@@ -214,6 +214,9 @@ func TestSourceRefuses(t *testing.T) {
 			s.server.bytes.Release(int64(feed.MiB))
 		})
 	}
+	if e := s.Events(); e[eventUnauthorized] != 3 || e[eventInvalid] != 9 || e[eventSentAway] != 0 {
+		t.Errorf("events %v", e)
+	}
 	// An empty array is nothing to wait for; a rotated token counts at once.
 	if err := os.WriteFile(token, []byte("second"), 0o600); err != nil {
 		t.Fatal(err)
@@ -262,6 +265,9 @@ func TestAFullSourceAnswersAtOnce(t *testing.T) {
 		if a.status != 503 || a.header.Get("Retry-After") == "" || !strings.Contains(a.text, text) {
 			t.Errorf("%s: %+v", body, a)
 		}
+	}
+	if n := s.Events()[eventSentAway]; n != 2 {
+		t.Errorf("%d are counted as sent away", n)
 	}
 	settle(t, sub, d, feed.Delivered)
 	(<-first).counts(t)
