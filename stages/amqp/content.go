@@ -80,7 +80,7 @@ func (c *content) body(payload []byte) error {
 }
 
 func (c *content) finish() {
-	c.box.put(c.delivery, c.announce)
+	c.box.Put(c.delivery, c.announce)
 	c.box, c.delivery = nil, nil
 }
 

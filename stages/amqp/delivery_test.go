@@ -88,10 +88,11 @@ func TestUnreadableHeaders(t *testing.T) {
 					t.Fatalf("%d bytes passed, %v", n, err)
 				}
 			}
-			if len(box.waiting) != 2 {
-				t.Fatalf("%d deliveries", len(box.waiting))
+			got := box.Rest()
+			if len(got) != 2 {
+				t.Fatalf("%d deliveries", len(got))
 			}
-			d := box.waiting[0]
+			d := got[0]
 			clear(s.buf) // nothing may refer to it
 			p := propertiesOf(t, d)
 			if c.readable != (p.Headers != nil) || c.readable != (p.RawHeaders == nil) || !c.readable && !bytes.Equal(p.RawHeaders, c.table) {
@@ -158,7 +159,7 @@ func TestParkedMessageKeepsFewOthers(t *testing.T) {
 				close(few)
 			}
 		}, 0)
-		s.box.put(&delivery{tag: uint64(i + 1), properties: []byte{0, 0}, body: body}, s.box.signal)
+		s.box.Put(&delivery{tag: uint64(i + 1), properties: []byte{0, 0}, body: body}, s.box.Signal)
 	}
 	got, err := s.Receive(t.Context(), nil, n)
 	noError(t, err)

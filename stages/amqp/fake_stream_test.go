@@ -79,7 +79,7 @@ func (ch *fakeChannel) deliverStream(s *fakeStream, next int64, box *inbox, out 
 		})
 		next++
 		b.mu.Unlock()
-		box.put(d, box.signal)
-		box.signal()
+		box.Put(d, box.Signal)
+		box.Signal()
 	}
 }

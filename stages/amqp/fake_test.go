@@ -329,8 +329,8 @@ func (ch *fakeChannel) deliver(box *inbox, out chan<- amqp091.Delivery) {
 			CorrelationId: m.msg.CorrelationId, ReplyTo: m.msg.ReplyTo,
 		})
 		b.mu.Unlock()
-		box.put(d, box.signal)
-		box.signal()
+		box.Put(d, box.Signal)
+		box.Signal()
 	}
 }
 

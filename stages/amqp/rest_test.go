@@ -60,8 +60,8 @@ func TestOnlyRestingInboxesMayRest(t *testing.T) {
 		t.Error("it rests although one of the inboxes does not")
 	}
 	s.announce()
-	if len(s.fed) > 0 || len(patient.wake) != 1 || len(hasty.wake) != 1 {
-		t.Errorf("%d to signal, %d and %d signals", len(s.fed), len(patient.wake), len(hasty.wake))
+	if len(s.fed) > 0 || len(patient.Wake()) != 1 || len(hasty.Wake()) != 1 {
+		t.Errorf("%d to signal, %d and %d signals", len(s.fed), len(patient.Wake()), len(hasty.Wake()))
 	}
 }
 
@@ -71,19 +71,19 @@ func TestAFullInboxAnnouncesTheOthers(t *testing.T) {
 		s := newSplitter()
 		full, other := newInbox(10), newInbox(10)
 		s.fed = append(s.fed, full, other)
-		full.put(&delivery{tag: 1, body: make([]byte, 10)}, s.announce)
-		other.put(&delivery{tag: 1, body: make([]byte, 10)}, s.announce)
+		full.Put(&delivery{tag: 1, body: make([]byte, 10)}, s.announce)
+		other.Put(&delivery{tag: 1, body: make([]byte, 10)}, s.announce)
 		blocked := make(chan struct{})
 		go func() {
-			full.put(&delivery{tag: 2, body: make([]byte, 10)}, s.announce)
+			full.Put(&delivery{tag: 2, body: make([]byte, 10)}, s.announce)
 			close(blocked)
 		}()
 		synctest.Wait()
-		if len(full.wake) != 1 || len(other.wake) != 1 {
-			t.Errorf("%d and %d signals", len(full.wake), len(other.wake))
+		if len(full.Wake()) != 1 || len(other.Wake()) != 1 {
+			t.Errorf("%d and %d signals", len(full.Wake()), len(other.Wake()))
 		}
 		for _, box := range []*inbox{other, full, full} { // the last time for the put that waited
-			got, err := box.take(t.Context(), nil, 10)
+			got, err := box.Take(t.Context(), nil, 10)
 			if err != nil || len(got) != 1 {
 				t.Fatalf("%d deliveries, %v", len(got), err)
 			}

@@ -141,7 +141,7 @@ func TestSocketRests(t *testing.T) {
 					if time.Since(begin) == restFor {
 						long++
 					}
-					if got, err := box.take(t.Context(), nil, 10); err != nil || len(got) != 1 {
+					if got, err := box.Take(t.Context(), nil, 10); err != nil || len(got) != 1 {
 						t.Fatalf("%d deliveries, %v", len(got), err)
 					}
 				}

@@ -64,7 +64,7 @@ func (s *splitter) deliver(consumer string, box *inbox) (stop func()) {
 	change(func(m map[string]*inbox) {
 		m[consumer] = box
 		if s.ending {
-			box.unbound()
+			box.Unbound()
 		}
 	})
 	return func() { change(func(m map[string]*inbox) { delete(m, consumer) }) }
@@ -76,14 +76,14 @@ func (s *splitter) unbound() {
 	defer s.register.Unlock()
 	s.ending = true
 	for _, box := range *s.boxes.Load() {
-		box.unbound()
+		box.Unbound()
 	}
 }
 
 // announce signals what has been put into inboxes.
 func (s *splitter) announce() {
 	for _, box := range s.fed {
-		box.signal()
+		box.Signal()
 	}
 	s.fed = s.fed[:0]
 }

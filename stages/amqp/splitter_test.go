@@ -90,7 +90,7 @@ func TestSplitterSplits(t *testing.T) {
 		var library []byte
 		p := make([]byte, 100)
 		for len(stream) > 0 {
-			there := len(box.waiting)
+			there, _ := box.Holds()
 			n := copy(s.space(), stream[:min(len(stream), rapid.IntRange(1, 3000).Draw(rt, "read"))])
 			s.filled(n)
 			stream = stream[n:]
@@ -106,9 +106,9 @@ func TestSplitterSplits(t *testing.T) {
 			}
 			s.announce()
 			select {
-			case <-box.wake:
+			case <-box.Wake():
 			default:
-				if len(box.waiting) > there {
+				if n, _ := box.Holds(); n > there {
 					rt.Fatal("a delivery was not signalled")
 				}
 			}
@@ -116,7 +116,7 @@ func TestSplitterSplits(t *testing.T) {
 		if !bytes.Equal(library, passed) {
 			rt.Fatalf("%d bytes passed to the library, want %d", len(library), len(passed))
 		}
-		got := box.waiting
+		got := box.Rest()
 		if len(got) != len(want) {
 			rt.Fatalf("%d deliveries, want %d", len(got), len(want))
 		}
@@ -152,7 +152,7 @@ func TestSplitterRefusesImpossibleContents(t *testing.T) {
 					break
 				}
 			}
-			for _, d := range box.waiting {
+			for _, d := range box.Rest() {
 				if err == nil {
 					_, err = new(decoder).properties(d)
 				}
@@ -206,7 +206,7 @@ func FuzzSplitter(f *testing.F) {
 			}
 		}
 		bodies := 0
-		for _, d := range box.waiting {
+		for _, d := range box.Rest() {
 			bodies += len(d.body)
 			p, err := new(decoder).properties(d)
 			if err != nil {
@@ -287,7 +287,7 @@ func TestDeliveriesAreDecodedAsTheLibraryDoes(t *testing.T) {
 	theirs, err := ch.Consume("theirs", "", true, false, false, false, nil)
 	noError(t, err)
 	for i := range published {
-		got, err := sub.box.take(t.Context(), nil, 1)
+		got, err := sub.box.Take(t.Context(), nil, 1)
 		noError(t, err)
 		d, want := got[0], <-theirs
 		if p := propertiesOf(t, d); d.tag != want.DeliveryTag || d.redelivered != want.Redelivered || !bytes.Equal(d.body, want.Body) ||
@@ -297,7 +297,7 @@ func TestDeliveriesAreDecodedAsTheLibraryDoes(t *testing.T) {
 		noError(t, sub.ch.Ack(d.tag, false))
 	}
 	noError(t, sub.Close())
-	if _, err := sub.box.take(t.Context(), nil, 1); err == nil || errors.Is(err, t.Context().Err()) && t.Context().Err() != nil {
+	if _, err := sub.box.Take(t.Context(), nil, 1); err == nil || errors.Is(err, t.Context().Err()) && t.Context().Err() != nil {
 		t.Errorf("take after close: %v", err)
 	}
 }

@@ -105,7 +105,7 @@ func (s *Source) consumeStream(ctx context.Context, l link, queue string, prefet
 func (s *Source) awaitFirst(ctx context.Context, l link, sub *streamSubscription, reach uint64) error {
 	quiet, cancel := context.WithTimeout(ctx, s.quiet)
 	defer cancel()
-	err := sub.box.await(quiet)
+	err := sub.box.Await(quiet)
 	if err == nil || quiet.Err() == nil || ctx.Err() != nil {
 		return err
 	}

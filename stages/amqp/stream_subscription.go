@@ -55,7 +55,7 @@ func consumeStream(l link, with consumption, start any) (*streamSubscription, er
 // Receive implements [feed.Subscription].
 func (s *streamSubscription) Receive(ctx context.Context, dst []feed.Delivery, max int) ([]feed.Delivery, error) {
 	var err error
-	s.got, err = s.box.take(ctx, s.got[:0], max)
+	s.got, err = s.box.Take(ctx, s.got[:0], max)
 	if err != nil {
 		return dst, err
 	}

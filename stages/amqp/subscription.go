@@ -48,7 +48,7 @@ func consume(l link, with consumption) (*subscription, error) {
 // Receive implements [feed.Subscription].
 func (s *subscription) Receive(ctx context.Context, dst []feed.Delivery, max int) ([]feed.Delivery, error) {
 	var err error
-	s.got, err = s.box.take(ctx, s.got[:0], max)
+	s.got, err = s.box.Take(ctx, s.got[:0], max)
 	if err != nil {
 		return dst, err
 	}

@@ -56,7 +56,7 @@ func TestLostQoS0IsCounted(t *testing.T) {
 		settle(t, sub, receive(t, sub, 3)[0])
 		settle(t, sub, receive(t, sub, 1)...)
 		synctest.Wait() // until d has been read
-		sub.box.end(errSubscriptionClosed)
+		sub.box.End(errSubscriptionClosed)
 		b.publish(qos0("e"))
 		synctest.Wait()
 		if err := sub.Close(); err != nil {

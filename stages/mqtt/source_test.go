@@ -386,9 +386,7 @@ func TestReadAheadIsBounded(t *testing.T) {
 			t.Fatalf("the connection has ended: %v", sub.failure())
 		}
 	}
-	sub.box.mu.Lock()
-	waiting, size := len(sub.box.waiting), sub.box.bytes
-	sub.box.mu.Unlock()
+	waiting, size := sub.box.Holds()
 	if size > most || waiting < 9 {
 		t.Errorf("%d deliveries of %v wait", waiting, size)
 	}

@@ -87,11 +87,11 @@ func newSubscription(k *link, c SourceConfig, filters []string, before settledBe
 	s.open(k, c.PingTimeout)
 	s.tasks.Go(func() {
 		s.read()
-		s.box.end(s.failure())
+		s.box.End(s.failure())
 	})
 	s.tasks.Go(func() {
 		s.watch(s.look)
-		s.box.end(s.failure())
+		s.box.End(s.failure())
 	})
 	return s
 }
@@ -150,7 +150,7 @@ func (s *subscription) read() {
 // next reads a packet.
 func (s *subscription) next() (first byte, body []byte, err error) {
 	if s.in.Buffered() == 0 {
-		s.box.signal()
+		s.box.Signal()
 	}
 	if first, err = s.in.ReadByte(); err != nil {
 		return 0, nil, err
@@ -245,7 +245,7 @@ func (s *subscription) granted(body []byte) error {
 // the broker has sent while the reader waits for room is not read, the answer
 // to a ping neither.
 func (s *subscription) look(now time.Time) (idle bool, err error) {
-	stalled := s.box.stalls()
+	stalled := s.box.Full()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.pinged = s.heard.since(s.pinged)
@@ -280,7 +280,7 @@ func (s *subscription) Receive(ctx context.Context, dst []feed.Delivery, max int
 		room := s.most - s.window.n // with what came with QoS 0, which the broker does not bound
 		s.turn.Unlock()
 		var err error
-		if s.got, err = s.box.take(ctx, s.got[:0], min(max, room)); err != nil {
+		if s.got, err = s.box.Take(ctx, s.got[:0], min(max, room)); err != nil {
 			return dst, err
 		}
 		dst, err = s.handOut(dst)
@@ -401,7 +401,7 @@ func (s *subscription) acknowledgeLate() {
 		return
 	}
 	if err := s.writeOwed(); err != nil {
-		s.box.end(err)
+		s.box.End(err)
 	}
 }
 
@@ -430,13 +430,13 @@ func (s *subscription) Describe(tag uint64) (feed.Original, error) {
 func (s *subscription) Close() error {
 	s.closing.Do(func() {
 		cause := s.failure()
-		s.box.end(errSubscriptionClosed)
+		s.box.End(errSubscriptionClosed)
 		hurry := time.AfterFunc(closeTimeout, func() { s.fail(errors.New("the broker does not hang up")) })
 		defer hurry.Stop()
 		s.turn.Lock()
 		s.closed = true
 		s.late.Stop()
-		waiting := s.box.rest()
+		waiting := s.box.Rest()
 		if cause == nil { // some of it may have been settled before
 			for _, d := range waiting {
 				s.admit(d)
