@@ -361,21 +361,6 @@ func (ch *fakeChannel) Ack(tag uint64, multiple bool) error {
 	return nil
 }
 
-func (ch *fakeChannel) Nack(tag uint64, _, _ bool) error {
-	defer ch.lock()()
-	if ch.closed {
-		return amqp091.ErrClosed
-	}
-	ch.l.b.frames = append(ch.l.b.frames, fmt.Sprintf("nack %d", tag))
-	i := slices.IndexFunc(ch.unacked, func(u fakeUnacked) bool { return u.tag == tag })
-	m := ch.unacked[i].m
-	m.redelivered = true
-	ch.unacked = slices.Delete(ch.unacked, i, i+1)
-	ch.l.b.queues[ch.queue] = append([]*fakeMessage{m}, ch.l.b.queues[ch.queue]...)
-	ch.l.b.cond.Broadcast()
-	return nil
-}
-
 func (ch *fakeChannel) Confirm(bool) error { return nil }
 
 func (ch *fakeChannel) Publish(exchange, key string, mandatory bool, msg amqp091.Publishing) (confirmation, error) {

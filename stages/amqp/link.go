@@ -47,7 +47,6 @@ type channel interface {
 	Qos(count, size int, global bool) error
 	Consume(queue, consumer string, autoAck, exclusive, noLocal, noWait bool, args amqp091.Table) (<-chan amqp091.Delivery, error)
 	Ack(tag uint64, multiple bool) error
-	Nack(tag uint64, multiple, requeue bool) error
 
 	Confirm(noWait bool) error
 	Publish(exchange, key string, mandatory bool, msg amqp091.Publishing) (confirmation, error)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -29,10 +28,7 @@ type Source struct {
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
-	plain  sync.WaitGroup // loops of Subscribe
-
-	mu     sync.Mutex // orders plain.Add before Close's Wait
-	closed bool
+	plain  *feed.HandOuts // Subscribe's
 }
 
 // NewSource returns a source. It does not connect. The configuration may leave
@@ -49,7 +45,7 @@ func newSource(config SourceConfig, env feed.StageEnv, dial dialer) (*Source, er
 	if err := errors.Join(p...); err != nil {
 		return nil, err
 	}
-	s := &Source{config: config, log: logger(env), name: stageName(env), quiet: quietStream}
+	s := &Source{config: config, log: logger(env), name: stageName(env), quiet: quietStream, plain: feed.NewHandOuts(errClosed)}
 	if dial == nil {
 		dial = config.access(s.name + " source").dial
 	}
@@ -146,11 +142,8 @@ func (s *Source) consumerTag() string {
 // Close ends all subscriptions and the connection. What is unsettled goes back
 // to the queues. Idempotent.
 func (s *Source) Close() error {
-	s.mu.Lock()
-	s.closed = true
-	s.mu.Unlock()
 	s.cancel()
-	s.plain.Wait()
+	s.plain.Close()
 	if err := s.conn.close(); err != nil {
 		return fmt.Errorf("amqp source: %w", err)
 	}

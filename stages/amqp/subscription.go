@@ -137,20 +137,6 @@ func (s *subscription) acknowledgeLate() {
 	}
 }
 
-// nack gives one delivery back at once.
-func (s *subscription) nack(tag uint64) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := s.window.settle(tag); err != nil {
-		return fmt.Errorf("nack: %w", err)
-	}
-	s.window.advance()
-	if err := s.ch.Nack(tag, false, true); err != nil {
-		return fmt.Errorf("nack to queue %q: %w", s.queue, err)
-	}
-	return nil
-}
-
 // Describe implements [feed.Describer].
 func (s *subscription) Describe(tag uint64) (feed.Original, error) {
 	s.mu.Lock()

@@ -21,6 +21,7 @@ var errBusy = errors.New("generate: another subscription is open")
 // use.
 type Source struct {
 	config Config
+	plain  *feed.HandOuts // Subscribe's
 
 	mu        sync.Mutex
 	generator *Generator
@@ -31,11 +32,6 @@ type Source struct {
 	back    []item
 	current *subscription
 	closed  bool
-	plain   sync.WaitGroup // goroutines of Subscribe
-
-	// lifetime ends with Close.
-	lifetime context.Context
-	end      context.CancelFunc
 }
 
 // chunkBytes is how much memory is allocated at a time for payloads.
@@ -59,19 +55,13 @@ func NewSource(c Config, _ feed.StageEnv) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Source{config: c, generator: g}
-	s.lifetime, s.end = context.WithCancel(context.Background())
-	return s, nil
+	return &Source{config: c, generator: g, plain: feed.NewHandOuts(ErrClosed)}, nil
 }
 
 // SubscribeBatch begins with what earlier subscriptions gave back. The topic is
 // of no concern. It does not block, and fails while another subscription is
 // open.
 func (s *Source) SubscribeBatch(ctx context.Context, _ string) (feed.Subscription, error) {
-	return s.subscribe(ctx)
-}
-
-func (s *Source) subscribe(ctx context.Context) (*subscription, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -91,15 +81,12 @@ func (s *Source) subscribe(ctx context.Context) (*subscription, error) {
 // Idempotent.
 func (s *Source) Close() error {
 	s.mu.Lock()
-	if !s.closed {
-		s.closed = true
-		s.end()
-	}
+	s.closed = true
 	if s.current != nil {
 		s.current.giveBack()
 	}
 	s.mu.Unlock()
-	s.plain.Wait()
+	s.plain.Close()
 	return nil
 }
 

@@ -26,6 +26,7 @@ type Source struct {
 	log     *slog.Logger
 	events  *feed.EventCounts
 	backlog *backlog
+	plain   *feed.HandOuts // Subscribe's
 
 	// lifetime ends with Close.
 	lifetime context.Context
@@ -34,7 +35,6 @@ type Source struct {
 	mu      sync.Mutex
 	server  *server // nil: does not listen yet
 	current *subscription
-	plain   sync.WaitGroup // goroutines of Subscribe
 }
 
 var (
@@ -53,7 +53,7 @@ func NewSource(c SourceConfig, env feed.StageEnv) (*Source, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	s := &Source{config: c, log: log, events: newSourceEvents(), backlog: newBacklog(c.MaxPending)}
+	s := &Source{config: c, log: log, events: newSourceEvents(), backlog: newBacklog(c.MaxPending), plain: feed.NewHandOuts(ErrClosed)}
 	s.lifetime, s.end = context.WithCancel(context.Background())
 	return s, nil
 }
@@ -106,7 +106,7 @@ func (s *Source) Close() error {
 		// It cannot fail.
 		_ = current.Close()
 	}
-	s.plain.Wait()
+	s.plain.Close()
 	if server == nil {
 		return nil
 	}

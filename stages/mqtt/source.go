@@ -38,7 +38,7 @@ type Source struct {
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
-	plain  sync.WaitGroup // loops of Subscribe
+	plain  *feed.HandOuts // Subscribe's
 
 	mu       sync.Mutex
 	closed   bool
@@ -71,7 +71,7 @@ func NewSource(c SourceConfig, env feed.StageEnv) (*Source, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	s := &Source{config: c, log: log, events: newSourceEvents(), dial: (&net.Dialer{}).DialContext, sessions: map[string]*session{}}
+	s := &Source{config: c, log: log, events: newSourceEvents(), dial: (&net.Dialer{}).DialContext, sessions: map[string]*session{}, plain: feed.NewHandOuts(errSourceClosed)}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s, nil
 }
@@ -315,11 +315,11 @@ func (s *Source) Close() error {
 	}
 	s.mu.Unlock()
 	s.cancel()
+	s.plain.Close()
 	var errs []error
 	for _, sub := range open {
 		errs = append(errs, sub.Close())
 	}
-	s.plain.Wait()
 	s.forget()
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("mqtt source: %w", err)
