@@ -148,6 +148,7 @@ func TestConnectionsClosedSoon(t *testing.T) {
 						if _, err := sub.Receive(t.Context(), nil, 1); !hungUp(err) {
 							t.Fatalf("receive: %v", err)
 						}
+						time.Sleep(2 * shortLife) // of fake time, for the route's own affairs
 						err := sub.Close()
 						if lost := (*feed.SettleLostError)(nil); errors.As(err, &lost) != remembers || remembers && lost.Settled != 1 {
 							t.Fatalf("close: %v", err)
