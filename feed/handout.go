@@ -7,12 +7,11 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 )
 
-// HandOut passes the deliveries of a subscription on, one at a time: the next
-// comes after the Ack of the one before, which is settled then. A Nack hands the
-// same message out again, a little later each time. It blocks until ctx ends or
-// the subscription does, and returns why; closing either is the caller's. It is
-// for sources that are plain Subscribers besides.
-func HandOut(ctx context.Context, sub Subscription, out chan<- *message.Message) error {
+// handOutAll passes the deliveries of a subscription on, one at a time: the
+// next comes after the Ack of the one before, which is settled then. A Nack hands
+// the same message out again, a little later each time. It blocks until ctx ends
+// or the subscription does, and returns why; closing either is the caller's.
+func handOutAll(ctx context.Context, sub Subscription, out chan<- *message.Message) error {
 	var buf [1]Delivery
 	for {
 		got, err := sub.Receive(ctx, buf[:0], 1)

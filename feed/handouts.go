@@ -30,7 +30,9 @@ func NewHandOuts(closed error) *HandOuts {
 }
 
 // Subscribe opens a subscription, which it closes in the end, and passes its
-// messages on as [HandOut] does. The channel is closed when ctx ends, Close is
+// messages on one at a time: the next comes after the Ack of the one before, which
+// is settled then; a Nack hands the same message out again, a little later each
+// time. The channel is closed when ctx ends, Close is
 // called, or the subscription ends. With report it is not closed for the latter:
 // report is told why, and the subscription is opened anew until that succeeds, a
 // little later each time.
@@ -68,7 +70,7 @@ func (h *HandOuts) Subscribe(ctx context.Context, open func(context.Context) (Su
 
 // handOutOf passes on what a subscription hands out, and returns why it ended.
 func handOutOf(ctx context.Context, sub Subscription, out chan<- *message.Message, report func(error)) error {
-	err := HandOut(ctx, sub, out)
+	err := handOutAll(ctx, sub, out)
 	if closeErr := sub.Close(); closeErr != nil && report != nil {
 		report(fmt.Errorf("close the subscription: %w", closeErr))
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -98,6 +99,9 @@ func writeStatus(w io.Writer, s feed.Status, file string, now time.Time) error {
 		if r.Offsets != nil {
 			fmt.Fprintf(w, "%s: %s\n", r.Name, offsets(*r.Offsets))
 		}
+		if e := events(r.Events); e != "" {
+			fmt.Fprintf(w, "%s: %s\n", r.Name, e)
+		}
 		received += r.Deliveries.Received
 		quarantined += feed.Total(r.Deliveries.Quarantined)
 		for _, a := range []feed.Account{r.Deliveries, r.Produced} {
@@ -135,6 +139,25 @@ func offsets(o feed.OffsetStatus) string {
 		s += fmt.Sprintf("; generations that began because the stream was another one: %d", o.Renewed)
 	}
 	return s
+}
+
+// events says what has happened to the stages of a route.
+func events(all []feed.StageEvent) string {
+	var said []string
+	last := ""
+	for _, e := range all {
+		if e.Count == 0 {
+			continue
+		}
+		one := fmt.Sprintf("%s %d", strings.ReplaceAll(e.Event, "_", " "), e.Count)
+		if stage := fmt.Sprintf("%s %s", e.Kind, e.Stage); stage != last {
+			last, one = stage, stage+": "+one
+			said = append(said, one)
+			continue
+		}
+		said[len(said)-1] += ", " + one
+	}
+	return strings.Join(said, "; ")
 }
 
 func count(n uint64) string { return strconv.FormatUint(n, 10) }

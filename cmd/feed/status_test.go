@@ -28,3 +28,18 @@ func TestStatusShowsOffsets(t *testing.T) {
 		}
 	}
 }
+
+func TestStatusShowsEvents(t *testing.T) {
+	all := []feed.StageEvent{
+		{Kind: feed.KindSource, Stage: "mqtt", Event: "connected", Count: 3},
+		{Kind: feed.KindSource, Stage: "mqtt", Event: "qos0_lost", Count: 0},
+		{Kind: feed.KindSource, Stage: "mqtt", Event: "session_lost", Count: 1},
+		{Kind: feed.KindSink, Stage: "amqp", Event: "blocked", Count: 2},
+	}
+	if got, want := events(all), "source mqtt: connected 3, session lost 1; sink amqp: blocked 2"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := events(all[1:2]); got != "" {
+		t.Errorf("nothing has happened, but it says %q", got)
+	}
+}

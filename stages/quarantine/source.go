@@ -2,10 +2,10 @@ package quarantine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
-	"sync"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
@@ -29,9 +29,7 @@ type Source struct {
 	query   Query
 	restore Restore
 
-	closing context.Context // ends with Close
-	stop    context.CancelFunc
-	plain   sync.WaitGroup // plain subscriptions
+	plain *feed.HandOuts
 
 	back []Item // given back, to be handed out before the rest
 	last int64  // the last id that was read
@@ -44,32 +42,19 @@ type Source struct {
 
 var _ feed.BatchSubscriber = (*Source)(nil)
 
+var errSourceClosed = errors.New("the quarantine's source is closed")
+
 // NewSource returns a source of the items that q chooses, whatever its limit.
 func NewSource(run *Run, q Query, restore Restore) *Source {
-	s := &Source{run: run, query: q, restore: restore, last: q.After}
-	s.closing, s.stop = context.WithCancel(context.Background())
-	return s
+	return &Source{run: run, query: q, restore: restore, plain: feed.NewHandOuts(errSourceClosed), last: q.After}
 }
 
 // Subscribe hands the items out one at a time; a Nack brings one back at once.
 // The channel closes when ctx ends, the source is closed, all items are acked,
 // or the quarantine cannot be read: items that are left then are not marked.
 func (s *Source) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
-	sub, err := s.SubscribeBatch(ctx, topic)
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	stop := context.AfterFunc(s.closing, cancel)
-	out := make(chan *message.Message)
-	s.plain.Go(func() {
-		defer cancel()
-		defer stop()
-		defer close(out)
-		_ = feed.HandOut(ctx, sub, out) // a channel cannot say why it ends
-		_ = sub.Close()                 // it never fails
-	})
-	return out, nil
+	open := func(ctx context.Context) (feed.Subscription, error) { return s.SubscribeBatch(ctx, topic) }
+	return s.plain.Subscribe(ctx, open, nil)
 }
 
 // SubscribeBatch hands out what no subscription before has settled. There is
@@ -89,8 +74,7 @@ func (s *Source) Unmarked() (items int64, err error) { return s.unmarked, s.fail
 // Close ends plain subscriptions and waits for them. The editor is its owner's
 // to close. Idempotent.
 func (s *Source) Close() error {
-	s.stop()
-	s.plain.Wait()
+	s.plain.Close()
 	return nil
 }
 
