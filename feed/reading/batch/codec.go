@@ -21,7 +21,7 @@ type Codecs []Codec
 
 // All returns the codecs of this package; the slice is the caller's, who may put
 // others before or behind them.
-func All() Codecs { return Codecs{JSONGzip(), JSONZstd()} }
+func All() Codecs { return Codecs{JSONGzip(), JSONZstd(), Columnar()} }
 
 // Lookup returns the codec of a name.
 func (cs Codecs) Lookup(name string) (Codec, bool) {

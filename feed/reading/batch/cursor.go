@@ -38,4 +38,16 @@ func (c *cursor) bytes(n uint64) []byte {
 	return b
 }
 
+// zigzag gives small numbers of either sign small codes.
+func zigzag(v int64) uint64   { return uint64(v)<<1 ^ uint64(v>>63) }
 func unzigzag(u uint64) int64 { return int64(u>>1) ^ -int64(u&1) }
+
+// below reads a number that must be less than n.
+func (c *cursor) below(n int) int {
+	v := c.uvarint()
+	if v >= uint64(max(n, 0)) {
+		c.failed, c.b = true, nil
+		return 0
+	}
+	return int(v)
+}
