@@ -84,13 +84,21 @@ func series() *rapid.Generator[[]reading.Reading] {
 		jitter := rapid.Int64Range(0, 3).Draw(t, "jitter")
 		seq := rapid.Uint64().Draw(t, "seq")
 		decimals := rapid.IntRange(0, 4).Draw(t, "decimals")
+		scale := rapid.SampledFrom([]float64{1, 1, 1e6, 1e15}).Draw(t, "scale")
+		inTurn := rapid.Bool().Draw(t, "inTurn")
 		random := rapid.Uint64().Draw(t, "random")
 		rs := make([]reading.Reading, n)
 		for i := range rs {
 			random = random*6364136223846793005 + 1442695040888963407
 			value := reading.OfFloat(math.Round(float64(random>>40)*math.Pow10(decimals)/1e5) / math.Pow10(decimals))
-			quality := "good"
-			switch tag := i % tags; {
+			if random>>20&3 == 0 {
+				value = reading.OfFloat(math.Round(value.Float()) * scale)
+			}
+			quality, tag := "good", i%tags
+			if !inTurn {
+				tag = int(random>>56) % tags
+			}
+			switch {
 			case random>>32&31 == 0:
 				value, quality = reading.Value{}, "bad"
 			case random>>32&31 == 1:
@@ -103,7 +111,7 @@ func series() *rapid.Generator[[]reading.Reading] {
 				value = reading.OfText(string(rune('a' + random>>62)))
 			}
 			rs[i] = reading.Reading{
-				Site: "plant1", Line: "line2", Device: "press7", Tag: string(rune('a' + i%tags)),
+				Site: "plant1", Line: "line2", Device: "press7", Tag: string(rune('a' + tag)),
 				Time: at, Value: value, Quality: quality, Seq: seq + uint64(i),
 			}
 			if i%tags == tags-1 {

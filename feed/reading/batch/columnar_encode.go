@@ -22,6 +22,8 @@ type encoder struct {
 	column  []uint64
 	another []uint64
 	floats  []float64
+
+	exceptions []byte
 }
 
 type seriesKey struct{ source, tag int }

@@ -95,9 +95,11 @@ func (e *encoder) appendFloats(dst []byte, rs []reading.Reading) []byte {
 		if len(e.floats) == 0 {
 			continue
 		}
-		if decimals, ok := decimalsOf(e.floats); ok {
-			dst = e.appendDecimals(dst, decimals)
-		} else {
+		decimals, ok := decimalsOf(e.floats)
+		if ok {
+			dst, ok = e.appendDecimals(dst, decimals)
+		}
+		if !ok {
 			dst = e.appendXOR(dst)
 		}
 	}
@@ -106,18 +108,17 @@ func (e *encoder) appendFloats(dst []byte, rs []reading.Reading) []byte {
 
 // appendDecimals appends how many digits there are, the exceptions (how many, and
 // for each the distance from the one before and its bits) and the column, in
-// which an exception is 0.
-func (e *encoder) appendDecimals(dst []byte, decimals int) []byte {
-	dst = append(dst, byte(decimals))
-	e.column = e.column[:0]
+// which an exception is 0. It appends nothing when there are many exceptions:
+// with more digits, large numbers are no longer exact.
+func (e *encoder) appendDecimals(dst []byte, decimals int) ([]byte, bool) {
+	e.column, e.exceptions = e.column[:0], e.exceptions[:0]
 	var before int64
-	var exceptions []byte
 	n, last := 0, 0
 	for i, f := range e.floats {
 		whole, ok := decimal(f, decimals)
 		if !ok {
-			exceptions = binary.AppendUvarint(exceptions, uint64(i-last))
-			exceptions = binary.LittleEndian.AppendUint64(exceptions, math.Float64bits(f))
+			e.exceptions = binary.AppendUvarint(e.exceptions, uint64(i-last))
+			e.exceptions = binary.LittleEndian.AppendUint64(e.exceptions, math.Float64bits(f))
 			n, last = n+1, i
 			e.column = append(e.column, 0)
 			continue
@@ -125,8 +126,11 @@ func (e *encoder) appendDecimals(dst []byte, decimals int) []byte {
 		e.column = append(e.column, zigzag(whole-before))
 		before = whole
 	}
-	dst = append(appendUvarints(dst, n), exceptions...)
-	return appendPlanes(dst, e.column)
+	if n > len(e.floats)/exceptionsIn {
+		return dst, false
+	}
+	dst = appendUvarints(append(dst, byte(decimals)), n)
+	return appendPlanes(append(dst, e.exceptions...), e.column), true
 }
 
 func (e *encoder) appendXOR(dst []byte) []byte {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/klauspost/compress/gzip"
@@ -42,11 +43,11 @@ func (gzipped) decompress(dst, src []byte, l Limits) ([]byte, error) {
 	z.Multistream(false)
 	limit := l.unpacked(len(src))
 	if n := uint64(binary.LittleEndian.Uint32(src[len(src)-4:])); n < uint64(limit) {
-		dst = append(dst, make([]byte, n+1)...)[:0] // what the end of the member says, and room to see the end
+		dst = slices.Grow(dst, int(n)+1) // what the end of the member says, and room to see the end
 	}
 	for {
 		if len(dst) == cap(dst) {
-			dst = append(dst, 0)[:len(dst)]
+			dst = slices.Grow(dst, min(max(512, len(dst)), limit+1-len(dst)))
 		}
 		n, err := z.Read(dst[len(dst):min(cap(dst), limit+1)])
 		dst = dst[:len(dst)+n]

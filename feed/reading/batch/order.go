@@ -49,14 +49,12 @@ func (c *cursor) order(place, slots []uint32, after succession, next []uint32) {
 			c.failed = true
 			return
 		}
-		for expected := i + int(run); ; i++ {
+		for expected := i + int(run); i <= expected; i++ {
 			if i == len(place) {
 				return
 			}
 			if i == expected {
 				s = uint32(c.below(len(next)))
-			} else if i > expected {
-				break
 			}
 			if c.failed || next[s] == slots[s+1] {
 				c.failed = true

@@ -1,0 +1,14 @@
+package batch
+
+import "github.com/kraft-edge/datafeed/feed/reading"
+
+// Columns returns the columns of readings before they are compressed.
+func Columns(rs []reading.Reading) []byte { return new(encoder).encode(nil, rs) }
+
+// Unpacked returns how many bytes a body of n bytes may be unpacked to.
+func Unpacked(l Limits, n int) int { return l.orDefaults().unpacked(n) }
+
+// Seal makes a frame of any envelope and body.
+func Seal(e Envelope, body []byte) []byte {
+	return e.seal(append(make([]byte, maxPrefix), body...), 0)
+}
