@@ -61,7 +61,7 @@ func (a *arrivals) note(payload []byte) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.seen = append(a.seen, arrival{r.Time, now.Sub(r.Time)})
+	a.seen = append(a.seen, arrival{r.At(), now.Sub(r.At())})
 }
 
 // since returns how long the readings took that were sent at a time or later.

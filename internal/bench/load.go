@@ -1,6 +1,7 @@
 package main
 
 import (
+	"github.com/kraft-edge/datafeed/feed/reading"
 	"github.com/kraft-edge/datafeed/internal/witness"
 	"github.com/kraft-edge/datafeed/stages/generate"
 )
@@ -21,7 +22,7 @@ func (l load) toWarmUp() load {
 
 // readings returns what makes the load's messages, the same ones for each run.
 // stamp, unless nil, may change a reading before it is written.
-func (l load) readings(stamp func(*generate.Reading)) (next func() (witness.Reading, bool), err error) {
+func (l load) readings(stamp func(*reading.Reading)) (next func() (witness.Reading, bool), err error) {
 	c := generate.DefaultConfig()
 	c.PayloadBytes, c.Devices, c.Start = l.payloadBytes, l.devices, "2026-01-01T00:00:00Z"
 	if l.lines > 0 {
@@ -42,8 +43,8 @@ func (l load) readings(stamp func(*generate.Reading)) (next func() (witness.Read
 			stamp(&r)
 		}
 		return witness.Reading{
-			Device: r.Device, Seq: r.Seq, RoutingKey: r.RoutingKey(),
-			Payload: r.AppendJSON(make([]byte, 0, l.payloadBytes+64), l.payloadBytes),
+			Device: r.Device, Seq: r.Seq, RoutingKey: string(r.AppendRoutingKey(nil)),
+			Payload: generate.AppendJSON(make([]byte, 0, l.payloadBytes+64), &r, l.payloadBytes),
 		}, true
 	}, nil
 }

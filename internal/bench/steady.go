@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/kraft-edge/datafeed/feed/reading"
 	"github.com/kraft-edge/datafeed/internal/witness"
-	"github.com/kraft-edge/datafeed/stages/generate"
 )
 
 // steadyLoad is a load that comes evenly.
@@ -114,12 +114,12 @@ type sampler struct {
 	err            error
 }
 
-func (s *sampler) stamp(r *generate.Reading) {
+func (s *sampler) stamp(r *reading.Reading) {
 	if s.sent == s.load.during(s.load.runIn) {
 		s.cpuFrom, s.from = s.look()
 	}
 	s.sent++
-	r.Time = s.clock.now()
+	r.Time = s.clock.now().UnixNano()
 }
 
 func (s *sampler) end() { s.cpuTo, s.to = s.look() }

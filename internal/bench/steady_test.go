@@ -38,8 +38,8 @@ func TestSampler(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if want := begin.Add(time.Duration(i) * 10 * time.Millisecond); !parsed.Time.Equal(want) {
-				t.Fatalf("reading %d was sent at %v, want %v", i, parsed.Time, want)
+			if want := begin.Add(time.Duration(i) * 10 * time.Millisecond); !parsed.At().Equal(want) {
+				t.Fatalf("reading %d was sent at %v, want %v", i, parsed.At(), want)
 			}
 		}
 		if _, ok := next(); ok {

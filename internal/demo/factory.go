@@ -37,7 +37,7 @@ func (s *stage) publish(ctx context.Context, r *Report) error {
 		}
 		reading := generator.Next()
 		s.handed.Add(1)
-		return witness.Reading{Device: reading.Device, Seq: reading.Seq, RoutingKey: reading.RoutingKey(), Payload: reading.AppendJSON(nil, 0)}, true
+		return witness.Reading{Device: reading.Device, Seq: reading.Seq, RoutingKey: string(reading.AppendRoutingKey(nil)), Payload: reading.AppendJSON(nil)}, true
 	})
 	r.Republished = factory.Republished
 	if err != nil && ctx.Err() == nil {

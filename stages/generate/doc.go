@@ -3,10 +3,11 @@
 //
 // # Terms
 //
-// A reading is one value of one tag of a device, as a JSON object:
+// A reading is one value of one tag of a device, as a JSON object in the form of
+// package feed/reading, and padded to payloadBytes:
 //
 //	{"site":"plant1","line":"line2","device":"device0007","tag":"temperature",
-//	 "ts":"2026-01-01T00:00:00.000Z","value":21.37,"quality":"good","seq":12,"pad":"xx…"}
+//	 "ts":"2026-01-01T00:00:00.001Z","value":21.37,"quality":"good","seq":12,"pad":"xx…"}
 //
 // seq counts the readings of a device, from 1, without gaps. Devices take
 // turns. The topic of a message is the routing key

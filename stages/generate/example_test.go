@@ -17,7 +17,7 @@ func ExampleGenerator() {
 	}
 	for range 4 {
 		r := g.Next()
-		fmt.Println(r.RoutingKey(), r.Seq, r.Time.Format("15:04:05.000"))
+		fmt.Printf("%s %d %s\n", r.AppendRoutingKey(nil), r.Seq, r.At().Format("15:04:05.000"))
 	}
 	// Output:
 	// telemetry.plant1.line1.device0001.temperature 1 00:00:00.000

@@ -5,6 +5,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"time"
+
+	"github.com/kraft-edge/datafeed/feed/reading"
 )
 
 // Generator makes the readings of a simulated factory. It is not safe for
@@ -71,8 +73,9 @@ func NewGenerator(c Config) (*Generator, error) {
 	return g, nil
 }
 
-// Next returns the next reading. The strings are shared between readings.
-func (g *Generator) Next() Reading {
+// Next returns the next reading. Its Seq counts the readings of the device from
+// 1, without gaps; its value is a float. The strings are shared between readings.
+func (g *Generator) Next() reading.Reading {
 	d := &g.devices[g.next]
 	tag := g.random.IntN(len(g.tags))
 	value := &g.values[g.next*len(g.tags)+tag]
@@ -83,10 +86,10 @@ func (g *Generator) Next() Reading {
 		quality = "uncertain"
 	}
 	d.seq++
-	r := Reading{
+	r := reading.Reading{
 		Site: g.site, Line: d.line, Device: d.name, Tag: g.tags[tag],
-		Time:    g.time(),
-		Value:   math.Round(*value*10_000) / 10_000,
+		Time:    g.time().UnixNano(),
+		Value:   reading.OfFloat(math.Round(*value*10_000) / 10_000),
 		Quality: quality,
 		Seq:     d.seq,
 	}

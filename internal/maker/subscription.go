@@ -1,11 +1,9 @@
-package generate
+package maker
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"strconv"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -24,11 +22,11 @@ type subscription struct {
 	open     int // unsettled ones in out
 	closed   bool
 	done     chan struct{} // closed by Close
-	freed    chan struct{} // the window has got room; capacity 1
+	wake     chan struct{} // the window has got room, or Wake; capacity 1
 }
 
 type outItem struct {
-	item
+	Item
 	settled bool
 }
 
@@ -53,8 +51,8 @@ func (u *subscription) Receive(ctx context.Context, dst []feed.Delivery, most in
 	}
 }
 
-// await waits until there may be something: for that long, or, when wait is 0,
-// until the window has room.
+// await waits until there may be something: for that long at most, or, when wait
+// is 0, until the window has room.
 func (u *subscription) await(ctx context.Context, wait time.Duration) error {
 	var due <-chan time.Time
 	if wait > 0 {
@@ -65,7 +63,7 @@ func (u *subscription) await(ctx context.Context, wait time.Duration) error {
 	select {
 	case <-due:
 		return nil
-	case <-u.freed:
+	case <-u.wake:
 		return nil
 	case <-u.done:
 		return ErrClosed
@@ -83,16 +81,16 @@ func (u *subscription) receive(dst []feed.Delivery, most int) ([]feed.Delivery, 
 	if u.closed {
 		return dst, 0, ErrClosed
 	}
-	n := min(most, s.config.WindowSize-u.open)
+	n := min(most, s.about.Window-u.open)
 	if n <= 0 {
 		return dst, 0, nil
 	}
-	items, again, ended, wait := s.take(make([]item, 0, min(n, 1024)), n)
+	items, again, ended, wait := s.take(make([]Item, 0, min(n, 1024)), n)
 	if len(items) == 0 && ended {
 		return dst, 0, io.EOF
 	}
 	for i, it := range items {
-		u.out = append(u.out, outItem{item: it})
+		u.out = append(u.out, outItem{Item: it})
 		dst = append(dst, feed.Delivery{
 			Message:     it.message(),
 			Tag:         u.firstTag + uint64(len(u.out)) - 1,
@@ -104,14 +102,14 @@ func (u *subscription) receive(dst []feed.Delivery, most int) ([]feed.Delivery, 
 }
 
 // message returns a new message, which its receiver may change.
-func (it *item) message() *message.Message {
+func (it *Item) message() *message.Message {
 	return &message.Message{
-		UUID:    it.uuid,
-		Payload: it.payload,
+		UUID:    it.ID,
+		Payload: it.Payload,
 		Metadata: message.Metadata{
-			feed.MetaTopic:       it.key,
-			feed.MetaTime:        it.time,
-			feed.MetaContentType: "application/json",
+			feed.MetaTopic:       it.Topic,
+			feed.MetaTime:        it.Time,
+			feed.MetaContentType: it.ContentType,
 		},
 	}
 }
@@ -134,7 +132,7 @@ func (u *subscription) Settle(_ context.Context, settlements []feed.Settlement) 
 func (u *subscription) settle(tag uint64) error {
 	i := tag - u.firstTag
 	if tag < u.firstTag || i >= uint64(len(u.out)) || u.out[i].settled {
-		return fmt.Errorf("generate: settle: tag %d is not unsettled", tag)
+		return fmt.Errorf("%s: settle: tag %d is not unsettled", u.source.about.Format, tag)
 	}
 	u.out[i] = outItem{settled: true} // the payload may go
 	u.open--
@@ -142,11 +140,16 @@ func (u *subscription) settle(tag uint64) error {
 		u.out = u.out[1:]
 		u.firstTag++
 	}
+	u.rouse()
+	return nil
+}
+
+// rouse ends a wait. Hold the source's mutex.
+func (u *subscription) rouse() {
 	select {
-	case u.freed <- struct{}{}:
+	case u.wake <- struct{}{}:
 	default:
 	}
-	return nil
 }
 
 // Describe implements [feed.Describer].
@@ -155,14 +158,9 @@ func (u *subscription) Describe(tag uint64) (feed.Original, error) {
 	defer u.source.mu.Unlock()
 	i := tag - u.firstTag
 	if tag < u.firstTag || i >= uint64(len(u.out)) || u.out[i].settled {
-		return feed.Original{}, fmt.Errorf("generate: describe: tag %d is not unsettled", tag)
+		return feed.Original{}, fmt.Errorf("%s: describe: tag %d is not unsettled", u.source.about.Format, tag)
 	}
-	it := &u.out[i].item
-	described, err := json.Marshal(properties{it.uuid, it.key, it.time})
-	if err != nil {
-		return feed.Original{}, fmt.Errorf("generate: describe: %w", err)
-	}
-	return feed.Original{Payload: it.payload, Format: Format, Properties: described, Origin: "generator of site " + u.source.config.Site}, nil
+	return u.out[i].describe(u.source.about)
 }
 
 // Close implements [feed.Subscription].
@@ -181,14 +179,12 @@ func (u *subscription) giveBack() {
 	}
 	u.closed = true
 	close(u.done)
-	back := make([]item, 0, u.open+len(u.source.back))
+	back := make([]Item, 0, u.open+len(u.source.back))
 	for i := range u.out {
 		if !u.out[i].settled {
-			back = append(back, u.out[i].item)
+			back = append(back, u.out[i].Item)
 		}
 	}
 	u.source.back = append(back, u.source.back...)
 	u.source.current = nil
 }
-
-func decimal(n uint64) string { return strconv.FormatUint(n, 10) }
