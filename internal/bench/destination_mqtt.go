@@ -11,21 +11,21 @@ import (
 // need, so that in most runs its own count of publishes must do.
 type mqttDestination struct {
 	address    string
-	received   *received
+	received   *brokerCount        // publishes
 	expected   int                 // of received, since the start
 	subscriber *witness.Subscriber // of this run; nil: none
 	arrived    *witness.Tally
 }
 
 func newMQTTDestination(ctx context.Context, address string) (*mqttDestination, error) {
-	r, err := followReceived(ctx, address)
+	r, err := followCount(ctx, address, "bench-received", receivedTopic)
 	if err != nil {
 		return nil, err
 	}
 	return &mqttDestination{address: address, received: r}, nil
 }
 
-func (d *mqttDestination) env() []string { return []string{"MQTT_ADDRESS=" + d.address} }
+func (d *mqttDestination) env() []string { return nil } // all contenders know it
 
 func (d *mqttDestination) prepare(ctx context.Context, witnessed bool) error {
 	if !witnessed {

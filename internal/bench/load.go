@@ -12,11 +12,13 @@ type load struct {
 	payloadBytes int // least bytes of a payload
 	devices      int // that take turns
 	lines        int // that the devices are spread over; 0: as the generator does
+	perBatch     int // readings of a message; 0: each is a message
 }
 
 // toWarmUp is less of the same.
 func (l load) toWarmUp() load {
-	l.messages = max(1, l.messages/4)
+	unit := max(l.perBatch, 1)
+	l.messages = max(1, l.messages/unit/4) * unit
 	return l
 }
 

@@ -55,6 +55,7 @@ func measurePath(ctx context.Context, s *stand, p path, o options, out io.Writer
 // warms up with less, and is witnessed.
 func measurePair(ctx context.Context, s *stand, p path, o options, i int) (one pair, err error) {
 	l := o.load
+	l.perBatch = p.perBatch
 	if i == 0 {
 		l = l.toWarmUp()
 	}
@@ -62,6 +63,8 @@ func measurePair(ctx context.Context, s *stand, p path, o options, i int) (one p
 		var err error
 		if p.steady {
 			*into, err = s.carrySteady(ctx, p, c, o.steadyLoad())
+		} else if p.fromMQTT {
+			*into, err = s.carrySession(ctx, p, c, l, i == 0)
 		} else {
 			*into, err = s.carryBacklog(ctx, p, c, l, i == 0)
 		}

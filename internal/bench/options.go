@@ -111,5 +111,8 @@ func (o options) about(p path) string {
 	if p.steady {
 		return fmt.Sprintf("%v at %s messages a second, after %v to run in", o.measured, thousands(o.rate), o.runIn)
 	}
+	if p.perBatch > 0 {
+		return fmt.Sprintf("%s readings in batches of %s, after one of a quarter to warm up", thousands(o.messages), thousands(p.perBatch))
+	}
 	return fmt.Sprintf("%s messages, after one of a quarter to warm up", thousands(o.messages))
 }

@@ -14,7 +14,10 @@ type path struct {
 	about  string // what both contenders do
 	legs   []leg
 	steady bool // messages come at a rate, instead of waiting in the queue
-	goals  []goal
+	// perBatch is how many readings a message in the queue holds; 0: it is one.
+	perBatch int
+	fromMQTT bool // messages wait in a session at Mosquitto instead of a queue
+	goals    []goal
 }
 
 // leg is one way from a queue of its own to a destination: a route of the feed,
@@ -23,7 +26,8 @@ type leg struct {
 	job         string // of the plain loop
 	name        string // of the queue, after a prefix; empty: the job
 	binding     string // of the queue; empty: it holds every message
-	destination string // "mqtt" or "blob"
+	source      string // of the feed's route, in YAML; empty: the queue
+	destination string // "mqtt", "blob" or "queue"
 	prefetch    int
 	batch       int    // messages of a batch, where the job says so
 	stages      string // of the feed's route after its source, in YAML
@@ -50,6 +54,15 @@ var (
 	blobLeg = leg{job: "blob", destination: "blob", prefetch: 20_000, batch: 10_000, stages: `    sink:
       blob: {connectionString: "${BLOB_CONNECTION}", container: "${CONTAINER}", compression: plain}
     batch: {maxMessages: BATCH, maxBytes: 64MiB, maxDelay: 1s}
+`}
+	fromMQTTLeg = leg{job: "mqtt-blob", destination: "blob", prefetch: 20_000, batch: 10_000, source: `  QUEUE:
+    source:
+      mqtt: {url: "mqtt://${MQTT_ADDRESS}", clientId: "` + sessionName + `", topics: ["` + sessionFilter + `"], receiveMaximum: PREFETCH}
+`, stages: blobLeg.stages}
+	unbatchLeg = leg{job: "unbatch", binding: "batches.#", destination: "queue", prefetch: 20, stages: `    transforms:
+      - unbatch: {}
+    sink:
+      amqp: {url: "${AMQP_URL}", exchange: bench-out}
 `}
 )
 
@@ -83,6 +96,22 @@ func paths() []path {
 			about: "Both from two queues that are bound to the same exchange, so that each holds every message: two routes in one feed, two loops in one process. 100,000 messages are here 100,000 in each queue, and everything has to arrive at both ends.",
 			legs:  []leg{mqttLeg, blobLeg},
 			goals: []goal{ratio(cpuMetric, 0.40), ratio(rateMetric, 1.2)},
+		},
+		{
+			name:     "unbatch",
+			title:    "AMQP batches → single AMQP messages",
+			about:    "From a quorum queue with frames of 1,000 readings, JSON lines in gzip, to another quorum queue: each reading a persistent, confirmed message with a routing key and an id of its own; a batch is acknowledged when all of its readings are confirmed. The plain loop unpacks with the standard library, reads the four names of each line with `json.Unmarshal` and publishes with deferred confirms.",
+			legs:     []leg{unbatchLeg},
+			perBatch: 1000,
+			goals:    []goal{ratio(cpuMetric, 0.95), ratio(rateMetric, 1.0)},
+		},
+		{
+			name:     "mqtt-blob",
+			title:    "MQTT 5 → Azure Blob, NDJSON",
+			about:    "From a persistent session at Mosquitto, in which the messages wait, to Azurite: a new blob of uncompressed lines for every 10,000 messages, or after a second; they are acknowledged to Mosquitto when the blob is there.",
+			legs:     []leg{fromMQTTLeg},
+			fromMQTT: true,
+			goals:    []goal{ratio(cpuMetric, 1.0), ratio(rateMetric, 1.0)},
 		},
 		{
 			name:   "steady",
@@ -128,7 +157,7 @@ func (p path) yaml(dir, admin string) string {
 	for _, l := range p.legs {
 		text += strings.NewReplacer(
 			"QUEUE", l.queue(), "PREFETCH", strconv.Itoa(l.prefetch), "BATCH", strconv.Itoa(l.batch),
-		).Replace(routeYAML + l.stages)
+		).Replace(cmp.Or(l.source, routeYAML) + l.stages)
 	}
 	return text
 }
@@ -149,9 +178,11 @@ const everything = "telemetry.#"
 
 // bindings returns the queues of all legs, and the binding of each.
 func (p path) bindings() []binding {
-	all := make([]binding, len(p.legs))
-	for i, l := range p.legs {
-		all[i] = binding{queue: l.queue(), key: cmp.Or(l.binding, everything)}
+	var all []binding
+	for _, l := range p.legs {
+		if l.source == "" {
+			all = append(all, binding{queue: l.queue(), key: cmp.Or(l.binding, everything)})
+		}
 	}
 	return all
 }

@@ -112,15 +112,23 @@ const gateways = 4
 // fill publishes the load as fast as it goes, waits until the queues hold it,
 // and returns what was published. progress is told how far it is.
 func (q queues) fill(ctx context.Context, l load, progress func(done int)) (*published, error) {
-	readings, err := l.readings(nil)
+	p := &published{messages: l.messages, tally: witness.NewTally()}
+	sent := p.tally
+	var next func() (witness.Reading, bool)
+	var err error
+	if l.perBatch > 0 {
+		sent = witness.NewTally() // of batches
+		next, err = l.batches(p.tally)
+	} else {
+		next, err = l.readings(nil)
+	}
 	if err != nil {
 		return nil, err
 	}
-	p := &published{messages: l.messages, tally: witness.NewTally()}
-	if err := q.publishAll(ctx, p.tally, readings, progress); err != nil {
+	if err := q.publishAll(ctx, sent, next, progress); err != nil {
 		return nil, err
 	}
-	return p, q.await(ctx, q.copies(l.messages), func(int) {})
+	return p, q.await(ctx, q.copies(l.carried()), func(int) {})
 }
 
 // publishAll publishes what readings returns as fast as it goes, and adds it to

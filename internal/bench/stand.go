@@ -69,6 +69,9 @@ func (s *stand) setUp(ctx context.Context) error {
 		return err
 	}
 	s.destinations["blob"] = blob
+	if s.destinations["queue"], err = newQueueDestination(s.servers.amqpURL(), s.servers.rabbitmq.API); err != nil {
+		return err
+	}
 	return nil
 }
 
@@ -87,7 +90,7 @@ func (s *stand) queues(p path) queues {
 
 // env tells a contender where the servers are.
 func (s *stand) env(p path) []string {
-	env := []string{"AMQP_URL=" + s.servers.amqpURL()}
+	env := []string{"AMQP_URL=" + s.servers.amqpURL(), "MQTT_ADDRESS=" + s.servers.mosquitto.Addr()}
 	for _, name := range p.destinations() {
 		env = slices.Concat(env, s.destinations[name].env())
 	}
@@ -105,7 +108,7 @@ func (s *stand) carryBacklog(ctx context.Context, p path, c competitor, l load, 
 	if err := s.prepare(ctx, p, witnessed); err != nil {
 		return measurement{}, err
 	}
-	queues, n := s.queues(p), l.messages
+	queues, n := s.queues(p), l.carried()
 	published, err := queues.fill(ctx, l, func(done int) { s.progress.count(label+"filling", done, n) })
 	if err != nil {
 		return measurement{}, err
@@ -117,7 +120,7 @@ func (s *stand) carryBacklog(ctx context.Context, p path, c competitor, l load, 
 	if err != nil {
 		return m, err
 	}
-	m.messages = n
+	m.messages = l.messages
 	s.progress.say(label + "checking")
 	return m, s.checkEmptied(ctx, p, published)
 }

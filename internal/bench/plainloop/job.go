@@ -20,6 +20,8 @@ var jobs = map[string]func(context.Context, job) error{
 	"mqtt":      func(ctx context.Context, j job) error { return toMQTT(ctx, j, topicOfKey) },
 	"mqtt-json": func(ctx context.Context, j job) error { return toMQTT(ctx, j, topicOfPayload) },
 	"blob":      toBlob,
+	"unbatch":   unbatch,
+	"mqtt-blob": fromMQTT,
 }
 
 // parseJob reads an argument.
@@ -30,13 +32,13 @@ func parseJob(arg string) (job, error) {
 	}
 	j := job{name: parts[0], queue: parts[1]}
 	if jobs[j.name] == nil {
-		return job{}, fmt.Errorf("%q: there is no job %q; there are mqtt, mqtt-json and blob", arg, j.name)
+		return job{}, fmt.Errorf("%q: there is no job %q; there are mqtt, mqtt-json, blob, unbatch and mqtt-blob", arg, j.name)
 	}
 	var err error
 	if j.prefetch, err = strconv.Atoi(parts[2]); err != nil || j.prefetch < 1 {
 		return job{}, fmt.Errorf("%q: the prefetch is no positive number", arg)
 	}
-	if j.batch, err = strconv.Atoi(parts[3]); err != nil || j.batch < 1 && j.name == "blob" {
+	if j.batch, err = strconv.Atoi(parts[3]); err != nil || j.batch < 1 && (j.name == "blob" || j.name == "mqtt-blob") {
 		return job{}, fmt.Errorf("%q: the batch is no positive number", arg)
 	}
 	return j, nil

@@ -10,8 +10,9 @@
 //
 //	plainloop JOB:QUEUE:PREFETCH:BATCH...
 //
-// JOB is mqtt, mqtt-json (topics from the payload) or blob, the only one that
-// makes batches. Each job has connections of its own. Where the servers are
+// JOB is mqtt, mqtt-json (topics from the payload), blob, unbatch, which
+// unpacks batches, or mqtt-blob, which takes from an MQTT session instead of the
+// queue. Those to blobs make batches. Each job has connections of its own. Where the servers are
 // comes from the environment: AMQP_URL; MQTT_ADDRESS; BLOB_CONNECTION,
 // CONTAINER.
 package main
