@@ -13,6 +13,7 @@ import (
 	"github.com/kraft-edge/datafeed/stages/http"
 	"github.com/kraft-edge/datafeed/stages/log"
 	"github.com/kraft-edge/datafeed/stages/mqtt"
+	"github.com/kraft-edge/datafeed/stages/unbatch"
 )
 
 // All returns the factories of all stages, for [feed.NewRegistry].
@@ -25,5 +26,6 @@ func All() []feed.Factory {
 		http.Factories(),
 		log.Factories(),
 		mqtt.Factories(),
+		unbatch.Factories(),
 	)
 }

@@ -23,3 +23,6 @@ func parseTime(s string) (nanos int64, ok bool) {
 	nanos = t.UnixNano()
 	return nanos, time.Unix(0, nanos).Equal(t)
 }
+
+// AppendTime appends Time as in JSON: in RFC 3339, in UTC.
+func (r *Reading) AppendTime(dst []byte) []byte { return appendTime(dst, r.Time) }

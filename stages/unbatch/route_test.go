@@ -1,0 +1,118 @@
+package unbatch_test
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/kraft-edge/datafeed/feed"
+	"github.com/kraft-edge/datafeed/feed/config"
+	"github.com/kraft-edge/datafeed/feed/feedtest"
+	"github.com/kraft-edge/datafeed/feed/reading"
+	"github.com/kraft-edge/datafeed/feed/reading/batch"
+	"github.com/kraft-edge/datafeed/stages/unbatch"
+)
+
+// nothing is the configuration of stages that need none.
+type nothing struct{}
+
+func (*nothing) Validate() error { return nil }
+func (*nothing) Durable() bool   { return true }
+
+// example returns the configuration that the package's comment shows.
+func example(t *testing.T) string {
+	t.Helper()
+	source, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, found := strings.Cut(string(source), "// # Configuration\n//\n")
+	if !found {
+		t.Fatal("doc.go has no section Configuration")
+	}
+	text, _, _ = strings.Cut(text, "package unbatch")
+	var lines []string
+	for line := range strings.Lines(text) {
+		lines = append(lines, "          "+strings.TrimPrefix(line, "//\t"))
+	}
+	return strings.Join(lines, "")
+}
+
+// TestExample runs a route with the configuration of the package's comment, twice:
+// the second time one batch comes again and another contradicts it.
+func TestExample(t *testing.T) {
+	t.Setenv("STATE", filepath.Join(t.TempDir(), "feed"))
+	make := func(sequence uint64, value float64) string {
+		rs := []reading.Reading{
+			{Site: "plant1", Line: "line2", Device: "press7", Tag: "temperature", Value: reading.OfFloat(value), Quality: "good", Seq: 1},
+			{Site: "plant1", Line: "line2", Device: "press7", Tag: "running", Value: reading.OfBool(true), Quality: "good", Seq: 2},
+		}
+		frame, err := batch.Append(nil, batch.Columnar(), "press7", sequence, rs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(frame)
+	}
+	delivered, conflict, next := make(1, 20), make(1, 21), make(2, 20)
+
+	taken, refused := run(t, delivered, "no batch")
+	if len(taken) != 2 || !strings.Contains(taken[0], `"tag":"temperature"`) || !strings.Contains(taken[1], `"tag":"running"`) {
+		t.Errorf("the sink got %q", taken)
+	}
+	if len(refused) != 1 || string(refused[0].Payload) != "no batch" || !strings.Contains(refused[0].Reason, "format") {
+		t.Errorf("the quarantine got %+v", refused)
+	}
+	taken, refused = run(t, delivered, conflict, next)
+	if len(taken) != 4 {
+		t.Errorf("the sink got %q", taken)
+	}
+	if len(refused) != 1 || string(refused[0].Payload) != conflict || !strings.Contains(refused[0].Reason, "conflict") {
+		t.Errorf("the quarantine got %+v", refused)
+	}
+}
+
+// run sends payloads through a route, and returns what got out of it.
+func run(t *testing.T, payloads ...string) ([]string, []feed.QuarantineItem) {
+	t.Helper()
+	q, sink, quarantine := &feedtest.Queue{}, &feedtest.Sink{}, &feedtest.Quarantine{}
+	q.Put(payloads...)
+	q.End()
+	factories := append(unbatch.Factories(),
+		feed.SourceFactory("queue", "", func() nothing { return nothing{} }, func(nothing, feed.StageEnv) (message.Subscriber, error) { return q, nil }),
+		feed.SinkFactory("sink", "", func() nothing { return nothing{} }, func(nothing, feed.StageEnv) (message.Publisher, error) { return sink, nil }))
+	registry, err := feed.NewRegistry(factories...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := `
+name: example
+routes:
+  ingest:
+    source: {queue: {}}
+    transforms:
+      -
+` + example(t) + `
+    sink: {sink: {}}
+`
+	c, err := config.Parse("feed.yaml", []byte(text), registry, os.LookupEnv)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	opts, routes, err := c.Build(slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts.Quarantine = quarantine
+	f, err := feed.New(opts, routes...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return sink.Taken(), quarantine.Items()
+}

@@ -1,0 +1,6 @@
+package unbatch
+
+import "github.com/google/wire"
+
+// Set provides an [Unbatch] from its configuration.
+var Set = wire.NewSet(NewUnbatch)
