@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"time"
 
@@ -108,10 +109,18 @@ func atLeast[T int | feed.Size | time.Duration](bad func(key, reason, remedy str
 	}
 }
 
+// fansOut reports whether a transform makes many messages of one.
+func (r *Route) fansOut() bool {
+	return slices.ContainsFunc(r.Transforms, func(t Stage) bool {
+		f, ok := t.Config.(feed.FanOutConfig)
+		return ok && f.FanOut()
+	})
+}
+
 // checkSource checks the route's limits against those of its source.
 func (d *decoder) checkSource(r *Route, bad func(key, reason, remedy string), set func(string) bool) {
 	if w, ok := r.Source.Config.(feed.WindowConfig); ok {
-		if window := w.Window(); window > 0 && r.Batch.MaxMessages > window {
+		if window := w.Window(); window > 0 && r.Batch.MaxMessages > window && !r.fansOut() {
 			if set("batch.maxMessages") {
 				bad("batch.maxMessages", fmt.Sprintf("%d is more than the %d unsettled messages that %s hands out, so a batch would never fill", r.Batch.MaxMessages, window, r.Source.Name),
 					fmt.Sprintf("write at most %d, or raise the limit of the source", window))

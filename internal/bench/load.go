@@ -15,6 +15,12 @@ type load struct {
 	perBatch     int // readings of a message; 0: each is a message
 }
 
+// on returns the load as a path has it.
+func (l load) on(p path) load {
+	l.perBatch = p.perBatch
+	return l
+}
+
 // toWarmUp is less of the same.
 func (l load) toWarmUp() load {
 	unit := max(l.perBatch, 1)

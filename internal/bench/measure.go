@@ -54,8 +54,7 @@ func measurePath(ctx context.Context, s *stand, p path, o options, out io.Writer
 // measurePair measures both contenders; which one is first alternates. Pair 0
 // warms up with less, and is witnessed.
 func measurePair(ctx context.Context, s *stand, p path, o options, i int) (one pair, err error) {
-	l := o.load
-	l.perBatch = p.perBatch
+	l := o.on(p)
 	if i == 0 {
 		l = l.toWarmUp()
 	}
@@ -63,10 +62,8 @@ func measurePair(ctx context.Context, s *stand, p path, o options, i int) (one p
 		var err error
 		if p.steady {
 			*into, err = s.carrySteady(ctx, p, c, o.steadyLoad())
-		} else if p.fromMQTT {
-			*into, err = s.carrySession(ctx, p, c, l, i == 0)
 		} else {
-			*into, err = s.carryBacklog(ctx, p, c, l, i == 0)
+			*into, err = s.carryWaiting(ctx, p, c, l, i == 0)
 		}
 		if err != nil {
 			return fmt.Errorf("%s, %s: %w", p.name, c.name, err)

@@ -63,6 +63,7 @@ var (
       - unbatch: {}
     sink:
       amqp: {url: "${AMQP_URL}", exchange: bench-out}
+    batch: {maxMessages: 20_000, maxBytes: 16MiB}
 `}
 )
 

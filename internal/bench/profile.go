@@ -32,7 +32,7 @@ func profileAll(ctx context.Context, s *stand, o options, out io.Writer) error {
 		if err := s.queues(p).declare(); err != nil {
 			return err
 		}
-		_, err := s.carryBacklog(ctx, p, c, o.load, false)
+		_, err := s.carryWaiting(ctx, p, c, o.on(p), false)
 		if err := errors.Join(err, s.queues(p).remove()); err != nil {
 			return fmt.Errorf("%s, %s: %w", p.name, c.name, err)
 		}

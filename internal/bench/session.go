@@ -19,6 +19,14 @@ const (
 	sessionFilter = "kraft/#"
 )
 
+// carryWaiting has a competitor carry messages that wait where the path begins.
+func (s *stand) carryWaiting(ctx context.Context, p path, c competitor, l load, witnessed bool) (measurement, error) {
+	if p.fromMQTT {
+		return s.carrySession(ctx, p, c, l, witnessed)
+	}
+	return s.carryBacklog(ctx, p, c, l, witnessed)
+}
+
 // carrySession has a competitor carry messages that wait for it in a session at
 // Mosquitto, and fails unless all of them arrive.
 func (s *stand) carrySession(ctx context.Context, p path, c competitor, l load, witnessed bool) (m measurement, err error) {

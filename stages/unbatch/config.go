@@ -53,6 +53,9 @@ func DefaultConfig() Config {
 	}
 }
 
+// FanOut says that a batch becomes many messages.
+func (c *Config) FanOut() bool { return true }
+
 // Validate reports all that is wrong, as [feed.ConfigError]s.
 func (c *Config) Validate() error {
 	var errs []error
