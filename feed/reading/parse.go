@@ -29,6 +29,14 @@ type Parser struct {
 // twice or has another type, and a reading that is not valid are errors. It
 // retains nothing of payload.
 func (p *Parser) Parse(payload []byte) (Reading, error) {
+	if p.canonical(payload) {
+		return p.r, nil
+	}
+	return p.parse(payload)
+}
+
+// parse reads a reading in JSON of any form.
+func (p *Parser) parse(payload []byte) (Reading, error) {
 	p.r, p.seen, p.err = Reading{}, 0, nil
 	if !jsonscan.Members(payload, p.member) {
 		return Reading{}, errors.New("parse reading: it is no JSON object in UTF-8")
