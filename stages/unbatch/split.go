@@ -18,9 +18,16 @@ const contentType = "application/json"
 // memory: whoever keeps one keeps all of it.
 type splitter struct {
 	topics map[series]string // of the batch
-	ends   []int             // by reading: where its payload ends, its id, and its time
+	parts  []part            // by reading
 	text   []byte            // ids and times of the batch
 	key    []byte
+}
+
+// part is what a message is made of: its topic, and where its payload, its id and
+// its time end.
+type part struct {
+	topic                      string
+	payloadEnd, idEnd, timeEnd int
 }
 
 // series is what the topic follows from, in a batch of one device.
@@ -40,59 +47,62 @@ const likelyPayload = 192
 // most bytes of payloads and topics.
 func (s *splitter) split(m *message.Message, e *batch.Envelope, rs []reading.Reading, most int) ([]*message.Message, error) {
 	defer s.release()
-	s.ends, s.text = s.ends[:0], s.text[:0]
+	s.parts, s.text = s.parts[:0], s.text[:0]
 	if s.topics == nil {
 		s.topics = make(map[series]string)
 	}
 	payloads := make([]byte, 0, min(len(rs)*likelyPayload, most))
 	id := append(append([]byte(e.Device), '/'), strconv.AppendUint(nil, e.Sequence, 10)...)
 	id = append(id, '/')
-	topics := 0
+	topics := 0 // bytes
 	for i := range rs {
 		r := &rs[i]
 		payloads = r.AppendJSON(payloads)
-		topics += s.learn(r)
+		topic, fresh := s.topic(r)
+		if fresh {
+			topics += len(topic)
+		}
 		if n := len(payloads) + topics; n > most {
 			return nil, &largeError{i + 1, n, most}
 		}
 		s.text = strconv.AppendUint(append(s.text, id...), uint64(i), 10)
 		idEnd := len(s.text)
 		s.text = r.AppendTime(s.text)
-		s.ends = append(s.ends, len(payloads), idEnd, len(s.text))
+		s.parts = append(s.parts, part{topic, len(payloads), idEnd, len(s.text)})
 	}
-	return s.messages(m, rs, payloads), nil
+	return s.messages(m, payloads), nil
 }
 
-// learn makes the topic of a series that is new, and returns how long it is.
-func (s *splitter) learn(r *reading.Reading) int {
+// topic returns the topic of a reading, and whether it is the first of its series.
+func (s *splitter) topic(r *reading.Reading) (topic string, fresh bool) {
 	of := series{r.Site, r.Line, r.Tag}
-	if _, known := s.topics[of]; known {
-		return 0
+	topic, known := s.topics[of]
+	if !known {
+		s.key = r.AppendRoutingKey(s.key[:0])
+		topic = string(s.key)
+		s.topics[of] = topic
 	}
-	s.key = r.AppendRoutingKey(s.key[:0])
-	s.topics[of] = string(s.key)
-	return len(s.key)
+	return topic, !known
 }
 
 // messages puts together what split has made.
-func (s *splitter) messages(m *message.Message, rs []reading.Reading, payloads []byte) []*message.Message {
-	slab := make([]message.Message, len(rs))
-	msgs := make([]*message.Message, len(rs))
-	text := string(s.text)
-	from, at := 0, 0
-	for i := range rs {
-		payloadEnd, idEnd, timeEnd := s.ends[3*i], s.ends[3*i+1], s.ends[3*i+2]
-		made := &slab[i]
-		made.UUID = text[at:idEnd]
-		made.Payload = payloads[from:payloadEnd:payloadEnd]
+func (s *splitter) messages(m *message.Message, payloads []byte) []*message.Message {
+	slab := make([]message.Message, len(s.parts))
+	msgs := make([]*message.Message, len(s.parts))
+	text, ctx := string(s.text), m.Context()
+	payload, id := 0, 0 // where they begin
+	for i := range s.parts {
+		p, made := &s.parts[i], &slab[i]
+		made.UUID = text[id:p.idEnd]
+		made.Payload = payloads[payload:p.payloadEnd:p.payloadEnd]
 		made.Metadata = message.Metadata{
-			feed.MetaTopic:       s.topics[series{rs[i].Site, rs[i].Line, rs[i].Tag}],
-			feed.MetaTime:        text[idEnd:timeEnd],
+			feed.MetaTopic:       p.topic,
+			feed.MetaTime:        text[p.idEnd:p.timeEnd],
 			feed.MetaContentType: contentType,
 		}
-		made.SetContext(m.Context())
+		made.SetContext(ctx)
 		msgs[i] = made
-		from, at = payloadEnd, timeEnd
+		payload, id = p.payloadEnd, p.timeEnd
 	}
 	return msgs
 }
@@ -100,7 +110,8 @@ func (s *splitter) messages(m *message.Message, rs []reading.Reading, payloads [
 // release forgets the batch, and memory that only a large one needs.
 func (s *splitter) release() {
 	clear(s.topics)
-	if cap(s.ends) > 3*keptReadings {
+	clear(s.parts)
+	if cap(s.parts) > keptReadings {
 		*s = splitter{}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -71,6 +72,30 @@ func TestFrameRoundTrip(t *testing.T) {
 			t.Fatalf("got %+v, want %+v", got, want)
 		}
 	})
+}
+
+// TestConcurrentUse: codecs keep memory to use it again, and share none of it.
+func TestConcurrentUse(t *testing.T) {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for i := range 4 {
+		wg.Go(func() {
+			for round := range 20 {
+				want := signals[(i+round)%len(signals)].make(50 + 37*i)
+				for _, c := range batch.All() {
+					body, err := c.Append(nil, want)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					if got, err := c.Decode(nil, body, batch.Limits{}); err != nil || !slices.Equal(got, want) {
+						t.Errorf("%s: another sees what is not its own: %v", c.Name(), err)
+						return
+					}
+				}
+			}
+		})
+	}
 }
 
 // series draws what a device sends: few tags in turn, times and values that
