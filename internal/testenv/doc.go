@@ -7,6 +7,7 @@
 //	container := testenv.Azurite(t)          // a fresh container on a shared server
 //	azurite := testenv.PrivateAzurite(t)     // a server to stop, kill and pause
 //	database := testenv.PostgreSQL(t)        // a fresh database on a shared server
+//	server := testenv.PrivatePostgreSQL(t)   // a server to stop, kill and fill up
 //	proxy := testenv.Proxy(t, vhost.Addr)    // a connection to cut and to block
 //	files := testenv.CA(t)                   // certificates for TLS
 //

@@ -14,20 +14,27 @@ import (
 	"time"
 )
 
+// PostgreSQLConfig describes a PostgreSQL server. The zero value is complete.
+type PostgreSQLConfig struct {
+	// Settings are further ones, such as "work_mem=8MB"; they win over the defaults.
+	Settings []string
+}
+
 // PostgreSQL is a database server of its own. It does not sync to disk: it is for tests.
 type PostgreSQL struct {
 	User     string
 	Password string // a throw-away secret of this server
 
-	dir   string
-	bin   string
-	ports Ports
-	port  int
-	proc  process
+	dir     string
+	bin     string
+	pidFile string // names the running server
+	ports   Ports
+	port    int
+	proc    process
 }
 
 // NewPostgreSQL prepares a server that keeps its files in dir, which it creates, and which Close removes.
-func NewPostgreSQL(dir string) (*PostgreSQL, error) {
+func NewPostgreSQL(dir string, config PostgreSQLConfig) (*PostgreSQL, error) {
 	program, err := find("postgres", "/usr/lib/postgresql/*/bin/postgres")
 	if err != nil {
 		return nil, err
@@ -41,6 +48,7 @@ func NewPostgreSQL(dir string) (*PostgreSQL, error) {
 		return nil, errors.Join(err, p.ports.Release())
 	}
 	data := filepath.Join(dir, "data")
+	p.pidFile = filepath.Join(data, "postmaster.pid")
 	p.proc = process{
 		name: "postgresql", path: program,
 		args: []string{
@@ -52,6 +60,9 @@ func NewPostgreSQL(dir string) (*PostgreSQL, error) {
 		},
 		env: []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "LC_ALL=C", "TZ=UTC"},
 		dir: dir, log: filepath.Join(dir, "postgresql.log"), credential: credential,
+	}
+	for _, setting := range config.Settings {
+		p.proc.args = append(p.proc.args, "-c", setting)
 	}
 	if err := p.initialize(data); err != nil {
 		return nil, errors.Join(fmt.Errorf("prepare postgresql: %w", err), p.Close())
@@ -68,11 +79,9 @@ func (p *PostgreSQL) initialize(data string) error {
 	if err := os.WriteFile(password, []byte(p.Password), 0o600); err != nil {
 		return err
 	}
-	if c := p.proc.credential; c != nil {
-		for _, path := range []string{p.dir, password} {
-			if err := os.Chown(path, int(c.Uid), int(c.Gid)); err != nil {
-				return err
-			}
+	for _, path := range []string{p.dir, password} {
+		if err := p.Own(path); err != nil {
+			return err
 		}
 	}
 	cmd := exec.Command(filepath.Join(p.bin, "initdb"),
@@ -83,6 +92,14 @@ func (p *PostgreSQL) initialize(data string) error {
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("initdb: %w: %s", err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}
+
+// Own gives a file or directory to the user that the server runs as.
+func (p *PostgreSQL) Own(path string) error {
+	if c := p.proc.credential; c != nil {
+		return os.Chown(path, int(c.Uid), int(c.Gid))
 	}
 	return nil
 }
@@ -117,6 +134,77 @@ func (p *PostgreSQL) Start(ctx context.Context) error {
 	return p.proc.waitReady(ctx, 50*time.Millisecond, func(ctx context.Context) error {
 		return exec.CommandContext(ctx, filepath.Join(p.bin, "pg_isready"), "-q", "-h", "127.0.0.1", "-p", strconv.Itoa(p.port)).Run()
 	})
+}
+
+// Stop ends the server in order, without waiting for its clients, and returns when it has ended.
+func (p *PostgreSQL) Stop() error {
+	if err := p.proc.signal(syscall.SIGINT); err != nil {
+		return err
+	}
+	p.proc.endsWithin(stopGrace)
+	return p.proc.kill()
+}
+
+// Kill ends the server and all its children with SIGKILL, as a crash of the machine would end them, and returns when they
+// have ended.
+func (p *PostgreSQL) Kill() error {
+	children, err := p.children()
+	if err != nil {
+		return err
+	}
+	// The server first: it would start its children anew.
+	err = p.proc.kill()
+	for _, pid := range children {
+		err = errors.Join(err, p.killChild(pid))
+	}
+	return err
+}
+
+// children returns the processes of the server, which are in process groups of their own.
+func (p *PostgreSQL) children() ([]int, error) {
+	raw, err := os.ReadFile(p.pidFile)
+	if err != nil {
+		return nil, err
+	}
+	pid, _, _ := strings.Cut(string(raw), "\n")
+	var children []int
+	lists, err := filepath.Glob("/proc/" + pid + "/task/*/children")
+	if err != nil {
+		return nil, err
+	}
+	for _, list := range lists {
+		raw, err := os.ReadFile(list)
+		if err != nil {
+			return nil, err
+		}
+		for _, field := range strings.Fields(string(raw)) {
+			child, err := strconv.Atoi(field)
+			if err != nil {
+				return nil, err
+			}
+			children = append(children, child)
+		}
+	}
+	return children, nil
+}
+
+// killChild ends a process that is no child of this one, and returns when it has ended. Not before may the server start
+// again: they share memory.
+func (p *PostgreSQL) killChild(pid int) error {
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return fmt.Errorf("kill child %d of %s: %w", pid, p.proc.name, err)
+	}
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(stopGrace); ; <-tick.C {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil || strings.Contains(string(stat), ") Z ") { // a zombie holds nothing any more
+			return nil //nolint:nilerr // what is not there has ended
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("kill child %d of %s: it still runs %v after SIGKILL", pid, p.proc.name, stopGrace)
+		}
+	}
 }
 
 // Running reports whether the server's process lives.

@@ -216,7 +216,7 @@ func (h *Host) prepare(name, dir string) (running, func() Grant, error) {
 			return Grant{Addr: s.Addr(), API: s.API.Base(), User: s.User, Password: s.Password}
 		}, err
 	case PostgreSQL:
-		s, err := server.NewPostgreSQL(dir)
+		s, err := server.NewPostgreSQL(dir, server.PostgreSQLConfig{})
 		return s, func() Grant { return Grant{Addr: s.Addr(), User: s.User, Password: s.Password} }, err
 	case Azurite:
 		s, err := server.NewAzurite(dir, server.AzuriteConfig{Program: AzuriteProgram(h.root)})
