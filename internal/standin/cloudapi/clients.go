@@ -34,16 +34,16 @@ type Client struct {
 }
 
 // DefaultClients returns the clients device, validator and admin, with a scope
-// each. Their secrets are random and stand in files named prefix.ID.secret, for
-// the owner's eyes only; those that are there already are kept.
-func DefaultClients(prefix string) ([]Client, error) {
+// each. Their secrets are random and stand in the files that [SecretPath] names,
+// for the owner's eyes only; those that are there already are kept.
+func DefaultClients(data string) ([]Client, error) {
 	clients := []Client{
 		{ID: "device", Scopes: []Scope{ScopeWrite}},
 		{ID: "validator", Scopes: []Scope{ScopeRead}},
 		{ID: "admin", Scopes: []Scope{ScopeAdmin}},
 	}
 	for i := range clients {
-		path := prefix + "." + clients[i].ID + ".secret"
+		path := SecretPath(data, clients[i].ID)
 		if err := makeSecret(path); err != nil {
 			return nil, fmt.Errorf("make the secret of client %s: %w", clients[i].ID, err)
 		}
@@ -51,6 +51,10 @@ func DefaultClients(prefix string) ([]Client, error) {
 	}
 	return clients, nil
 }
+
+// SecretPath names the file with the secret of one of the [DefaultClients], beside
+// the file of the data.
+func SecretPath(data, id string) string { return data + "." + id + ".secret" }
 
 func makeSecret(path string) error {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
