@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -106,6 +105,6 @@ func TestSimulateAPI(t *testing.T) {
 func TestAPILine(t *testing.T) {
 	got := apiLine(cloudapi.Stats{Readings: 1000, Requests: 10}, cloudapi.Stats{Readings: 3000, Requests: 15}, 2*time.Second)
 	if want := "3000 readings held, 1000 readings/s, 2 requests/s"; got != want {
-		t.Error(fmt.Sprintf("got %q, want %q", got, want))
+		t.Errorf("got %q, want %q", got, want)
 	}
 }
