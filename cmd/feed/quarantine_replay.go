@@ -17,6 +17,7 @@ import (
 	"github.com/kraft-edge/datafeed/stages/http"
 	"github.com/kraft-edge/datafeed/stages/mqtt"
 	"github.com/kraft-edge/datafeed/stages/quarantine"
+	"github.com/kraft-edge/datafeed/stages/simulate"
 )
 
 const replayHelp = `Sends quarantined messages again, the oldest first, with the payload and the
@@ -189,6 +190,7 @@ var restorers = map[string]quarantine.Restore{
 	generate.Format:      generate.Restore,
 	http.Format:          http.Restore,
 	mqtt.Format:          mqtt.Restore,
+	simulate.Format:      simulate.Restore,
 	feed.FormatWatermill: feed.RestoreWatermill,
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/kraft-edge/datafeed/stages/http"
 	"github.com/kraft-edge/datafeed/stages/mqtt"
 	"github.com/kraft-edge/datafeed/stages/quarantine"
+	"github.com/kraft-edge/datafeed/stages/simulate"
 )
 
 // TestEverySourceCanBeReplayed reminds authors of sources: what they describe
@@ -25,7 +26,7 @@ func TestEverySourceCanBeReplayed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	formats := map[string]string{"amqp": amqp.Format, "generate": generate.Format, "http": http.Format, "mqtt": mqtt.Format}
+	formats := map[string]string{"amqp": amqp.Format, "generate": generate.Format, "http": http.Format, "mqtt": mqtt.Format, "simulate": simulate.Format}
 	for _, f := range c.registry.Factories(feed.KindSource) {
 		if restorers[formats[f.Name]] == nil {
 			t.Errorf("nothing restores the messages of the source %s: write a Restore beside its Describe, and add it to restorers and to this test", f.Name)

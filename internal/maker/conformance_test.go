@@ -16,7 +16,7 @@ type scripted struct {
 	made     int
 }
 
-func (s *scripted) Make(dst []Item, n int) ([]Item, bool, time.Duration) {
+func (s *scripted) Make(dst []Item, n int) ([]Item, time.Duration, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n = min(n, len(s.payloads))
@@ -25,7 +25,7 @@ func (s *scripted) Make(dst []Item, n int) ([]Item, bool, time.Duration) {
 		dst = append(dst, Item{ID: fmt.Sprint(s.made), Topic: "t", Time: "2026-01-01T00:00:00Z", ContentType: "text/plain", Payload: p})
 	}
 	s.payloads = s.payloads[n:]
-	return dst, false, time.Hour // unless it is woken
+	return dst, time.Hour, nil // unless it is woken
 }
 
 func TestConformance(t *testing.T) {

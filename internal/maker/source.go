@@ -19,10 +19,10 @@ var errBusy = errors.New("another subscription is open")
 
 // Making makes messages. One call at a time.
 type Making interface {
-	// Make appends at most n items that are due. ended says that there will never
-	// be more. When it appends none, wait is how long until the next is due.
-	// What it has appended stays as it is.
-	Make(dst []Item, n int) (items []Item, ended bool, wait time.Duration)
+	// Make appends at most n items that are due. What it has appended stays as it
+	// is. When it appends none, wait is how long until the next is due, or err says
+	// why there is none: io.EOF that there will never be more.
+	Make(dst []Item, n int) (items []Item, wait time.Duration, err error)
 }
 
 // Item is a message on its way, apart from the [message.Message] that carries it,
@@ -105,18 +105,21 @@ func (s *Source) Close() error {
 	return nil
 }
 
-// take appends at most n items to dst, those that were given back first. It
-// returns how many of them came again, whether there will never be more, and
-// otherwise how long until the next is due if it took none. Hold mu.
-func (s *Source) take(dst []Item, n int) (items []Item, again int, ended bool, wait time.Duration) {
+// take appends at most n items to dst, those that were given back first, and
+// returns how many of them came again. If it took none, wait is how long until
+// the next is due, or err says why there is none. Hold mu.
+func (s *Source) take(dst []Item, n int) (items []Item, again int, wait time.Duration, err error) {
 	again = min(n, len(s.back))
 	dst = append(dst, s.back[:again]...)
 	if s.back = s.back[again:]; len(s.back) == 0 {
 		s.back = nil // so that the array goes
 	}
 	if n == again {
-		return dst, again, false, 0
+		return dst, again, 0, nil
 	}
-	dst, ended, wait = s.making.Make(dst, n-again)
-	return dst, again, ended, wait
+	items, wait, err = s.making.Make(dst, n-again)
+	if len(items) > 0 { // an error comes again
+		err = nil
+	}
+	return items, again, wait, err
 }

@@ -3,7 +3,6 @@ package maker
 import (
 	"context"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -85,9 +84,9 @@ func (u *subscription) receive(dst []feed.Delivery, most int) ([]feed.Delivery, 
 	if n <= 0 {
 		return dst, 0, nil
 	}
-	items, again, ended, wait := s.take(make([]Item, 0, min(n, 1024)), n)
-	if len(items) == 0 && ended {
-		return dst, 0, io.EOF
+	items, again, wait, err := s.take(make([]Item, 0, min(n, 1024)), n)
+	if err != nil {
+		return dst, 0, err
 	}
 	for i, it := range items {
 		u.out = append(u.out, outItem{Item: it})

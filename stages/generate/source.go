@@ -1,6 +1,7 @@
 package generate
 
 import (
+	"io"
 	"strconv"
 	"time"
 
@@ -40,7 +41,10 @@ const chunkBytes = 64 << 10
 const contentType = "application/json"
 
 // Make implements [maker.Making].
-func (m *making) Make(dst []maker.Item, n int) ([]maker.Item, bool, time.Duration) {
+func (m *making) Make(dst []maker.Item, n int) ([]maker.Item, time.Duration, error) {
+	if m.config.Count > 0 && m.made == m.config.Count {
+		return dst, 0, io.EOF
+	}
 	due, wait := m.due()
 	n = int(min(int64(n), due))
 	size := max(m.config.PayloadBytes, 200) // of a payload, more or less
@@ -61,7 +65,7 @@ func (m *making) Make(dst []maker.Item, n int) ([]maker.Item, bool, time.Duratio
 		}
 	}
 	m.made += int64(n)
-	return dst, m.config.Count > 0 && m.made == m.config.Count, wait
+	return dst, wait, nil
 }
 
 // due returns how many readings are due and not yet made, and how long until
