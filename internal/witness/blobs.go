@@ -23,7 +23,7 @@ const maxLine = 64 << 20
 
 // ReadDirectory tallies the lines of all NDJSON files under dir, and returns
 // how many files there are.
-func ReadDirectory(dir string, t *Tally) (objects int, err error) {
+func ReadDirectory(dir string, t Recorder) (objects int, err error) {
 	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !isObject(path) {
 			return err
@@ -41,7 +41,7 @@ func ReadDirectory(dir string, t *Tally) (objects int, err error) {
 
 // ReadContainer tallies the lines of all NDJSON blobs of a container, and
 // returns how many blobs there are.
-func ReadContainer(ctx context.Context, connectionString, container string, t *Tally) (objects int, err error) {
+func ReadContainer(ctx context.Context, connectionString, container string, t Recorder) (objects int, err error) {
 	transport := &http.Transport{}
 	defer transport.CloseIdleConnections()
 	client, err := azblob.NewClientFromConnectionString(connectionString, &azblob.ClientOptions{
@@ -76,7 +76,7 @@ func isObject(name string) bool {
 	return strings.HasSuffix(name, ".ndjson")
 }
 
-func readLines(name string, r io.Reader, t *Tally) error {
+func readLines(name string, r io.Reader, t Recorder) error {
 	switch {
 	case strings.HasSuffix(name, ".gz"):
 		z, err := gzip.NewReader(r)

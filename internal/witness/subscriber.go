@@ -20,7 +20,7 @@ type Subscriber struct {
 // Subscribe connects to the broker at address (mqtt://host:port) and tallies
 // all messages on filter. The connection has no keep-alive, so that it
 // outlives a broker that is frozen for a while.
-func Subscribe(ctx context.Context, address, filter string, t *Tally) (*Subscriber, error) {
+func Subscribe(ctx context.Context, address, filter string, t Recorder) (*Subscriber, error) {
 	u, err := url.Parse(address)
 	if err != nil {
 		return nil, fmt.Errorf("subscribe: %w", err)

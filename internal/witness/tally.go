@@ -6,6 +6,12 @@ import (
 	"sync"
 )
 
+// Recorder records readings.
+type Recorder interface {
+	// AddJSON records the reading in a payload, which it does not keep.
+	AddJSON(payload []byte)
+}
+
 // Tally records readings by device and sequence number. Sequence numbers of a
 // device begin at 1. Safe for concurrent use.
 type Tally struct {
@@ -26,8 +32,8 @@ type deviceTally struct {
 // NewTally returns an empty tally.
 func NewTally() *Tally { return &Tally{devices: map[string]*deviceTally{}} }
 
-// reading is what a tally needs of one.
-type reading struct {
+// counted is what a tally needs of a reading.
+type counted struct {
 	Device string `json:"device"`
 	Seq    uint64 `json:"seq"`
 }
@@ -38,7 +44,7 @@ const maxSeq = 1 << 32
 // AddJSON records the reading in a JSON payload. What is none is counted as
 // unreadable.
 func (t *Tally) AddJSON(payload []byte) {
-	var r reading
+	var r counted
 	if err := json.Unmarshal(payload, &r); err != nil || r.Device == "" || r.Seq == 0 || r.Seq > maxSeq {
 		t.mu.Lock()
 		t.unreadable++
