@@ -13,6 +13,7 @@ import (
 	"github.com/kraft-edge/datafeed/stages/http"
 	"github.com/kraft-edge/datafeed/stages/log"
 	"github.com/kraft-edge/datafeed/stages/mqtt"
+	"github.com/kraft-edge/datafeed/stages/postgres"
 	"github.com/kraft-edge/datafeed/stages/simulate"
 	"github.com/kraft-edge/datafeed/stages/unbatch"
 )
@@ -27,6 +28,7 @@ func All() []feed.Factory {
 		http.Factories(),
 		log.Factories(),
 		mqtt.Factories(),
+		postgres.Factories(),
 		simulate.Factories(),
 		unbatch.Factories(),
 	)

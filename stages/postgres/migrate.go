@@ -35,19 +35,11 @@ const applicationID = 0x70677473
 // step returns the statements that bring a schema from one version to the next,
 // for a transaction of their own.
 func step(schema string, version int) (string, error) {
-	var b strings.Builder
-	name := pgx.Identifier{schema}.Sanitize()
-	fmt.Fprintf(&b, "SET LOCAL search_path TO %s;\n", searchPath(schema))
-	if version == 1 {
-		b.WriteString("CREATE TABLE schema_versions (version integer PRIMARY KEY, applied timestamptz NOT NULL DEFAULT now());\n\n")
-	}
 	text, err := migration(version)
 	if err != nil {
-		return "", fmt.Errorf("read the statements for %s: %w", name, err)
+		return "", fmt.Errorf("read the statements for version %d: %w", version, err)
 	}
-	b.WriteString(text)
-	fmt.Fprintf(&b, "\nINSERT INTO schema_versions (version) VALUES (%d);\n", version)
-	return b.String(), nil
+	return fmt.Sprintf("SET LOCAL search_path TO %s;\n\n%s\n", searchPath(schema), text), nil
 }
 
 // SQL returns the statements that make a schema, for psql, where the feed itself

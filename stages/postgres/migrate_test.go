@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -56,13 +57,20 @@ func TestForeignSchemas(t *testing.T) {
 	}
 }
 
-// grants are what docs/postgres.md lists.
-const grants = `
-	GRANT USAGE ON SCHEMA telemetry TO feed;
-	GRANT SELECT, INSERT ON points, series, places, probes TO feed;
-	GRANT SELECT ON schema_versions, partitions TO feed;
-	GRANT EXECUTE ON FUNCTION ensure_partition, drop_partition, keep_hypertable TO feed;
-`
+// documented returns the part of docs/postgres.md that begins and ends with texts.
+func documented(t *testing.T, from, to string) string {
+	t.Helper()
+	raw, err := os.ReadFile("../../docs/postgres.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, ok := strings.Cut(string(raw), from)
+	part, _, end := strings.Cut(rest, to)
+	if !ok || !end {
+		t.Fatalf("docs/postgres.md has no %q … %q", from, to)
+	}
+	return from + part
+}
 
 // TestWithoutRights: the owner makes the tables, and the feed may do no more than
 // it needs.
@@ -75,13 +83,14 @@ func TestWithoutRights(t *testing.T) {
 	stays(t, feedConfig, "grant what docs/postgres.md lists")
 	feedConfig.Migrate = false
 	stays(t, feedConfig, "let the owner of the database run the statements of docs/postgres.md")
-	sql, err := SQL("telemetry")
+	// As psql does, with the file of the repository.
+	file, err := os.ReadFile("migrations/0001_points.sql")
 	if err != nil {
 		t.Fatal(err)
 	}
-	exec(t, c, sql)
+	exec(t, c, "CREATE SCHEMA telemetry; SET LOCAL search_path TO telemetry, pg_temp;"+string(file))
 	stays(t, feedConfig, "grant what docs/postgres.md lists")
-	exec(t, c, grants)
+	exec(t, c, documented(t, "GRANT USAGE", "```"))
 	feedConfig.Retention = 2 * day
 	s := openSink(t, feedConfig)
 	mustPublish(t, s, series50(0, 100)...)
@@ -96,6 +105,18 @@ func TestWithoutRights(t *testing.T) {
 	if err := deny(t, feedConfig, `DROP TABLE telemetry.points`); err == nil {
 		t.Error("the feed may drop the table")
 	}
+}
+
+func TestSQL(t *testing.T) {
+	sql, err := SQL("history")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := configOf(testenv.PostgreSQL(t).URL())
+	exec(t, c, sql)
+	c.Schema, c.Migrate = "history", false
+	mustPublish(t, openSink(t, c), series50(0, 10)...)
+	checkStored(t, c, series50(0, 10)...)
 	if _, err := SQL(`x"; DROP`); err == nil {
 		t.Error("a name that is none is taken")
 	}

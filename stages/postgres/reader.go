@@ -142,15 +142,24 @@ type cursor struct {
 	included bool
 }
 
+// pageSQL returns the statement for a page.
+func pageSQL(included bool) string {
+	compare := ">"
+	if included {
+		compare = ">="
+	}
+	return `
+		SELECT p.ts, p.ns, p.seq, l.site, l.line, ` + valueColumns + `
+		FROM points p JOIN places l ON l.id = p.place
+		WHERE p.series = $1 AND p.ts BETWEEN $2 AND $5 AND (p.ts, p.ns, p.seq) ` + compare + ` ($2, $3, $4) AND (p.ts, p.ns) <= ($5, $6)
+		ORDER BY p.ts, p.ns, p.seq LIMIT $7`
+}
+
 // page returns the next readings. whole is false when it stopped because of their
 // size.
 func (r *Reader) page(ctx context.Context, s series, after cursor, last int64, limit int) (page []reading.Reading, whole bool, err error) {
 	from, fromNS := split(after.time)
 	to, toNS := split(last)
-	compare := ">"
-	if after.included {
-		compare = ">="
-	}
 	whole = true
 	bytes := 0
 	err = r.query(ctx, func(rows pgx.Rows) (bool, error) {
@@ -167,12 +176,7 @@ func (r *Reader) page(ctx context.Context, s series, after cursor, last int64, l
 		bytes += len(got.Value.Text())
 		whole = bytes <= pageBytes
 		return whole, nil
-	}, `
-		SELECT p.ts, p.ns, p.seq, l.site, l.line, `+valueColumns+`
-		FROM points p JOIN places l ON l.id = p.place
-		WHERE p.series = $1 AND p.ts BETWEEN $2 AND $5 AND (p.ts, p.ns, p.seq) `+compare+` ($2, $3, $4) AND (p.ts, p.ns) <= ($5, $6)
-		ORDER BY p.ts, p.ns, p.seq LIMIT $7`,
-		s.id, time.UnixMicro(from), fromNS, after.seq, time.UnixMicro(to), toNS, limit)
+	}, pageSQL(after.included), s.id, time.UnixMicro(from), fromNS, after.seq, time.UnixMicro(to), toNS, limit)
 	return page, whole, err
 }
 

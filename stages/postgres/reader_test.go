@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/kraft-edge/datafeed/feed/reading"
 	"github.com/kraft-edge/datafeed/internal/testenv"
 )
@@ -106,6 +108,32 @@ func TestPages(t *testing.T) {
 	_, whole, err := r.page(t.Context(), seriesOf(t, r, "large"), cursor{time: least, seq: least, included: true}, most, pageRows)
 	if err != nil || whole {
 		t.Errorf("a page of large readings: whole %v, %v", whole, err)
+	}
+}
+
+// TestPageIsTakenFromTheIndex: a page costs what it holds, not what follows it.
+func TestPageIsTakenFromTheIndex(t *testing.T) {
+	s := newSink(t, nil)
+	for d := range 5 {
+		rs := series50(0, 1000)
+		for i := range rs {
+			rs[i].Time -= int64(d) * int64(day)
+		}
+		mustPublish(t, s, rs...)
+	}
+	r := openReader(t, s.config)
+	plan := ""
+	err := r.query(t.Context(), func(rows pgx.Rows) (bool, error) {
+		var line string
+		err := rows.Scan(&line)
+		plan += line + "\n"
+		return true, err
+	}, "EXPLAIN (COSTS OFF) "+pageSQL(false), 7, noon.Add(-3*day), 0, 0, noon, 0, pageRows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(plan, "Sort") || strings.Contains(plan, "Seq Scan") || strings.Count(plan, "Index Scan using points_") != 4 {
+		t.Errorf("plan:\n%s", plan)
 	}
 }
 

@@ -91,6 +91,12 @@ func connect(ctx context.Context, c *Config, a access) (_ *session, err error) {
 		config.RuntimeParams["synchronous_commit"] = "on"
 	} else {
 		config.RuntimeParams["default_transaction_read_only"] = "on"
+		// A page is taken from the index, where it stands in order. A planner that
+		// expects few rows would read and sort all that follow, for each page; and
+		// where it must sort, as for counts, compile what it takes for expensive.
+		for _, detour := range []string{"enable_sort", "enable_seqscan", "enable_bitmapscan", "jit"} {
+			config.RuntimeParams[detour] = "off"
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.ConnectTimeout+c.Timeout)
 	defer cancel()

@@ -138,11 +138,7 @@ func (p *PostgreSQL) Start(ctx context.Context) error {
 
 // Stop ends the server in order, without waiting for its clients, and returns when it has ended.
 func (p *PostgreSQL) Stop() error {
-	if err := p.proc.signal(syscall.SIGINT); err != nil {
-		return err
-	}
-	p.proc.endsWithin(stopGrace)
-	return p.proc.kill()
+	return errors.Join(p.proc.signal(syscall.SIGINT), p.proc.stop())
 }
 
 // Kill ends the server and all its children with SIGKILL, as a crash of the machine would end them, and returns when they

@@ -1,3 +1,12 @@
+-- The tables, for a schema that stands first in search_path, before pg_temp.
+
+-- The newest row is the version of the schema.
+CREATE TABLE schema_versions (
+	version integer PRIMARY KEY,
+	applied timestamptz NOT NULL DEFAULT now()
+);
+INSERT INTO schema_versions (version) VALUES (1);
+
 -- Which device and tag a point belongs to.
 CREATE TABLE series (
 	id     integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
