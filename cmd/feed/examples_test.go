@@ -22,6 +22,8 @@ func TestExamples(t *testing.T) {
 	t.Setenv("AZURE_STORAGE_CONNECTION_STRING", "DefaultEndpointsProtocol=https;AccountName=example;AccountKey=Y2FuYXJ5;EndpointSuffix=core.windows.net")
 	t.Setenv("SHARD", "0")
 	t.Setenv("WEBHOOK_TOKEN", "canary")
+	t.Setenv("POSTGRES_URL", "postgres://feed@postgres:5432/plant")
+	t.Setenv("POSTGRES_PASSWORD", "canary")
 	c, err := initializeCLI(streams{strings.NewReader(""), &bytes.Buffer{}, &bytes.Buffer{}})
 	if err != nil {
 		t.Fatal(err)
