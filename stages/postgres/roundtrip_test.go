@@ -140,3 +140,16 @@ func TestEdges(t *testing.T) {
 		t.Errorf("the view shows %s", got)
 	}
 }
+
+// TestSplit: the nanoseconds of a row are 0 to 999, before 1970, too.
+func TestSplit(t *testing.T) {
+	for _, tt := range []struct {
+		nanos, micros int64
+		ns            int16
+	}{{0, 0, 0}, {1999, 1, 999}, {-1, -1, 999}, {-1000, -1, 0}, {-1001, -2, 999}, {least, least/1000 - 1, 192}, {most, most / 1000, 807}} {
+		micros, ns := split(tt.nanos)
+		if micros != tt.micros || ns != tt.ns || join(micros, ns) != tt.nanos {
+			t.Errorf("%d is split into %d and %d, which join to %d; want %d and %d", tt.nanos, micros, ns, join(micros, ns), tt.micros, tt.ns)
+		}
+	}
+}
