@@ -29,8 +29,10 @@ type receipt struct {
 
 // put stores a delivery, all or none, and returns when it is on disk. What is
 // there already is counted; a reading or a batch that is there with another
-// content is a *problem.
+// content is a *problem. What has begun is finished, whatever becomes of ctx: the
+// driver would start a goroutine for each reading to watch one that can end.
 func (s *store) put(ctx context.Context, d *delivery) (receipt, error) {
+	ctx = context.WithoutCancel(ctx)
 	s.writing.Lock()
 	defer s.writing.Unlock()
 	in := ingest{ctx: ctx, delivery: d, chooser: s.chooser.copy(), now: s.now().UnixNano(), touched: map[string]*device{}}

@@ -57,9 +57,11 @@ func TestTemporaryDataIsRemoved(t *testing.T) {
 			t.Errorf("client %s has a secret of %d bytes, error %v", c.ID, len(secret), err)
 		}
 	}
-	info, err := os.Stat(s.Path() + ".validator.secret")
-	if err != nil || info.Mode() != 0o600 {
-		t.Errorf("%v, error %v", info, err)
+	for _, path := range []string{s.Path(), s.Path() + "-wal", SecretPath(s.Path(), "validator")} {
+		info, err := os.Stat(path)
+		if err != nil || info.Mode() != 0o600 {
+			t.Errorf("%v, error %v", info, err)
+		}
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)

@@ -97,17 +97,17 @@ func openStore(ctx context.Context, path string, o Options) (_ *store, err error
 			err = errors.Join(fmt.Errorf("open %s: %w", path, err), s.close())
 		}
 	}()
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := createFile(path); err != nil {
 		return nil, err
 	}
-	if s.writer, err = sql.Open("sqlite", dsn(path, "rwc")); err != nil {
+	if s.writer, err = sql.Open("sqlite", writeDSN(path)); err != nil {
 		return nil, err
 	}
 	s.writer.SetMaxOpenConns(1)
 	if err := s.prepare(ctx); err != nil {
 		return nil, err
 	}
-	if s.reader, err = sql.Open("sqlite", dsn(path, "ro")); err != nil {
+	if s.reader, err = sql.Open("sqlite", readDSN(path)); err != nil {
 		return nil, err
 	}
 	s.reader.SetMaxOpenConns(readers)
@@ -115,17 +115,32 @@ func openStore(ctx context.Context, path string, o Options) (_ *store, err error
 	return s, s.load(ctx)
 }
 
-// dsn names the database to the driver. A commit is on disk when it is done.
-func dsn(path, mode string) string {
-	q := url.Values{
-		"mode":    {mode},
+// readDSN names the database to the driver for reading.
+func readDSN(path string) string { return dsn(path, url.Values{"mode": {"ro"}}) }
+
+// writeDSN names it for writing. A commit is on disk when it is done.
+func writeDSN(path string) string {
+	return dsn(path, url.Values{
+		"mode":    {"rw"},
 		"_txlock": {"immediate"},
-		"_pragma": {"busy_timeout(5000)", "synchronous(FULL)", "journal_size_limit(67108864)"},
-	}
-	if mode == "ro" {
-		q.Set("_txlock", "deferred")
-	}
+		"_pragma": {"busy_timeout(5000)", "synchronous(FULL)", "journal_size_limit(67108864)", "wal_autocheckpoint(8000)", "cache_size(-16384)"},
+	})
+}
+
+func dsn(path string, q url.Values) string {
 	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: q.Encode()}).String()
+}
+
+// createFile makes the file, for the owner's eyes only, unless it is there.
+func createFile(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	return file.Close()
 }
 
 // prepare makes the tables of an empty file, and changes no other's.
