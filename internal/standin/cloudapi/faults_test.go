@@ -205,6 +205,21 @@ func TestChoiceIsSpread(t *testing.T) {
 	}
 }
 
+// TestRefusedDeliveryIsNotLiedAbout: what is not stored uses up no lie.
+func TestRefusedDeliveryIsNotLiedAbout(t *testing.T) {
+	a := start(t, Options{})
+	a.lines(t, "", second("d", 0, 0)).took(t, 1, 0)
+	a.setFaults(t, `{"oneIn": 1, "drop": 2}`)
+	a.lines(t, "", second("d", 1, 1), second("d", 0, 1)).refused(t, http.StatusUnprocessableEntity, "reading 2")
+	if told := a.faults(t); len(told.Lies) != 1 {
+		t.Errorf("told %+v", told)
+	}
+	a.lines(t, "", second("d", 1, 1), second("d", 2, 2)).took(t, 2, 0)
+	if got := a.all(t, url.Values{}); len(got) != 1 || got[0] != second("d", 2, 2) {
+		t.Errorf("got %+v", got)
+	}
+}
+
 // TestLongReadingsAreNotChosen: lies stay in memory.
 func TestLongReadingsAreNotChosen(t *testing.T) {
 	a := start(t, Options{Faults: &Faults{OneIn: 1, Alter: 1}})

@@ -232,6 +232,9 @@ func (a *api) all(t tb, parameters url.Values) []reading.Reading {
 		if p.next == "" {
 			return rs
 		}
+		if p.next == parameters.Get("cursor") {
+			t.Fatalf("the page behind %s ends where it begins", p.next)
+		}
 		parameters.Set("cursor", p.next)
 	}
 }

@@ -79,6 +79,23 @@ func TestExact(t *testing.T) {
 	}
 }
 
+// TestSeqsInOrder: of readings of the same tag and time the least seq comes first.
+func TestSeqsInOrder(t *testing.T) {
+	a := start(t, Options{})
+	var want []reading.Reading
+	for _, seq := range []uint64{0, 1, 1<<63 - 1, 1 << 63, 1<<63 + 1, 1<<64 - 1} {
+		r := second("d", 0, 0)
+		r.Seq = seq
+		want = append(want, r)
+	}
+	mixed := slices.Clone(want)
+	slices.Reverse(mixed)
+	a.lines(t, "", mixed...).took(t, len(want), 0)
+	if got := a.all(t, url.Values{"limit": {"1"}}); !slices.Equal(got, want) {
+		t.Errorf("got %+v", got)
+	}
+}
+
 // TestPagesWhileDataIsAdded: what was there is told once; what is added behind
 // the cursor comes, what is added before it does not.
 func TestPagesWhileDataIsAdded(t *testing.T) {

@@ -61,7 +61,7 @@ func (s *Server) admit(r *http.Request, scope Scope) error {
 	if wait := a.bucket.take(s.options.Now()); wait > 0 {
 		return refuse(http.StatusTooManyRequests, "more than %g requests a second", s.options.Rate).after(wait)
 	}
-	if n := s.store.unavailable(); n > 0 && s.data.Add(1)%uint64(n) == 0 {
+	if n := s.store.unavailable(); n > 0 && s.admitted.Add(1)%uint64(n) == 0 {
 		return refuse(http.StatusServiceUnavailable, "one in %d requests is answered so, as was asked for: try again", n).after(time.Second)
 	}
 	return nil

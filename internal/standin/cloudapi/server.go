@@ -46,7 +46,7 @@ type Server struct {
 	served   chan struct{} // closed when nobody is served any more
 	close    func() error
 	requests atomic.Int64
-	data     atomic.Uint64 // requests to /v1 that were neither refused nor limited
+	admitted atomic.Uint64 // requests to /v1 that were neither refused nor limited
 }
 
 // Start opens the data, listens, and serves until [Server.Close]. It fails with

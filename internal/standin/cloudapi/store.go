@@ -182,6 +182,11 @@ func (s *store) prepare(ctx context.Context) error {
 
 // write runs do in a transaction.
 func (s *store) write(ctx context.Context, do func(*sql.Tx) error) error {
+	return s.writeAnd(ctx, do, (*sql.Tx).Commit)
+}
+
+// writeAnd runs do in a transaction, and then commit, which commits it.
+func (s *store) writeAnd(ctx context.Context, do, commit func(*sql.Tx) error) error {
 	tx, err := s.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -190,7 +195,7 @@ func (s *store) write(ctx context.Context, do func(*sql.Tx) error) error {
 	if err := do(tx); err != nil {
 		return err
 	}
-	return tx.Commit()
+	return commit(tx)
 }
 
 // load reads what is kept in memory.

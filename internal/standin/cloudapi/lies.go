@@ -11,25 +11,19 @@ import (
 // writeLies runs do in a transaction of a writer, which may add to lies. Nobody
 // is told the truth about a reading between its commit and the lie.
 func (s *store) writeLies(ctx context.Context, lies *[]lie, do func(*sql.Tx) error) error {
-	tx, err := s.writer.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback() //nolint:errcheck // after Commit it does nothing; before it the first error counts
-	if err := do(tx); err != nil {
-		return err
-	}
-	if len(*lies) > 0 {
-		s.telling.Lock()
-		defer s.telling.Unlock()
-	}
-	if err := tx.Commit(); err != nil {
-		return err
-	}
-	for _, l := range *lies {
-		s.lies[l.key] = l
-	}
-	return nil
+	return s.writeAnd(ctx, do, func(tx *sql.Tx) error {
+		if len(*lies) > 0 {
+			s.telling.Lock()
+			defer s.telling.Unlock()
+		}
+		if err := tx.Commit(); err != nil {
+			return err
+		}
+		for _, l := range *lies {
+			s.lies[l.key] = l
+		}
+		return nil
+	})
 }
 
 // setFaults replaces the faults and all lies. Readings that are there are chosen
