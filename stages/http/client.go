@@ -32,7 +32,10 @@ const (
 type client struct {
 	config SinkConfig
 	http   nethttp.Client
+	tokens *tokens // nil: not by OAuth 2
 }
+
+const userAgent = "datafeed"
 
 func newClient(c SinkConfig) (*client, error) {
 	secure, err := c.TLS.clientConfig()
@@ -48,11 +51,15 @@ func newClient(c SinkConfig) (*client, error) {
 		ResponseHeaderTimeout: c.Timeout,
 		DisableCompression:    true,
 	}
-	return &client{config: c, http: nethttp.Client{
+	cl := &client{config: c, http: nethttp.Client{
 		Transport:     transport,
 		Timeout:       c.Timeout,
 		CheckRedirect: func(*nethttp.Request, []*nethttp.Request) error { return nethttp.ErrUseLastResponse },
-	}}, nil
+	}}
+	if c.OAuth2 != nil {
+		cl.tokens = &tokens{config: c.OAuth2, http: &cl.http}
+	}
+	return cl, nil
 }
 
 // clientConfig reads the authorities now, and a certificate of one's own at each
@@ -142,8 +149,14 @@ func (c *client) request(ctx context.Context, method string, body io.Reader) (*n
 	if err != nil {
 		return nil, redact(err)
 	}
-	req.Header.Set("User-Agent", "datafeed")
+	req.Header.Set("User-Agent", userAgent)
 	switch {
+	case c.tokens != nil:
+		token, err := c.tokens.get(ctx)
+		if err != nil {
+			return nil, err
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
 	case !c.config.BearerToken.IsZero():
 		token, err := c.config.BearerToken.Reveal()
 		if err != nil {
@@ -166,6 +179,9 @@ func (c *client) do(req *nethttp.Request) (answer, error) {
 		return answer{}, redact(err)
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode == nethttp.StatusUnauthorized && c.tokens != nil {
+		c.tokens.drop() // the next try has another one
+	}
 	a := answer{status: resp.StatusCode, retryAfter: parseRetryAfter(resp.Header.Get("Retry-After"), time.Now())}
 	if resp.StatusCode/100 == 3 {
 		a.location = feed.NewURL(resp.Header.Get("Location")).String()

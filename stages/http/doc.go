@@ -78,4 +78,15 @@
 //	    url: https://mes.example/api/readings
 //	    body: lines
 //	    bearerToken: ${file:/run/secrets/mes-token}
+//
+// With oauth2 the sink gets its bearer tokens itself, with client credentials
+// (RFC 6749, section 4.4): a new one before the last expires, or when the receiver
+// has answered 401. While it gets none the batch waits, as it does while the
+// receiver is down.
+//
+//	oauth2:
+//	  tokenUrl: https://mes.example/oauth2/token
+//	  clientId: line-1
+//	  clientSecret: ${file:/run/secrets/mes-client}
+//	  scopes: [readings.write]
 package http

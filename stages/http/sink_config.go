@@ -50,6 +50,14 @@ type ClientTLS struct {
 	KeyFile  string `yaml:"keyFile" doc:"PEM file of the client's private key."`
 }
 
+// OAuth2 says how the sink gets bearer tokens with client credentials.
+type OAuth2 struct {
+	TokenURL     feed.URL    `yaml:"tokenUrl" doc:"Where tokens come from; https, or http."`
+	ClientID     string      `yaml:"clientId" doc:"Identifier of the client."`
+	ClientSecret feed.Secret `yaml:"clientSecret" doc:"Secret of the client, read anew for each token."`
+	Scopes       []string    `yaml:"scopes" doc:"Scopes to ask for; none asks for those that the server gives by itself."`
+}
+
 // SinkConfig is the configuration of a [Sink].
 type SinkConfig struct {
 	URL         feed.URL          `yaml:"url" doc:"Where to send to; https, or http."`
@@ -58,6 +66,7 @@ type SinkConfig struct {
 	TopicHeader string            `yaml:"topicHeader" doc:"Header that tells the topic, with body single; empty sends none."`
 	Headers     map[string]string `yaml:"headers" doc:"Further headers, the same in each request."`
 	BearerToken feed.Secret       `yaml:"bearerToken" doc:"Token to send (Authorization: Bearer), read anew for each request."`
+	OAuth2      *OAuth2           `yaml:"oauth2" doc:"Client credentials (OAuth 2) for short-lived tokens, instead of bearerToken."`
 	Username    string            `yaml:"username" doc:"User name for basic authentication."`
 	Password    feed.Secret       `yaml:"password" doc:"Password for basic authentication, read anew for each request."`
 	TLS         ClientTLS         `yaml:"tls" doc:"Certificates for https."`
@@ -95,7 +104,7 @@ func (c *SinkConfig) Validate() error {
 	bad := func(key, remedy, format string, a ...any) {
 		errs = append(errs, &feed.ConfigError{Key: key, Problem: fmt.Sprintf(format, a...), Remedy: remedy})
 	}
-	c.validateURL(bad)
+	validateURL(c.URL, "url", bad)
 	switch c.Method {
 	case "POST", "PUT":
 	default:
@@ -129,11 +138,15 @@ func (c *SinkConfig) Validate() error {
 	case c.Body != BodySingle:
 		bad("topicHeader", "write body: single, or remove it", "messages of a batch may have different topics")
 	}
+	c.validateOAuth2(bad)
 	switch basic := c.Username != "" || !c.Password.IsZero(); {
 	case basic && !c.BearerToken.IsZero():
 		bad("bearerToken", "use one of the two", "is given together with username and password")
 	case c.Username == "" && !c.Password.IsZero():
 		bad("username", "add the user name", "is missing for the password")
+	}
+	if u, err := c.URL.Parse(); err == nil && u.Scheme == "http" && c.TLS != (ClientTLS{}) {
+		bad("tls", "write an https address, or remove the section", "certificates are given for a connection without TLS")
 	}
 	if (c.TLS.CertFile == "") != (c.TLS.KeyFile == "") {
 		bad("tls", "give both certFile and keyFile, or neither", "a certificate needs its key, and a key its certificate")
@@ -144,25 +157,40 @@ func (c *SinkConfig) Validate() error {
 	return errors.Join(errs...)
 }
 
-func (c *SinkConfig) validateURL(bad func(key, remedy, format string, a ...any)) {
-	const remedy = "write an address such as https://host/path"
-	if c.URL.IsZero() {
-		bad("url", remedy, "is missing")
+func (c *SinkConfig) validateOAuth2(bad func(key, remedy, format string, a ...any)) {
+	o := c.OAuth2
+	if o == nil {
 		return
 	}
-	u, err := c.URL.Parse()
+	validateURL(o.TokenURL, "oauth2.tokenUrl", bad)
+	if o.ClientID == "" {
+		bad("oauth2.clientId", "add it", "is missing")
+	}
+	if o.ClientSecret.IsZero() {
+		bad("oauth2.clientSecret", "write a reference such as ${file:/run/secrets/client}", "is missing")
+	}
+	if !c.BearerToken.IsZero() || c.Username != "" {
+		bad("oauth2", "use one of the two", "is given together with bearerToken or username")
+	}
+}
+
+func validateURL(address feed.URL, key string, bad func(key, remedy, format string, a ...any)) {
+	const remedy = "write an address such as https://host/path"
+	if address.IsZero() {
+		bad(key, remedy, "is missing")
+		return
+	}
+	u, err := address.Parse()
 	switch {
 	case err != nil:
 		// A secret file may be missing where a configuration is only checked.
 		if !errors.As(err, new(*fs.PathError)) {
-			bad("url", remedy, "%v", err)
+			bad(key, remedy, "%v", err)
 		}
 	case u.Scheme != "https" && u.Scheme != "http" || u.Host == "":
-		bad("url", remedy, "is no https or http address")
+		bad(key, remedy, "is no https or http address")
 	case u.User != nil:
-		bad("url", "use the keys username and password", "holds a user")
-	case u.Scheme == "http" && c.TLS != (ClientTLS{}):
-		bad("tls", "write an https address, or remove the section", "certificates are given for a connection without TLS")
+		bad(key, "use the keys for credentials", "holds a user")
 	}
 }
 
