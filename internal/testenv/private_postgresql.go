@@ -1,8 +1,10 @@
 package testenv
 
 import (
+	"fmt"
 	"os"
-	"strconv"
+	"os/exec"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -49,21 +51,29 @@ type TinyDisk struct {
 }
 
 // TinyDisk mounts a file system of so many bytes, to which the server may write, and has tables of the server's database be
-// made on it. Only root can do that.
+// made on it. Unless the test runs as root it needs sudo, as "make setup" does.
 func (s *DatabaseServer) TinyDisk(bytes int) *TinyDisk {
 	s.t.Helper()
-	if os.Getuid() != 0 {
-		s.t.Fatal("testenv: mounting a small file system needs root: run this test as root, or leave it out with -skip")
-	}
 	dir, err := os.MkdirTemp("", "datafeed-disk-") //nolint:usetesting // the server's user must reach it
 	check(s.t, err)
 	s.t.Cleanup(func() { check(s.t, os.Remove(dir)) })
-	check(s.t, syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+strconv.Itoa(bytes)))
-	s.t.Cleanup(func() { check(s.t, syscall.Unmount(dir, syscall.MNT_DETACH)) })
+	s.asRoot("mount", "-t", "tmpfs", "-o", fmt.Sprintf("size=%d,mode=0700,uid=%d", bytes, os.Getuid()), "tmpfs", dir)
+	s.t.Cleanup(func() { s.asRoot("umount", "--lazy", dir) }) // the server still holds its files
 	check(s.t, s.server.Own(dir))
 	s.exec(s.t, "CREATE TABLESPACE tiny LOCATION '"+dir+"'")
 	s.exec(s.t, "ALTER DATABASE "+s.Name+" SET default_tablespace = tiny")
 	return &TinyDisk{Dir: dir, t: s.t, ballast: dir + "/ballast"}
+}
+
+// asRoot runs a command.
+func (s *DatabaseServer) asRoot(command ...string) {
+	s.t.Helper()
+	if os.Getuid() != 0 {
+		command = append([]string{"sudo", "--non-interactive"}, command...)
+	}
+	if out, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err != nil {
+		s.t.Fatalf("testenv: %s: %v: %s (run the test as root, or allow sudo without a password)", strings.Join(command, " "), err, out)
+	}
 }
 
 // Fill takes all room but so many bytes.
