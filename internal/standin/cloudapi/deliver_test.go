@@ -3,6 +3,7 @@ package cloudapi
 import (
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -103,6 +104,18 @@ func TestDeliveriesRefused(t *testing.T) {
 	r.Header.Set("Authorization", "Bearer "+a.token(t, ScopeWrite))
 	r.Header.Set("Content-Encoding", "gzip")
 	a.send(t, r).took(t, 1, 0)
+}
+
+// TestBodyIsReadToItsLimit and not on, however long it is.
+func TestBodyIsReadToItsLimit(t *testing.T) {
+	rest := bytes.NewReader(make([]byte, 1<<20))
+	var p *problem
+	if _, err := readBody(rest, "", 100); !errors.As(err, &p) || p.Status != http.StatusRequestEntityTooLarge {
+		t.Errorf("error %v", err)
+	}
+	if read := 1<<20 - rest.Len(); read != 101 {
+		t.Errorf("%d bytes were read", read)
+	}
 }
 
 // TestManyDevicesAtOnce: deliveries wait for each other, and none is lost.

@@ -205,17 +205,37 @@ func TestChoiceIsSpread(t *testing.T) {
 	}
 }
 
+// TestEachBitOfTheSeedCounts, also where few bits of the hash do.
+func TestEachBitOfTheSeedCounts(t *testing.T) {
+	chosen := func(seed uint64) (at []int) {
+		c := newChooser(Faults{Seed: seed, OneIn: 64, Drop: math.MaxInt}, nil)
+		for i := range 2000 {
+			r := second("d", i, 0)
+			if _, ok := c.choose(&r, 100); ok {
+				at = append(at, i)
+			}
+		}
+		return at
+	}
+	none := chosen(0)
+	for bit := range 64 {
+		if slices.Equal(chosen(1<<bit), none) {
+			t.Errorf("bit %d of the seed does not count", bit)
+		}
+	}
+}
+
 // TestRefusedDeliveryIsNotLiedAbout: what is not stored uses up no lie.
 func TestRefusedDeliveryIsNotLiedAbout(t *testing.T) {
 	a := start(t, Options{})
 	a.lines(t, "", second("d", 0, 0)).took(t, 1, 0)
-	a.setFaults(t, `{"oneIn": 1, "drop": 2}`)
+	a.setFaults(t, `{"oneIn": 1, "drop": 3}`)
 	a.lines(t, "", second("d", 1, 1), second("d", 0, 1)).refused(t, http.StatusUnprocessableEntity, "reading 2")
 	if told := a.faults(t); len(told.Lies) != 1 {
 		t.Errorf("told %+v", told)
 	}
-	a.lines(t, "", second("d", 1, 1), second("d", 2, 2)).took(t, 2, 0)
-	if got := a.all(t, url.Values{}); len(got) != 1 || got[0] != second("d", 2, 2) {
+	a.lines(t, "", seconds("d", 1, 4)...).took(t, 3, 0)
+	if got := a.all(t, url.Values{}); len(got) != 1 || got[0] != second("d", 3, 3) {
 		t.Errorf("got %+v", got)
 	}
 }

@@ -148,10 +148,10 @@ func TestCursorIsForTheSame(t *testing.T) {
 		{"no device", "cursor=" + next},
 		{"a from", "device=d&from=1970-01-01T00:00:00Z&cursor=" + next},
 		{"another server's", "device=d&cursor=" + foreign},
-		{"of devices", "device=d&cursor=" + devices.Next},
+		{"of devices", "cursor=" + devices.Next},
 		{"a letter less", "device=d&cursor=" + next[1:]},
 		{"a letter changed", "device=d&cursor=" + strings.Map(func(r rune) rune { return r ^ 1 }, next[:1]) + next[1:]},
-		{"a token", "device=d&cursor=" + a.token(t, ScopeRead)},
+		{"a token", "cursor=" + a.token(t, ScopeRead)},
 	} {
 		t.Run(tt.what, func(t *testing.T) {
 			a.ask(t, ScopeRead, "GET", "/v1/readings?"+tt.query, "", nil).refused(t, http.StatusBadRequest, "cursor")

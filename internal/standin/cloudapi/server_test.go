@@ -47,6 +47,30 @@ func TestRestart(t *testing.T) {
 	b.frame(t, 1, seconds("d", 0, 10)...).took(t, 0, 10)
 }
 
+// TestAnsweredIsStored: what the files hold at the moment of an answer is enough
+// to find the delivery again, as after a crash.
+func TestAnsweredIsStored(t *testing.T) {
+	a := start(t, Options{Data: filepath.Join(t.TempDir(), "readings.db"), Faults: &Faults{OneIn: 1, Duplicate: 1}})
+	a.frame(t, 1, seconds("d", 0, 10)...).took(t, 10, 0)
+	crashed := filepath.Join(t.TempDir(), "readings.db")
+	for _, suffix := range []string{"", "-wal"} {
+		content, err := os.ReadFile(a.Path() + suffix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(crashed+suffix, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := start(t, Options{Data: crashed})
+	if got, want := b.all(t, url.Values{}), a.all(t, url.Values{}); !slices.Equal(got, want) || len(got) != 11 {
+		t.Errorf("%d readings after the crash, %d before", len(got), len(want))
+	}
+	if got := b.watermark(t); got != "1970-01-01T00:00:09Z" {
+		t.Errorf("watermark %q", got)
+	}
+}
+
 func TestTemporaryDataIsRemoved(t *testing.T) {
 	s, err := Start(Options{})
 	if err != nil {

@@ -18,9 +18,14 @@ import (
 const form = "application/x-www-form-urlencoded"
 
 func TestTokenRequests(t *testing.T) {
+	empty := filepath.Join(t.TempDir(), "empty")
+	if err := os.WriteFile(empty, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	a := start(t, Options{TokenLifetime: 7 * time.Second, Clients: []Client{
 		{"both", feed.NewSecret("s"), []Scope{ScopeRead, ScopeWrite}},
 		{"unread", feed.SecretFile("/nowhere"), []Scope{ScopeRead}},
+		{"empty", feed.SecretFile(empty), []Scope{ScopeRead}},
 	}})
 	good := url.Values{"grant_type": {"client_credentials"}, "client_id": {"both"}, "client_secret": {"s"}}
 	for _, tt := range []struct {
@@ -43,6 +48,7 @@ func TestTokenRequests(t *testing.T) {
 		{"no secret", "client_secret=", "", 401, "invalid_client"},
 		{"nobody", "client_id=nobody", "", 401, "invalid_client"},
 		{"secret that cannot be read", "client_id=unread", "", 401, "invalid_client"},
+		{"empty secret", "client_id=empty&client_secret=", "", 401, "invalid_client"},
 		{"large", "scope=" + strings.Repeat("x", maxTokenRequest), "", 400, "invalid_request"},
 	} {
 		t.Run(tt.what, func(t *testing.T) {
@@ -86,7 +92,7 @@ func TestTokenRequests(t *testing.T) {
 
 func TestTokens(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "x.db")
-	a := start(t, Options{Data: data, TokenLifetime: 10 * time.Second})
+	a := start(t, Options{Data: data, TokenLifetime: 10 * time.Second, Clients: []Client{{"both", feed.NewSecret("s"), []Scope{ScopeRead, ScopeWrite}}}})
 	other := start(t, Options{})
 	valid, written, foreign := a.token(t, ScopeRead), a.token(t, ScopeWrite), other.token(t, ScopeRead)
 	ask := func(authorization string) answered {
@@ -116,6 +122,10 @@ func TestTokens(t *testing.T) {
 		r.Header.Set("Authorization", "Bearer "+valid)
 		a.send(t, r).refused(t, 403, "scope")
 	}
+	// A token has the scopes that it was asked for, not all of the client.
+	var narrow tokenAnswer
+	a.send(t, a.request(t, "POST", "/oauth2/token", form, []byte("grant_type=client_credentials&client_id=both&client_secret=s&scope=readings.write"))).read(t, 200, &narrow)
+	refused("Bearer "+narrow.AccessToken, 403, "scope readings.read", `error="insufficient_scope"`)
 	if got := ask("bearer " + valid); got.status != 200 {
 		t.Errorf("answer %d %s", got.status, got.body)
 	}
