@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"math"
 	"time"
 
 	"github.com/kraft-edge/datafeed/feed/reading"
@@ -40,11 +41,13 @@ func NewSimulator(c Config) (*Simulator, error) {
 	}
 	for i := range s.devices {
 		d := &s.devices[i]
-		period := float64(c.Period)
+		period := float64(c.Period) / share(d.key)
 		if c.Rate > 0 {
-			period = s.scans.mean() * shares / float64(c.Rate) * float64(time.Second)
+			period = s.scans.mean() * shares / float64(c.Rate) * float64(time.Second) / share(d.key)
+		} else if ms := float64(time.Millisecond); period > 20*ms {
+			period = math.Round(period/ms) * ms // as controllers have them
 		}
-		d.sample(period/share(d.key), c.Batch, s.scans)
+		d.sample(period, c.Batch, s.scans)
 	}
 	return s, nil
 }
