@@ -20,6 +20,9 @@ type simulationWatch struct {
 	ended    sync.WaitGroup
 }
 
+// ratedLooks is how far a rate looks back: batches come in gusts.
+const ratedLooks = 6
+
 // showSimulating begins to show, until stop.
 func (c *cli) showSimulating(s *simulating) *simulationWatch {
 	w := &simulationWatch{stopping: make(chan struct{})}
@@ -32,13 +35,16 @@ func (c *cli) showSimulating(s *simulating) *simulationWatch {
 		tick := time.NewTicker(every)
 		defer tick.Stop()
 		shown := false
-		before := s.look()
+		looks := []glance{s.look()}
 		for {
 			select {
 			case <-tick.C:
 				now := s.look()
-				line := simulationLine(before, now)
-				before, shown = now, true
+				line := simulationLine(looks[0], now)
+				shown = true
+				if looks = append(looks, now); len(looks) > ratedLooks {
+					looks = looks[1:]
+				}
 				if live {
 					fmt.Fprintf(c.stderr, "\r%s\x1b[K", oneLine(line, terminalWidth(c.stderr)-1))
 				} else {
