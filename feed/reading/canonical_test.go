@@ -2,6 +2,7 @@ package reading
 
 import (
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -62,6 +63,25 @@ func TestCanonicalReads(t *testing.T) {
 					t.Errorf("%s is not read", text)
 				}
 			}
+		}
+	}
+}
+
+// TestCanonicalLeaves what is no JSON, or reads it as the same.
+func TestCanonicalLeaves(t *testing.T) {
+	var p, other Parser
+	for _, value := range []string{
+		"01", "-01", "00", "-", "-0", "0.", ".5", "+1", "1e5", "1E5", "1.5e3", "0.0e", "1.e1", "00.5", "-00.5", "1.50", "9007199254740993.0", "0.30000000000000004",
+		"1234567890123456789", "12345678901234567890", "123456789012345.5", "123456789012345678.5", "0.123456789012345678901", "nul", "nulll", "tru", "\"", "\"a", `"\u0041"`, "\"\x01\"", "\"\xff\"", "[]", "{}", "",
+	} {
+		agree(t, &p, &other, []byte(`{"device":"d","tag":"t","ts":"2026-11-21T03:04:05Z","value":`+value+`,"quality":"good","seq":1}`))
+	}
+	for _, seq := range []string{"01", "00", "0", "", "-1", "1.0", "1e1", "18446744073709551615", "18446744073709551616"} {
+		agree(t, &p, &other, []byte(`{"device":"d","tag":"t","ts":"2026-11-21T03:04:05Z","value":1,"quality":"good","seq":`+seq+`}`))
+	}
+	for _, device := range []string{"", strings.Repeat("x", MaxName), strings.Repeat("x", MaxName+1), "\xff", "a\x00", "é"} {
+		for range 2 { // once it is new, once the same as before
+			agree(t, &p, &other, []byte(`{"device":"`+device+`","tag":"t","ts":"2026-11-21T03:04:05Z","value":1,"quality":"good","seq":1}`))
 		}
 	}
 }

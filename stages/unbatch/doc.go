@@ -39,9 +39,8 @@
 // With a cache, a batch is marked once all of its messages have ended and it
 // counts as delivered. One that comes again with the same checksum is unpacked
 // again, since what repeats it wants to see it acknowledged: its messages have the
-// same ids, and the log says how many there were. One with the same device
-// and sequence but another checksum contradicts what was delivered, or what is in
-// flight, and is quarantined.
+// same ids, and it is counted. One with the same device and sequence but another
+// checksum contradicts what was delivered, or what is in flight, and is quarantined.
 //
 // The cache holds no messages. A crash may take its last marks, and maxBytes and
 // maxAge its oldest: a batch that comes again is then taken for new and yields
@@ -53,6 +52,15 @@
 //
 // The file is not locked: routes, and feeds, may share it, and then know what the
 // other has delivered. Conflicts with what another has in flight are not seen.
+//
+// # What is counted
+//
+// As events of the stage, beside the messages:
+//
+//	batch_corrupt     batches that are not whole, or cost too much
+//	batch_repeated    batches that were delivered before
+//	batch_conflict    batches that contradict another
+//	batch_held_back   tries at a batch while the cache fails
 //
 // # Configuration
 //

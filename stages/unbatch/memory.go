@@ -38,7 +38,6 @@ type memory struct {
 	inFlight map[name]checksum // and those in unwritten
 	// unwritten were delivered and are not in the store yet.
 	unwritten []mark
-	repeated  int
 }
 
 // maxInFlight bounds what is remembered of batches that were started and, as far
@@ -51,31 +50,29 @@ func newMemory(s store) *memory {
 	return &memory{store: s, inFlight: make(map[name]checksum)}
 }
 
-// check returns a permanent error when another batch has the name of this one,
-// and a transient one while the store fails.
-func (m *memory) check(e *batch.Envelope) error {
+// check says whether a batch was delivered before. It returns a permanent error
+// when another batch has the name of this one, and a transient one while the store
+// fails.
+func (m *memory) check(e *batch.Envelope) (repeated bool, err error) {
 	// Marks that do not get into the store hold back what comes: otherwise they
 	// would gather here without bound, or be lost.
 	if err := m.write(); err != nil {
-		return err
+		return false, err
 	}
 	n := name{e.Device, e.Sequence}
-	if sum, ok := m.inFlight[n]; ok {
-		if sum != e.Checksum {
-			return conflict(e, sum, "in flight")
+	state := "in flight"
+	sum, known := m.inFlight[n]
+	if !known {
+		state = "delivered"
+		if sum, known, err = m.store.lookup(n); err != nil {
+			return false, err
 		}
-		return nil
+		repeated = known
 	}
-	sum, ok, err := m.store.lookup(n)
-	switch {
-	case err != nil:
-		return err
-	case ok && sum != e.Checksum:
-		return conflict(e, sum, "delivered")
-	case ok:
-		m.repeated++
+	if known && sum != e.Checksum {
+		return false, conflict(e, sum, state)
 	}
-	return nil
+	return repeated, nil
 }
 
 func conflict(e *batch.Envelope, first checksum, state string) error {
@@ -119,13 +116,6 @@ func (m *memory) write() error {
 	clear(m.unwritten)
 	m.unwritten = m.unwritten[:0]
 	return nil
-}
-
-// takeRepeated returns how many batches came again since it was called last.
-func (m *memory) takeRepeated() int {
-	n := m.repeated
-	m.repeated = 0
-	return n
 }
 
 // close writes what is unwritten and closes the store.

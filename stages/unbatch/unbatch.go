@@ -3,7 +3,6 @@ package unbatch
 import (
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
@@ -18,7 +17,7 @@ type Unbatch struct {
 	limits batch.Limits
 	memory *memory // nil without a cache
 	logger *slog.Logger
-	said   time.Time // when repeated batches were logged last
+	events *feed.EventCounts
 
 	readings []reading.Reading // used again
 	splitter splitter
@@ -30,7 +29,10 @@ func NewUnbatch(c Config, env feed.StageEnv) (*Unbatch, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	u := &Unbatch{codecs: c.Codecs, limits: c.Limits.ofBatch(), logger: env.Logger}
+	u := &Unbatch{
+		codecs: c.Codecs, limits: c.Limits.ofBatch(), logger: env.Logger,
+		events: feed.NewEventCounts(eventCorrupt, eventRepeated, eventConflict, eventHeldBack),
+	}
 	if u.codecs == nil {
 		u.codecs = batch.All()
 	}
@@ -45,38 +47,71 @@ func NewUnbatch(c Config, env feed.StageEnv) (*Unbatch, error) {
 
 // Transform returns the transform for a route.
 func (u *Unbatch) Transform() feed.Transform {
-	t := feed.Transform{Name: "unbatch", Func: u.Handle}
+	t := feed.Transform{Name: "unbatch", Func: u.Handle, Events: u.events.Events}
 	if u.memory != nil {
 		t.Settled, t.Close = u.Settled, u.Close
 	}
 	return t
 }
 
+// What the stage counts.
+const (
+	eventCorrupt  = "batch_corrupt"   // it is not whole, or costs too much
+	eventRepeated = "batch_repeated"  // it was delivered before
+	eventConflict = "batch_conflict"  // another was delivered, or is in flight
+	eventHeldBack = "batch_held_back" // tries at one while the cache fails
+)
+
 // Handle makes a message of each reading of a batch. What can never be unpacked
 // is a [feed.Permanent] error; an error of the cache is transient.
 func (u *Unbatch) Handle(m *message.Message) ([]*message.Message, error) {
 	b, err := batch.Parse(m.Payload, u.limits)
 	if err != nil {
+		u.events.Add(eventCorrupt, 1)
 		return nil, feed.Permanent(err)
 	}
 	if u.memory != nil {
-		if err := u.memory.check(&b.Envelope); err != nil {
-			return nil, fmt.Errorf("batch %.80q/%d: %w", b.Device, b.Sequence, err)
+		if err := u.check(&b.Envelope); err != nil {
+			return nil, named(&b, err)
 		}
 	}
-	rs, err := b.Decode(u.codecs, u.readings[:0], u.limits)
+	msgs, err := u.unpack(m, &b)
 	if err != nil {
-		return nil, feed.Permanent(fmt.Errorf("batch %.80q/%d: %w", b.Device, b.Sequence, err))
-	}
-	msgs, err := u.splitter.split(m, &b.Envelope, rs, u.limits.MaxBytes)
-	u.keep(rs)
-	if err != nil {
-		return nil, feed.Permanent(fmt.Errorf("batch %.80q/%d: %w", b.Device, b.Sequence, err))
+		u.events.Add(eventCorrupt, 1)
+		return nil, feed.Permanent(named(&b, err))
 	}
 	if u.memory != nil {
 		u.memory.started(&b.Envelope)
 	}
 	return msgs, nil
+}
+
+// named says of which batch an error is.
+func named(b *batch.Batch, err error) error {
+	return fmt.Errorf("batch %.80q/%d: %w", b.Device, b.Sequence, err)
+}
+
+// check compares a batch with what is known of others.
+func (u *Unbatch) check(e *batch.Envelope) error {
+	repeated, err := u.memory.check(e)
+	switch {
+	case feed.IsPermanent(err):
+		u.events.Add(eventConflict, 1)
+	case err != nil:
+		u.events.Add(eventHeldBack, 1)
+	case repeated:
+		u.events.Add(eventRepeated, 1)
+	}
+	return err
+}
+
+func (u *Unbatch) unpack(m *message.Message, b *batch.Batch) ([]*message.Message, error) {
+	rs, err := b.Decode(u.codecs, u.readings[:0], u.limits)
+	if err != nil {
+		return nil, err
+	}
+	defer u.keep(rs)
+	return u.splitter.split(m, &b.Envelope, rs, u.limits.MaxBytes)
 }
 
 // keptReadings bounds the readings whose memory is kept for the next batch.
@@ -96,24 +131,13 @@ func (u *Unbatch) Settled(ended []feed.Settled) {
 	for _, s := range ended {
 		e, err := batch.ParseEnvelope(s.Message.Payload)
 		if err != nil {
-			u.logger.Error("a batch that was delivered cannot be remembered: an earlier transform has changed its payload", "error", err)
+			u.logger.Error("a batch that has ended cannot be remembered: its payload is another than it was", "error", err)
 			continue
 		}
 		u.memory.ended(&e, s.Outcome == feed.Delivered)
 	}
 	if err := u.memory.write(); err != nil {
 		u.logger.Warn("batches that were delivered cannot be remembered yet; none is taken until they can", "error", err)
-	}
-	if time.Since(u.said) >= time.Minute {
-		u.sayRepeated()
-	}
-}
-
-// sayRepeated logs how many batches came again since it last did.
-func (u *Unbatch) sayRepeated() {
-	if n := u.memory.takeRepeated(); n > 0 {
-		u.said = time.Now()
-		u.logger.Info("batches came again that had been delivered: their messages have the same ids", "batches", n)
 	}
 }
 
@@ -122,6 +146,5 @@ func (u *Unbatch) Close() error {
 	if u.memory == nil {
 		return nil
 	}
-	u.sayRepeated()
 	return u.memory.close()
 }

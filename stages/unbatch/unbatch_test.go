@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -170,10 +171,38 @@ func TestPermanent(t *testing.T) {
 		if !feed.IsPermanent(err) || !strings.Contains(err.Error(), tt.want) || len(msgs) > 0 {
 			t.Errorf("%s: %d messages, %v, want a permanent error with %q", tt.name, len(msgs), err, tt.want)
 		}
+		if n := u.events.Events()[eventCorrupt]; n != 1 {
+			t.Errorf("%s: counted %d times", tt.name, n)
+		}
 		if len(u.memory.inFlight) > 0 {
 			t.Errorf("%s: it is in flight", tt.name)
 		}
 		handle(t, u, good)
+	}
+}
+
+// TestBomb: payloads may be many times as long as what they are made of. They cost
+// what the limits allow, and their growing.
+func TestBomb(t *testing.T) {
+	long := strings.Repeat("\x01", reading.MaxName) // six bytes each as JSON
+	rs := make([]reading.Reading, 50_000)
+	for i := range rs {
+		rs[i] = reading.Reading{Site: long, Line: long, Device: "d", Tag: long, Quality: long}
+	}
+	bomb := frame(t, batch.Columnar(), 1, rs)
+	u := newUnbatch(t, func(c *Config) { c.Limits.MaxBytes = 8 * feed.MiB })
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := u.Handle(&message.Message{Payload: bomb})
+	runtime.ReadMemStats(&after)
+	if !feed.IsPermanent(err) || !strings.Contains(err.Error(), "limits: the payloads") {
+		t.Errorf("%v, want a permanent error", err)
+	}
+	const readings, growing = 50_000 * 128 * 2, 5
+	if got, most := after.TotalAlloc-before.TotalAlloc, uint64(readings+growing*8<<20); got > most {
+		t.Errorf("%d bytes of batch take %d bytes of memory, more than %d", len(bomb), got, most)
+	} else {
+		t.Logf("%d bytes of batch take %d bytes of memory", len(bomb), got)
 	}
 }
 

@@ -74,6 +74,34 @@ func TestFrameRoundTrip(t *testing.T) {
 	})
 }
 
+// TestAwkwardFloats: some are decimals and some are not, some only with few digits.
+func TestAwkwardFloats(t *testing.T) {
+	for _, kinds := range [][]float64{
+		{1e15, 0.25}, {1e15, 1e15, 1e15, 0.001}, {math.NaN(), 1.5}, {math.Copysign(0, -1), 0, 1}, {1.0 / 3, 2},
+		{0.1 + 0.2, 0.3}, {1e-12, 1}, {1e300, 1e-300}, {1 << 53, 1<<53 - 1, 1<<53 + 2}, {math.Inf(1), 1}, {5e-324},
+	} {
+		for _, n := range []int{1, 15, 16, 17, 33, 100} {
+			for often := 1; often <= 20; often += 19 {
+				want := make([]reading.Reading, n)
+				for i := range want {
+					kind := len(kinds) - 1
+					if i%often == 0 {
+						kind = i / often % len(kinds)
+					}
+					want[i] = reading.Reading{Device: "d", Tag: "t", Value: reading.OfFloat(kinds[kind])}
+				}
+				body, err := batch.Columnar().Append(nil, want)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got, err := batch.Columnar().Decode(nil, body, batch.Limits{}); err != nil || !slices.Equal(got, want) {
+					t.Errorf("%d of %v, often %d: %v", n, kinds, often, err)
+				}
+			}
+		}
+	}
+}
+
 // TestConcurrentUse: codecs keep memory to use it again, and share none of it.
 func TestConcurrentUse(t *testing.T) {
 	var wg sync.WaitGroup

@@ -35,7 +35,7 @@ func (d *decoder) release() {
 	if cap(d.content) > keptScratch {
 		d.content = nil
 	}
-	if cap(d.place) <= keptReadings {
+	if max(cap(d.place), cap(d.names), cap(d.lengths)) <= keptReadings {
 		decoders.Put(d)
 	}
 }
