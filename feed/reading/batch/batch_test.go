@@ -102,6 +102,17 @@ func TestAwkwardFloats(t *testing.T) {
 	}
 }
 
+// TestLargeBatch: as many readings as are allowed get through each codec.
+func TestLargeBatch(t *testing.T) {
+	want := decimals(100_000)
+	for _, c := range batch.All() {
+		got, err := open(frameOf(t, c, want), batch.Limits{})
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: %d readings, %v", c.Name(), len(got), err)
+		}
+	}
+}
+
 // TestConcurrentUse: codecs keep memory to use it again, and share none of it.
 func TestConcurrentUse(t *testing.T) {
 	var wg sync.WaitGroup
