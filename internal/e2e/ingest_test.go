@@ -22,10 +22,11 @@ import (
 
 var ingested = flag.Int("readings", 60_000, "readings of TestIngest, in batches of 1,000")
 
-// plantOf is n readings of simulated devices, from a time on.
-func plantOf(n int, start time.Time, c simulate.Chaos) simulate.Config {
+// plantOf is n readings of simulated devices, from a time on, at a rate in
+// readings a second or, with 0, as fast as they are taken.
+func plantOf(n int, start time.Time, rate int, c simulate.Chaos) simulate.Config {
 	p := simulate.DefaultConfig()
-	p.Sites, p.Devices, p.Rate, p.Count = []string{"north", "south"}, 30, 0, int64(n)
+	p.Sites, p.Devices, p.Rate, p.Count = []string{"north", "south"}, 30, rate, int64(n)
 	p.Start, p.Codec, p.Batch.Every, p.Chaos = start.Format(time.RFC3339), "mixed", 1000*time.Hour, c
 	return p
 }
@@ -37,10 +38,7 @@ func plantOf(n int, start time.Time, c simulate.Chaos) simulate.Config {
 func TestIngest(t *testing.T) {
 	n := *ingested
 	vhost, broker, container, db := testenv.RabbitMQ(t), testenv.Mosquitto(t), testenv.Azurite(t), testenv.PostgreSQL(t)
-	env := []string{
-		"AMQP_URL=" + vhost.URL(), "MQTT_URL=" + broker.URL(), "AZURE_STORAGE_CONNECTION_STRING=" + container.ConnectionString(),
-		"POSTGRES_URL=" + strings.Replace(db.URL(), ":"+db.Password+"@", "@", 1), "POSTGRES_PASSWORD=" + db.Password,
-	}
+	env := append(ingestEnv(vhost.URL(), db), "MQTT_URL="+broker.URL(), "AZURE_STORAGE_CONNECTION_STRING="+container.ConnectionString())
 	telemetry := newExample(t, "telemetry.yaml", env, "container: telemetry", "container: "+container.ContainerName, "maxDelay: 1m", "maxDelay: 2s")
 	telemetry.start()
 	telemetry.ready()
@@ -59,8 +57,8 @@ func TestIngest(t *testing.T) {
 		t.Fatal(err)
 	}
 	begin := time.Now()
-	sent := sendBatches(t, vhost.URL(), plantOf(n, start, chaos))
-	truth := contentsOf(t, plantOf(n, start, chaos.ClocksOnly()))
+	sent := sendBatches(t, vhost.URL(), plantOf(n, start, 0, chaos))
+	truth := contentsOf(t, plantOf(n, start, 0, chaos.ClocksOnly()))
 	if truth.Distinct() != n {
 		t.Fatalf("the truth has %d readings, want %d", truth.Distinct(), n)
 	}
@@ -103,7 +101,7 @@ func TestIngest(t *testing.T) {
 	if _, err := witness.ReadContainer(t.Context(), container.ConnectionString(), container.ContainerName, blobs); err != nil {
 		t.Fatal(err)
 	}
-	for place, arrived := range map[string]*witness.Contents{"MQTT": mqtt, "blobs": blobs, "PostgreSQL": rowsOf(t, db)} {
+	for place, arrived := range map[string]*witness.Contents{"MQTT": mqtt, "blobs": blobs, "PostgreSQL": rowsOf(t, db, "telemetry")} {
 		d := witness.Differ(truth, arrived)
 		t.Logf("%s: %+v", place, d)
 		if !d.Equal() || place == "PostgreSQL" && d.Repeated > 0 {
@@ -205,10 +203,10 @@ func contentsOf(t *testing.T, c simulate.Config) *witness.Contents {
 }
 
 // rowsOf reads all rows.
-func rowsOf(t *testing.T, db *testenv.Database) *witness.Contents {
+func rowsOf(t *testing.T, db *testenv.Database, schema string) *witness.Contents {
 	t.Helper()
 	c := postgres.DefaultConfig()
-	c.URL = feed.NewURL(db.URL())
+	c.URL, c.Schema = feed.NewURL(db.URL()), schema
 	r, err := postgres.OpenReader(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
@@ -227,7 +225,7 @@ func rowsOf(t *testing.T, db *testenv.Database) *witness.Contents {
 	}
 	defer conn.Close(t.Context()) //nolint:errcheck // read only
 	var rows int
-	if err := conn.QueryRow(t.Context(), "SELECT count(*) FROM telemetry.readings").Scan(&rows); err != nil {
+	if err := conn.QueryRow(t.Context(), "SELECT count(*) FROM "+schema+".readings").Scan(&rows); err != nil {
 		t.Fatal(err)
 	}
 	if rows != all.Distinct() {
