@@ -60,6 +60,9 @@ type StageEnv struct {
 	Feed   string // the feed's name
 	Route  string // the route's name
 	Logger *slog.Logger
+	// Trial says that the stage runs in a test of the configuration: it neither
+	// reads nor changes what outlives the process.
+	Trial bool
 }
 
 // Factory makes stages of one name and kind. Use [SourceFactory],

@@ -61,6 +61,7 @@ func (c *Config) CheckStages() error {
 type builder struct {
 	config *Config
 	logger *slog.Logger
+	trial  bool // what is made runs in a test
 	made   []io.Closer
 }
 
@@ -124,7 +125,7 @@ func (b *builder) transforms(r *Route) ([]feed.Transform, error) {
 }
 
 func (b *builder) env(r *Route, s Stage) feed.StageEnv {
-	return feed.StageEnv{Feed: b.config.Name, Route: r.Name, Logger: b.logger.With("route", r.Name, "stage", s.Name)}
+	return feed.StageEnv{Feed: b.config.Name, Route: r.Name, Logger: b.logger.With("route", r.Name, "stage", s.Name), Trial: b.trial}
 }
 
 // maxHold returns how long the route holds a delivery at most: twice what its

@@ -115,9 +115,9 @@ func forTests(root *yaml.Node) *yaml.Node {
 	return &part
 }
 
-// Transforms makes the transforms of a route.
+// Transforms makes the transforms of a route for a test of it.
 func (c *Config) Transforms(r *Route, logger *slog.Logger) ([]feed.Transform, error) {
-	return (&builder{config: c, logger: logger}).transforms(r)
+	return (&builder{config: c, logger: logger, trial: true}).transforms(r)
 }
 
 // RouteOf returns the route that a test is about.

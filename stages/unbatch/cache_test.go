@@ -71,6 +71,32 @@ func idsOf(msgs []*message.Message) (ids []string) {
 	return ids
 }
 
+// TestTrial: a test of the configuration sees repetitions and conflicts among its
+// own batches, and touches no file.
+func TestTrial(t *testing.T) {
+	c := DefaultConfig()
+	withCache(t)(&c)
+	u, err := NewUnbatch(c, feed.StageEnv{Trial: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := frame(t, batch.Columnar(), 1, readings(10, 20))
+	handle(t, u, first)
+	u.Settled(settled(first, feed.Delivered))
+	handle(t, u, first)
+	u.Settled(settled(first, feed.Delivered))
+	wantConflict(t, u, frame(t, batch.Columnar(), 1, readings(10, 21)), "delivered")
+	if n := u.events.Events()[eventRepeated]; n != 1 {
+		t.Errorf("%d batches were repeated", n)
+	}
+	if err := u.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(filepath.Dir(c.Cache.Path)); !os.IsNotExist(err) {
+		t.Errorf("a test made the directory of the cache: %v", err)
+	}
+}
+
 // TestOnlyDeliveredCounts: a batch that was filtered or quarantined may be sent
 // anew with another content.
 func TestOnlyDeliveredCounts(t *testing.T) {

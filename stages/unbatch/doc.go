@@ -51,7 +51,8 @@
 // readings were filtered or quarantined downstream is not marked.
 //
 // The file is not locked: routes, and feeds, may share it, and then know what the
-// other has delivered. Conflicts with what another has in flight are not seen.
+// other has delivered. Conflicts with what another has in flight are not seen. Tests
+// of the configuration (feed test) have a cache of their own in memory.
 //
 // # What is counted
 //

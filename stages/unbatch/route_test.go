@@ -75,12 +75,37 @@ func TestExample(t *testing.T) {
 	}
 }
 
-// run sends payloads through a route, and returns what got out of it.
-func run(t *testing.T, payloads ...string) ([]string, []feed.QuarantineItem) {
+// TestTestsTouchNoFile: transforms that are made for a test of the configuration
+// leave the cache of the configuration alone.
+func TestTestsTouchNoFile(t *testing.T) {
+	state := filepath.Join(t.TempDir(), "feed")
+	t.Setenv("STATE", state)
+	c := parse(t, &feedtest.Queue{}, &feedtest.Sink{})
+	transforms, err := c.Transforms(c.Routes[0], slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rs := []reading.Reading{{Device: "press7", Tag: "temperature"}}
+	frame, err := batch.Append(nil, batch.Columnar(), "press7", 1, rs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &message.Message{Payload: frame}
+	if msgs, err := transforms[0].Func(m); err != nil || len(msgs) != 1 {
+		t.Errorf("%d messages, %v", len(msgs), err)
+	}
+	transforms[0].Settled([]feed.Settled{{Message: m, Outcome: feed.Delivered}})
+	if err := transforms[0].Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(state); !os.IsNotExist(err) {
+		t.Errorf("the directory of the cache is there: %v", err)
+	}
+}
+
+// parse reads a configuration of a route with what the package's comment shows.
+func parse(t *testing.T, q *feedtest.Queue, sink *feedtest.Sink) *config.Config {
 	t.Helper()
-	q, sink, quarantine := &feedtest.Queue{}, &feedtest.Sink{}, &feedtest.Quarantine{}
-	q.Put(payloads...)
-	q.End()
 	factories := append(unbatch.Factories(),
 		feed.SourceFactory("queue", "", func() nothing { return nothing{} }, func(nothing, feed.StageEnv) (message.Subscriber, error) { return q, nil }),
 		feed.SinkFactory("sink", "", func() nothing { return nothing{} }, func(nothing, feed.StageEnv) (message.Publisher, error) { return sink, nil }))
@@ -102,6 +127,16 @@ routes:
 	if err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
+	return c
+}
+
+// run sends payloads through a route, and returns what got out of it.
+func run(t *testing.T, payloads ...string) ([]string, []feed.QuarantineItem) {
+	t.Helper()
+	q, sink, quarantine := &feedtest.Queue{}, &feedtest.Sink{}, &feedtest.Quarantine{}
+	q.Put(payloads...)
+	q.End()
+	c := parse(t, q, sink)
 	opts, routes, err := c.Build(slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
