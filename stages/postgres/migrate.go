@@ -94,7 +94,7 @@ func (s *session) prepareSchema(ctx context.Context, c *Config) error {
 	}
 	if !s.server.schemaIsThere { // to ask for it anyway takes a right that its owner need not have
 		if _, err := tx.Exec(ctx, "CREATE SCHEMA IF NOT EXISTS "+pgx.Identifier{c.Schema}.Sanitize()); err != nil {
-			return fmt.Errorf("create the schema %s: %w", c.Schema, explained(err))
+			return fmt.Errorf("create the schema %s: %w", c.Schema, err)
 		}
 	}
 	if err := s.examine(ctx, c.Schema); err != nil {
@@ -110,7 +110,7 @@ func (s *session) prepareSchema(ctx context.Context, c *Config) error {
 			return err
 		}
 		if _, err := tx.Conn().PgConn().Exec(ctx, text).ReadAll(); err != nil {
-			return fmt.Errorf("create the tables of the schema %s: %w", c.Schema, explained(err))
+			return fmt.Errorf("create the tables of the schema %s: %w", c.Schema, err)
 		}
 	}
 	if err := s.examine(ctx, c.Schema); err != nil {
@@ -132,7 +132,7 @@ func (s *session) schemaVersion(ctx context.Context, db querier) (version int, e
 		return 0, nil
 	}
 	if err := db.QueryRow(ctx, `SELECT max(version) FROM schema_versions`).Scan(&version); err != nil {
-		return 0, explained(err)
+		return 0, err
 	}
 	if version > schemaVersion {
 		return 0, fmt.Errorf("the schema has version %d, and this program knows %d: use the program that made it", version, schemaVersion)

@@ -36,7 +36,7 @@ func OpenReader(ctx context.Context, c Config) (*Reader, error) {
 		return nil, err
 	}
 	if err := s.checkSchema(ctx, c.Schema); err != nil {
-		return nil, fmt.Errorf("open %s: %w", c.URL, errors.Join(err, s.close(ctx)))
+		return nil, fmt.Errorf("open %s: %w", c.URL, errors.Join(explained(err), s.close(ctx)))
 	}
 	return &Reader{config: c, session: s}, nil
 }

@@ -12,6 +12,7 @@ import (
 // SQLSTATEs, see PostgreSQL's appendix "Error Codes".
 const (
 	stateCheckViolation = "23514"
+	stateDuplicate      = "23505"
 	stateReadOnly       = "25006"
 	stateDiskFull       = "53100"
 	stateRaised         = "P0001"
@@ -36,7 +37,8 @@ var remedies = map[string]string{
 	stateRaised:   "a trigger of the database refuses it",
 }
 
-// explained adds the remedy to an error of the server, and why a context ended.
+// explained adds the remedy to an error of the server. It is for whoever returns an
+// error to a caller outside of the package.
 func explained(err error) error {
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		if remedy := remedies[pg.Code]; remedy != "" {
@@ -54,6 +56,12 @@ func refusesRow(err error) bool {
 		return false
 	}
 	return pg.Code == stateRaised || strings.HasPrefix(pg.Code, classData) || strings.HasPrefix(pg.Code, classConstraint) || strings.HasPrefix(pg.Code, classLimit)
+}
+
+// duplicate reports whether a row is there already.
+func duplicate(err error) bool {
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && pg.Code == stateDuplicate
 }
 
 // noPartition reports whether there was no partition for a row. It is the check
