@@ -47,7 +47,7 @@ func BenchmarkStore(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			defer session.close(b.Context())
+			defer session.close()
 			m := measure(b, size, session.conn.PgConn().PID())
 			for b.Loop() {
 				b.StopTimer()

@@ -60,8 +60,13 @@ func TestKilledServer(t *testing.T) {
 		}
 	}()
 	for range kills {
-		<-progress
-		<-progress
+		for range 2 {
+			select {
+			case <-progress:
+			case <-done:
+				t.Fatal("all batches were stored before the last kill")
+			}
+		}
 		server.Kill()
 		server.Start()
 	}
@@ -167,10 +172,11 @@ func TestCutRequest(t *testing.T) {
 func TestHungServer(t *testing.T) {
 	db := testenv.PostgreSQL(t)
 	proxy := testenv.Proxy(t, db.Addr)
+	mustPublish(t, openSink(t, configOf(db.URL())), series50(0, 50)...) // makes the tables, which may take longer
 	c := configOf(db.URLAt(proxy.Addr))
 	c.Timeout = 100 * time.Millisecond
 	s := openSink(t, c)
-	mustPublish(t, s, series50(0, 50)...)
+	untilStored(t, s, series50(0, 50))
 	proxy.Block()
 	if err := publish(t.Context(), s, series50(50, 50)...); err == nil || !strings.Contains(err.Error(), "has not answered within 100ms") {
 		t.Errorf("publish: %v", err)
@@ -184,6 +190,35 @@ func TestHungServer(t *testing.T) {
 	proxy.Unblock()
 	untilStored(t, s, series50(50, 50))
 	checkStored(t, configOf(db.URL()), series50(0, 100)...)
+}
+
+// TestCloseOfHungServer: to close a sink ends what waits for a server, and leaves
+// nothing behind, although nobody answers.
+func TestCloseOfHungServer(t *testing.T) {
+	db := testenv.PostgreSQL(t)
+	proxy := testenv.Proxy(t, db.Addr)
+	s := openSink(t, configOf(db.URLAt(proxy.Addr)))
+	mustPublish(t, s, series50(0, 50)...)
+	proxy.Block()
+	result := make(chan error, 1)
+	go func() { result <- publish(context.WithoutCancel(t.Context()), s, series50(50, 50)...) }()
+	testenv.Eventually(t, 10*time.Second, "the batch to be under way", func() bool {
+		if s.mu.TryLock() {
+			s.mu.Unlock()
+			return false
+		}
+		return true
+	})
+	start := time.Now()
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := <-result; !errors.Is(err, ErrClosed) {
+		t.Errorf("publish: %v, want %v", err, ErrClosed)
+	}
+	if d := time.Since(start); d > 5*farewell {
+		t.Errorf("close took %v", d)
+	}
 }
 
 // TestReadOnlyServer: a failover, or a provider that stops writes, passes.

@@ -129,7 +129,7 @@ func deny(t *testing.T, c Config, sql string) error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.close(t.Context())
+	defer s.close()
 	_, err = s.conn.Exec(t.Context(), sql)
 	return err
 }

@@ -16,7 +16,7 @@ func (w *writer) probe(ctx context.Context) (err error) {
 	defer cancel()
 	defer func() {
 		if elsewhere(err) || outdated(err) {
-			err = errors.Join(err, w.close(ctx))
+			err = errors.Join(err, w.close())
 		}
 	}()
 	tx, err := w.session.conn.Begin(ctx)

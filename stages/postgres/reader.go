@@ -36,7 +36,7 @@ func OpenReader(ctx context.Context, c Config) (*Reader, error) {
 		return nil, err
 	}
 	if err := s.checkSchema(ctx, c.Schema); err != nil {
-		return nil, fmt.Errorf("open %s: %w", c.URL, errors.Join(explained(err), s.close(ctx)))
+		return nil, fmt.Errorf("open %s: %w", c.URL, errors.Join(explained(err), s.close()))
 	}
 	return &Reader{config: c, session: s}, nil
 }
@@ -193,7 +193,7 @@ func (r *Reader) query(ctx context.Context, take func(pgx.Rows) (bool, error), s
 		if err != nil {
 			return err
 		}
-		_ = r.session.close(ctx) // it has failed already, and that was told
+		_ = r.session.close() // it has failed already, and that was told
 		r.session = s
 	}
 	ctx, cancel := r.session.within(ctx)
@@ -226,5 +226,5 @@ func (r *Reader) Close() error {
 		return nil
 	}
 	r.session = nil
-	return s.close(context.Background())
+	return s.close()
 }

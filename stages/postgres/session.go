@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // connConfig reads an address. TLS is the default, and not, as in libpq, a wish
@@ -29,6 +31,7 @@ func connConfig(text string) (*pgx.ConnConfig, error) {
 // session is a connection to the server. It is for one goroutine.
 type session struct {
 	conn *pgx.Conn
+	hang context.CancelFunc // ends what still uses the network
 	// timeout bounds one request; the server gives up by itself, too.
 	timeout time.Duration
 	server  properties
@@ -100,13 +103,16 @@ func connect(ctx context.Context, c *Config, a access) (_ *session, err error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.ConnectTimeout+c.Timeout)
 	defer cancel()
+	lifetime, hang := context.WithCancel(context.Background())
+	config.DialFunc = dialWithin(lifetime, config.DialFunc)
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
+		hang()
 		return nil, err
 	}
-	s := &session{conn: conn, timeout: c.Timeout}
+	s := &session{conn: conn, hang: hang, timeout: c.Timeout}
 	if err := s.examine(ctx, c.Schema); err != nil {
-		return nil, errors.Join(err, s.close(ctx))
+		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
 }
@@ -148,19 +154,34 @@ func (s *session) within(ctx context.Context) (context.Context, context.CancelFu
 // broken reports whether the connection is of no use any more.
 func (s *session) broken() bool { return s.conn.IsClosed() }
 
-// farewell bounds a close: the server may not listen any more.
+// dialWithin makes connections that a lifetime ends, also the one over which pgx
+// tells a server to stop what it does for a request that was given up.
+func dialWithin(lifetime context.Context, dial pgconn.DialFunc) pgconn.DialFunc {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		defer context.AfterFunc(lifetime, cancel)()
+		conn, err := dial(ctx, network, address)
+		if err == nil {
+			context.AfterFunc(lifetime, func() { conn.Close() })
+		}
+		return conn, err
+	}
+}
+
+// farewell bounds how long a server that may not listen any more is told to stop.
 const farewell = time.Second
 
-// close ends the connection. Of one that was ended in the middle of a request, it
-// waits until the server has been told to stop, which is 15 s at most, or until
-// ctx ends.
-func (s *session) close(ctx context.Context) error {
-	short, cancel := context.WithTimeout(ctx, farewell)
+// close ends the connection, and waits for all that belongs to it.
+func (s *session) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), farewell)
 	defer cancel()
-	err := s.conn.Close(short)
+	err := s.conn.Close(ctx)
 	select {
 	case <-s.conn.PgConn().CleanupDone():
 	case <-ctx.Done():
 	}
+	s.hang()
+	<-s.conn.PgConn().CleanupDone()
 	return err
 }

@@ -154,7 +154,7 @@ func (s *Sink) Close() error {
 	s.end(ErrClosed)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.writer.close(context.Background()); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+	if err := s.writer.close(); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("close the connection to %s: %w", s.config.URL, err)
 	}
 	return nil

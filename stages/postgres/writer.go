@@ -84,7 +84,7 @@ func (w *writer) open(ctx context.Context, now time.Time) (err error) {
 		if !w.session.broken() {
 			return nil
 		}
-		if err := w.close(ctx); err != nil {
+		if err := w.close(); err != nil {
 			w.logger.Debug("close a connection that had failed", "error", err)
 		}
 	}
@@ -92,7 +92,7 @@ func (w *writer) open(ctx context.Context, now time.Time) (err error) {
 		return err
 	}
 	if err := w.prepare(ctx); err != nil {
-		return errors.Join(fmt.Errorf("prepare %s: %w", w.config.URL, explained(because(ctx, err))), w.close(ctx))
+		return errors.Join(fmt.Errorf("prepare %s: %w", w.config.URL, explained(because(ctx, err))), w.close())
 	}
 	w.nextUpkeep, w.repeated = now, true
 	return nil
@@ -124,13 +124,13 @@ func (w *writer) prepare(ctx context.Context) error {
 	return nil
 }
 
-func (w *writer) close(ctx context.Context) error {
+func (w *writer) close() error {
 	s := w.session
 	if s == nil {
 		return nil
 	}
 	w.session = nil
-	return s.close(ctx)
+	return s.close()
 }
 
 // The bounds of one statement.
@@ -146,7 +146,7 @@ func (w *writer) write(ctx context.Context, points []point, now time.Time) (err 
 	defer func() {
 		w.full = diskFull(err)
 		if outdated(err) || elsewhere(err) {
-			err = errors.Join(err, w.close(ctx))
+			err = errors.Join(err, w.close())
 		}
 	}()
 	if err := w.upkeep(ctx, now); err != nil {
