@@ -136,18 +136,18 @@ func TestTokens(t *testing.T) {
 	a.clock.advance(1)
 	refused("Bearer "+valid, 401, "expired", `error="invalid_token"`)
 
-	// A server that knows no such client any more.
-	last := a.Close()
-	if last != nil {
-		t.Fatal(last)
+	// A server that knows one of the clients no more, and gives another less.
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
 	}
-	s, err := Start(Options{Data: data, Now: func() time.Time { return a.clock.read().Add(-5 * time.Second) }, Clients: []Client{{"new", feed.NewSecret("s"), scopes}}})
+	s, err := Start(Options{Data: data, Now: func() time.Time { return a.clock.read().Add(-5 * time.Second) }, Clients: []Client{{string(ScopeRead), feed.NewSecret("s"), []Scope{ScopeWrite}}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
 	a.Server = s
-	refused("Bearer "+valid, 401, "no longer known", `error="invalid_token"`)
+	refused("Bearer "+written, 401, "no longer known", `error="invalid_token"`)
+	refused("Bearer "+valid, 403, "scope readings.read", `error="insufficient_scope"`)
 }
 
 func TestSecretsAreNotShown(t *testing.T) {
