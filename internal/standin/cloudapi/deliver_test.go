@@ -52,6 +52,8 @@ func TestConflict(t *testing.T) {
 func TestDeliveriesRefused(t *testing.T) {
 	a := start(t, Options{})
 	line := string(new(second("d", 0, 0)).AppendJSON(nil))
+	long := second("d", 0, 0)
+	long.Value = reading.OfText(strings.Repeat("x", reading.MaxText))
 	frame := string(frameOf(t, 1, second("d", 0, 0)))
 	zipped := func(text string) string {
 		var b bytes.Buffer
@@ -86,7 +88,7 @@ func TestDeliveriesRefused(t *testing.T) {
 		{"no frame", "", batch.ContentType, "", line, 400, "batch: format"},
 		{"cut frame", "", batch.ContentType, "", frame[:len(frame)-1], 400, "batch: truncated"},
 		{"damaged frame", "", batch.ContentType, "", frame[:len(frame)-1] + "x", 400, "batch: checksum"},
-		{"long frame", "", batch.ContentType, "", string(frameOf(t, 1, slices.Repeat(seconds("d", 0, 1), maxReadings+1)...)), 413, "batch: limits"},
+		{"a bomb in a frame", "", batch.ContentType, "", string(frameOf(t, 1, long, long)), 413, "batch: limits"},
 	} {
 		t.Run(tt.what, func(t *testing.T) {
 			r := a.request(t, "POST", "/v1/batches"+tt.query, tt.contentType, []byte(tt.body))

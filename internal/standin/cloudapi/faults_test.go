@@ -90,7 +90,7 @@ func (a admitted) counts() map[string]int {
 // TestLies: the API lies about as many readings as was asked for, and tells the
 // administrator exactly about which, whenever the faults were set.
 func TestLies(t *testing.T) {
-	truth := inOrder(append(seconds("a", 0, 500), seconds("b", 0, 500)...))
+	truth := inOrder(append(seconds("a", 0, 150), seconds("b", 0, 150)...))
 	const faults = `{"seed": 7, "oneIn": 10, "drop": 5, "alter": 4, "duplicate": 3, "late": 2, "lateFor": "1m"}`
 	want := map[string]int{"drop": 5, "alter": 4, "duplicate": 3, "late": 2}
 	for _, when := range []string{"before", "between", "after"} {
@@ -102,13 +102,13 @@ func TestLies(t *testing.T) {
 					t.Errorf("told %+v", told)
 				}
 			}
-			a.frame(t, 1, seconds("a", 0, 500)...).took(t, 500, 0)
+			a.frame(t, 1, seconds("a", 0, 150)...).took(t, 150, 0)
 			if when == "between" {
 				a.setFaults(t, strings.NewReplacer("10", "100").Replace(faults)) // so that some are left
 			}
-			a.frame(t, 1, seconds("b", 0, 500)...).took(t, 500, 0)
-			a.frame(t, 1, seconds("b", 0, 500)...).took(t, 0, 500)
-			a.lines(t, "", seconds("b", 0, 500)...).took(t, 0, 500)
+			a.frame(t, 1, seconds("b", 0, 150)...).took(t, 150, 0)
+			a.frame(t, 1, seconds("b", 0, 150)...).took(t, 0, 150)
+			a.lines(t, "", seconds("b", 0, 150)...).took(t, 0, 150)
 			if when == "after" {
 				a.setFaults(t, faults)
 			}
@@ -147,7 +147,7 @@ func TestLies(t *testing.T) {
 			if again := b.all(t, url.Values{}); !slices.Equal(again, got) {
 				t.Error("another answer after a restart")
 			}
-			b.frame(t, 2, seconds("b", 500, 1000)...).took(t, 500, 0)
+			b.frame(t, 2, seconds("b", 150, 300)...).took(t, 150, 0)
 			if n := b.faults(t).counts(); when != "between" && !reflect.DeepEqual(n, want) {
 				t.Errorf("lies %v after more deliveries, want %v", n, want)
 			}
@@ -155,7 +155,7 @@ func TestLies(t *testing.T) {
 			if told := b.setFaults(t, `{}`); len(told.Lies) != 0 {
 				t.Errorf("still %+v", told)
 			}
-			if got := b.all(t, url.Values{"to": {"1970-01-01T00:08:20Z"}}); !slices.Equal(got, truth) {
+			if got := b.all(t, url.Values{"to": {"1970-01-01T00:02:30Z"}}); !slices.Equal(got, truth) {
 				t.Errorf("%d readings in the end", len(got))
 			}
 		})
