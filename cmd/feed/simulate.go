@@ -13,8 +13,8 @@ validator compares with.
 What a device sends follows from the flags, --seed and --start alone: the same ones
 make the same batches, byte for byte. docs/simulate.md says what they look like.
 
-RabbitMQ gets them on a topic exchange, which is declared, with the routing key
-batches.<site>.<line>.<device>: bind a queue to it first. What no queue takes is
+RabbitMQ gets them on a topic exchange, devices, which is declared, with the routing
+key batches.<site>.<line>.<device>: bind a queue to it first. What no queue takes is
 tried again until one does. Each message is confirmed.
 
 --chaos lets things go wrong on the way to RabbitMQ: a list of

@@ -35,7 +35,7 @@ func newSimulation() *simulation { return &simulation{source: simulate.DefaultCo
 func (o *simulation) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&o.url, "url", "", "address of RabbitMQ: amqp://[user:password@]host[:5672][/vhost]")
-	f.StringVar(&o.exchange, "exchange", "batches", "topic exchange that batches go to")
+	f.StringVar(&o.exchange, "exchange", "devices", "topic exchange that batches go to")
 	f.StringVar(&o.api, "api", "", "address of the cloud API, such as https://host:8080")
 	f.StringVar(&o.clientID, "client-id", "", "who this is to the API (default: $FEED_API_CLIENT_ID)")
 	f.StringVar(&o.clientSecretFile, "client-secret-file", "", "file with its secret (default: $FEED_API_CLIENT_SECRET)")

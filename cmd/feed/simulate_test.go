@@ -100,7 +100,7 @@ func unpacked(t *testing.T, all []amqp091.Delivery) (readings int, batches map[s
 func TestSimulateToBoth(t *testing.T) {
 	v := testenv.RabbitMQ(t)
 	ch := openChannel(t, v.URL())
-	declareBound(t, ch, "batches", "batches.#", "arrived")
+	declareBound(t, ch, "devices", "batches.#", "arrived")
 	truth, api := startTruth(t)
 	const count = 30_000
 	flags := append([]string{
@@ -152,7 +152,7 @@ func hashOf(batches map[string][32]byte) [32]byte {
 func TestSimulateFor(t *testing.T) {
 	v := testenv.RabbitMQ(t)
 	ch := openChannel(t, v.URL())
-	declareBound(t, ch, "batches", "batches.#", "arrived")
+	declareBound(t, ch, "devices", "batches.#", "arrived")
 	truth, api := startTruth(t)
 	r, code := simulated(t, append([]string{"--url", v.URL(), "--for", "2s", "--rate", "0"}, api...)...)
 	if code != exitOK || !r.Complete || r.Readings == 0 || r.Sinks[0].Made.Batches != r.Sinks[1].Made.Batches {
