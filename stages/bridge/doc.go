@@ -68,10 +68,17 @@
 //	tables.name[key].column    a text of a table
 //
 // A whole number in the payload that 64 bits hold is an int, any other number a
-// double; the two compare with each other. Of members with the same name the first
-// counts. The payload is read when an expression asks for it, and as a whole: it
-// must be JSON in UTF-8. Of an object only the members are kept that expressions
-// name as in payload.value.
+// double. Expressions need not care which it is: the two compare with each other, and
+// where + - * or / has an int or a uint beside a double, both count as doubles:
+// payload.value * 10 is 210 for 21 and 215 for 21.5. This departs from CEL, which
+// refuses it, and so does this: a whole number divided by a whole number is a double
+// when a remainder is left, so that 7 / 10 is 0.7, and an int otherwise. int(7 / 10)
+// cuts off, and % is the remainder, of whole numbers only. Whole numbers are exact as
+// long as no double takes part, which holds them exactly up to 2^53 only.
+//
+// Of members with the same name the first counts. The payload is read when an
+// expression asks for it, and as a whole: it must be JSON in UTF-8. Of an object only
+// the members are kept that expressions name as in payload.value.
 //
 // Names, types and columns are checked when the stage is made. What only a message
 // shows is a permanent error of that message, and names the expression: a member,
@@ -184,7 +191,7 @@
 //	      payload:
 //	        select: [state, since]
 //	        fields:
-//	          celsius: (payload.fahrenheit - 32.0) / 1.8
+//	          celsius: (payload.fahrenheit - 32) / 1.8
 //	      cloudEvents:
 //	        mode: structured   # or mqtt, amqp, http
 //	        type: com.kraft.status

@@ -65,14 +65,14 @@ func (l *language) scope(n *names) (*scope, *feed.ConfigError) {
 		}
 	}
 	if l.env == nil {
-		options := []cel.EnvOption{cel.CrossTypeNumericComparisons(true), ext.Strings()}
+		options := append(standardLibrary(), cel.CrossTypeNumericComparisons(true), ext.Strings())
 		for name, typ := range variableTypes {
 			options = append(options, cel.Variable(name, typ))
 		}
 		for name := range l.tables {
 			options = append(options, cel.Variable(name, cel.MapType(cel.StringType, cel.MapType(cel.StringType, cel.StringType))))
 		}
-		env, err := cel.NewEnv(options...)
+		env, err := cel.NewCustomEnv(options...)
 		if err != nil {
 			return nil, &feed.ConfigError{Problem: err.Error()}
 		}
