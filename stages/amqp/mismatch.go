@@ -58,10 +58,13 @@ func explainMismatch(kind, name, section string, err error) error {
 	if k, ok := configKeys[argument]; ok {
 		key += "." + k
 	}
+	problem := fmt.Sprintf("%s %q exists with another %s: the configuration asks for %s, the broker has %s", kind, name, argument, asked, has)
+	if strings.HasPrefix(argument, "x-") && argument != amqp091.QueueTypeArg {
+		problem += fmt.Sprintf("; RabbitMQ names only the first argument that differs, so that %s %q may be of another type, a stream for example (rabbitmqctl list_queues name type arguments)", kind, name)
+	}
 	return &feed.ConfigError{
-		Key: key,
-		Problem: fmt.Sprintf("%s %q exists with another %s: the configuration asks for %s, the broker has %s",
-			kind, name, argument, asked, has),
+		Key:     key,
+		Problem: problem,
 		Remedy: fmt.Sprintf("change the configuration to what the broker has; or use another name; or, once the %s is no longer needed, delete it on the broker so that it is declared anew", kind),
 	}
 }

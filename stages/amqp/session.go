@@ -302,10 +302,12 @@ func (s *session) match() {
 func (s *session) giveUp(o *outgoing, r *amqp091.Return) {
 	s.events.Add(eventUnroutable, 1)
 	o.returned = true
-	o.err = fmt.Errorf("exchange %q has no queue for routing key %q: %d %s", s.config.Exchange, o.key, r.ReplyCode, r.ReplyText)
+	err := fmt.Errorf("exchange %q has no queue for routing key %q: %d %s", s.config.Exchange, o.key, r.ReplyCode, r.ReplyText)
 	if s.config.Unroutable == UnroutableQuarantine {
-		o.err = feed.Permanent(o.err)
+		o.err = feed.Permanent(err)
+		return
 	}
+	o.err = fmt.Errorf("%w (bind a queue to the exchange for that key, or write unroutable: quarantine)", err)
 }
 
 // find returns the place in sent of a confirmed message that r fits, looking

@@ -100,7 +100,8 @@ func TestSinkReturns(t *testing.T) {
 		b := newFakeBroker("q")
 		sink := fakeSink(t, b, func(c *SinkConfig) { c.Unroutable = policy })
 		got := failures(t, sink.PublishBatch(t.Context(), feed.NewBatch(msg("1", "q", ""), msg("2", "nowhere", ""), msg("3", "q", ""), msg("4", "", ""))))
-		if len(got) != 2 || got[1] == nil || feed.IsPermanent(got[1]) != (policy == UnroutableQuarantine) || !strings.Contains(got[1].Error(), "nowhere") {
+		if len(got) != 2 || got[1] == nil || feed.IsPermanent(got[1]) != (policy == UnroutableQuarantine) || !strings.Contains(got[1].Error(), "nowhere") ||
+			strings.Contains(got[1].Error(), "(bind a queue to the exchange for that key, or write unroutable: quarantine)") != (policy == UnroutableRetry) {
 			t.Errorf("%s: got %v", policy, got)
 		}
 		if !feed.IsPermanent(got[3]) {

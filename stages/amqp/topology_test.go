@@ -63,6 +63,8 @@ func TestMismatchIsExplained(t *testing.T) {
 			"declare.maxLength", "another x-max-length: the configuration asks for 10 (signedint), the broker has 5 (long)"},
 		"PRECONDITION_FAILED - inequivalent arg 'x-message-ttl' for queue 'q' in vhost '/': received none but current is the value '10' of type 'long'": {
 			"declare", "another x-message-ttl: the configuration asks for none, the broker has 10 (long)"},
+		"PRECONDITION_FAILED - inequivalent arg 'x-max-length-bytes' for queue 'q' in vhost '/': received the value '4294967296' of type 'signedint' but current is none": {
+			"declare.maxBytes", "the broker has none; RabbitMQ names only the first argument that differs, so that queue \"q\" may be of another type, a stream for example"},
 		"PRECONDITION_FAILED - invalid property 'x' for queue 'q'": {
 			"declare", "the broker refuses the declaration of queue \"q\": PRECONDITION_FAILED - invalid property"},
 	} {
@@ -71,6 +73,10 @@ func TestMismatchIsExplained(t *testing.T) {
 		if !errors.As(err, &c) || c.Key != want[0] || !strings.Contains(c.Problem, want[1]) || c.Remedy == "" {
 			t.Errorf("%s\nbecame %v", reason, err)
 		}
+	}
+	reason := "PRECONDITION_FAILED - inequivalent arg 'type' for exchange 'e' in vhost '/': received 'topic' but current is 'fanout'"
+	if err := explainMismatch("exchange", "e", "declare.exchange", &amqp091.Error{Code: 406, Reason: reason, Server: true}); strings.Contains(err.Error(), "first argument") {
+		t.Errorf("an exchange has no arguments that could hide a type: %v", err)
 	}
 	err := explainMismatch("queue", "q", "declare", &amqp091.Error{Code: 405, Reason: "RESOURCE_LOCKED", Server: true})
 	var c *feed.ConfigError
