@@ -34,7 +34,7 @@ func TestWebhookExample(t *testing.T) {
 	vhost := testenv.RabbitMQ(t)
 	declareBound(t, vhost.URL(), "quality", "witness")
 	yaml := strings.NewReplacer(
-		"${QUARANTINE:-/var/lib/feed/quarantine.db}", filepath.Join(t.TempDir(), "quarantine.db"), `":8080"`, address, "{address: off}", "{address: ADMIN, expose: [status]}",
+		"${QUARANTINE:-/var/lib/feed/quarantine.db}", filepath.Join(t.TempDir(), "quarantine.db"), `":8080"`, address, `{address: "127.0.0.1:8686"}`, "{address: ADMIN, expose: [status]}",
 	).Replace(string(raw))
 	p := newFeed(t, yaml, "AMQP_URL="+vhost.URL(), "WEBHOOK_TOKEN=confidential")
 	p.start()

@@ -11,8 +11,9 @@
 //	200  {"delivered":3,"filtered":0,"quarantined":1}
 //
 // so whoever gets it may forget the messages: they are durable in the sink, were
-// dropped by a transform on purpose, or stand in the quarantine. Any other
-// answer means that the request is to be sent again, or mended first:
+// dropped by a transform on purpose, or stand in the quarantine. After a 503, or
+// no answer, the request is to be sent again as it is; any other answer means that
+// it must be mended first, and that sending it again as it is is of no use:
 //
 //	400  the body is no NDJSON or JSON array, or ends early
 //	401  the token is missing or wrong
@@ -21,7 +22,7 @@
 //	     or alone takes more memory than maxPendingBytes
 //	415  a Content-Encoding other than gzip, zstd and identity
 //	503  with Retry-After: too much is pending, the sink was not done within
-//	     timeout, or the feed stops
+//	     timeout (feed status says what it waits for), or the feed stops
 //
 // Delivery is at least once: after a 503, or when the client leaves before the
 // answer, messages that the route had begun with go on, and come again with the
@@ -29,7 +30,16 @@
 // requests wait, and time out.
 //
 // The topic of a message is what the request's path has beyond path, when that
-// ends with a slash, and else the key topic. Headers that are listed become
+// ends with a slash, and else the key topic. It keeps its slashes: with path
+// /quality/ a request to /quality/a/b has the topic a/b. RabbitMQ's patterns want
+// dots, which a bridge with separator "/" makes:
+//
+//	transforms:
+//	  - bridge:
+//	      separator: "/"
+//	      rules: [{match: "{line}/{station}", topic: "{line}.{station}"}]
+//
+// Headers that are listed become
 // metadata under their names in lower case. The quarantine shows messages in
 // the format "http": a JSON object with method, path, remote (the client's
 // address), headers (those that are listed, and Content-Type), topic, and the

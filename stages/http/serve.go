@@ -114,7 +114,7 @@ func (s *server) await(r *nethttp.Request, req *request) error {
 	case <-req.done:
 		return nil
 	case <-patience.C:
-		why = "the messages have not become durable in time"
+		why = "the messages have not become durable in time (feed status, or the feed's log, says why)"
 	case <-s.stopping:
 		why = "the feed stops"
 	case <-r.Context().Done():

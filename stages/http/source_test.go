@@ -284,7 +284,7 @@ func TestNobodyWaits(t *testing.T) {
 		sub := subscribe(t, s)
 		got := send(t, "POST", address(s), strings.NewReader("1\n2\n"))
 		d := receive(t, sub, 1)[0]
-		if a := <-got; a.status != 503 || a.header.Get("Retry-After") == "" {
+		if a := <-got; a.status != 503 || a.header.Get("Retry-After") == "" || !strings.Contains(a.text, "feed status") {
 			t.Errorf("got %+v", a)
 		}
 		if n := s.backlog.left(); n != 1 {
