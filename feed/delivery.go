@@ -194,7 +194,7 @@ func (r *runner) quarantineCondemned() error {
 		}
 	}
 	if r.quarantine == nil {
-		return fmt.Errorf("no quarantine is configured for a message that can never be delivered: %w", r.condemned[0].err)
+		return fmt.Errorf("no quarantine is configured for a message that can never be delivered (write quarantine: {path: …}, or in Go set feed.Options.Quarantine, as with a store of stages/quarantine): %w", r.condemned[0].err)
 	}
 	if err := r.quarantine.Put(r.hard, items); err != nil {
 		return fmt.Errorf("quarantine: %w", err)
@@ -212,11 +212,14 @@ func (r *runner) quarantineCondemned() error {
 // logQuarantined logs what was quarantined, at most once a second: a stream of
 // bad messages must not fill the log as well.
 func (r *runner) logQuarantined() {
+	if r.unlogged == 0 {
+		r.firstUnlogged = r.condemned[0]
+	}
 	r.unlogged += len(r.condemned)
 	if now := time.Now(); now.Sub(r.loggedQuarantine) >= time.Second {
-		c := r.condemned[0]
-		r.log.Warn("quarantined", "messages", r.unlogged, "stage", c.stage, "reason", firstLine(c.err))
-		r.unlogged, r.loggedQuarantine = 0, now
+		c := r.firstUnlogged
+		r.log.Warn("quarantined", "messages", r.unlogged, "firstStage", c.stage, "firstReason", firstLine(c.err))
+		r.unlogged, r.firstUnlogged, r.loggedQuarantine = 0, condemned{}, now
 	}
 }
 

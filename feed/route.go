@@ -103,10 +103,13 @@ type Route struct {
 	AllowLoss bool
 }
 
+// defaultSinkName is the name of a sink that has none.
+const defaultSinkName = "sink"
+
 // withDefaults fills zero fields.
 func (r Route) withDefaults() Route {
 	setDefault(&r.SourceName, "source")
-	setDefault(&r.SinkName, "sink")
+	setDefault(&r.SinkName, defaultSinkName)
 	setDefault(&r.Order, OrderWire)
 	setDefault(&r.Batch.MaxMessages, DefaultBatchLimits.MaxMessages)
 	setDefault(&r.Batch.MaxBytes, DefaultBatchLimits.MaxBytes)
@@ -174,7 +177,11 @@ func (r Route) validate() error {
 			}
 		}
 		if d, ok := r.Sink.(Durability); ok && !d.Durable() && !r.AllowLoss {
-			bad("the sink %s is not durable: messages that it has taken may be lost; set AllowLoss if that is acceptable", r.SinkName)
+			name := r.SinkName
+			if name == defaultSinkName { // nobody has named it
+				name = fmt.Sprintf("%T", r.Sink)
+			}
+			bad("the sink %s is not durable: messages that it has taken may be lost; set AllowLoss if that is acceptable", name)
 		}
 	}
 	return errors.Join(errs...)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -40,6 +41,7 @@ type runner struct {
 	reconnect        backoff   // between subscriptions that settle nothing
 	failingSince     time.Time // zero while work gets done
 	unlogged         int       // quarantined, not logged yet
+	firstUnlogged    condemned // the first of them
 	loggedQuarantine time.Time
 
 	refused     error // why what is parked was refused in this turn
@@ -310,7 +312,7 @@ func (r *runner) afterTurn(progress bool, err error) error {
 	default:
 		r.setState(StateRunning, "")
 	}
-	if !draining && !r.failingSince.IsZero() && now.Sub(r.failingSince) >= r.Retry.GiveBackAfter {
+	if !r.failingSince.IsZero() && now.Sub(r.failingSince) >= r.patience(draining) {
 		return errPause
 	}
 	if held := r.checkHold(now); held != nil {
@@ -325,6 +327,23 @@ func (r *runner) afterTurn(progress bool, err error) error {
 		return errStopped
 	}
 	return nil
+}
+
+// hopeless is how long a draining route tries a quarantine that refuses what
+// alone is left: full, it will not take it before the drain deadline either.
+const hopeless = time.Second
+
+// patience is how long nothing may get done before the route gives its
+// deliveries back. A draining one has until the drain deadline, unless only the
+// quarantine keeps it.
+func (r *runner) patience(draining bool) time.Duration {
+	switch alone := r.progress != nil || len(r.queue) == 0; { // in a stream all waits for the quarantine
+	case !draining:
+		return r.Retry.GiveBackAfter
+	case len(r.condemned) > 0 && len(r.inbox) == 0 && alone:
+		return min(hopeless, r.Retry.GiveBackAfter)
+	}
+	return math.MaxInt64
 }
 
 // holding returns the context of a turn: the hard one, with a deadline that
@@ -444,14 +463,18 @@ func (r *runner) setState(s State, reason string) {
 		r.logged = now
 	}
 	r.mu.Unlock()
+	is := string(s)
+	if s == StateStarting && reason != "" { // which alone would sound as if all went well
+		is = "not running and tries to start"
+	}
 	switch {
 	case !changed && !still:
 	case reason == "":
-		r.log.Info("route is "+string(s), "before", before)
+		r.log.Info("route is "+is, "before", before)
 	case changed:
-		r.log.Warn("route is "+string(s), "before", before, "reason", reason)
+		r.log.Warn("route is "+is, "before", before, "reason", reason)
 	default:
-		r.log.Warn("route is still "+string(s), "reason", reason)
+		r.log.Warn("route is still "+is, "reason", reason)
 	}
 }
 

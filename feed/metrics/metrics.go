@@ -39,7 +39,7 @@ func Collector(status func() feed.Status) prometheus.Collector {
 		status:      status,
 		received:    desc("messages_received_total", "Messages that entered the scope.", "scope"),
 		delivered:   desc("messages_delivered_total", "Messages that are durable in the sink.", "scope"),
-		filtered:    desc("messages_filtered_total", "Messages that a transform dropped on purpose, by reason.", "scope", "reason"),
+		filtered:    desc("messages_filtered_total", "Messages that a transform dropped on purpose, or that stood in the sink already, by reason.", "scope", "reason"),
 		quarantined: desc("messages_quarantined_total", "Messages that stand in the quarantine, by the stage that gave them up.", "scope", "stage"),
 		returned:    desc("messages_returned_total", "Messages that went back to their source and come again, by reason.", "scope", "reason"),
 		inFlight:    desc("messages_in_flight", "Messages that are unsettled now.", "scope"),

@@ -47,7 +47,7 @@ datafeed_generations_begun_total{feed="line-1",route="telemetry",stream="reading
 # TYPE datafeed_messages_delivered_total counter
 datafeed_messages_delivered_total{feed="line-1",route="telemetry",scope="delivery"} 60
 datafeed_messages_delivered_total{feed="line-1",route="telemetry",scope="produced"} 9
-# HELP datafeed_messages_filtered_total Messages that a transform dropped on purpose, by reason.
+# HELP datafeed_messages_filtered_total Messages that a transform dropped on purpose, or that stood in the sink already, by reason.
 # TYPE datafeed_messages_filtered_total counter
 datafeed_messages_filtered_total{feed="line-1",reason="unmatched",route="telemetry",scope="delivery"} 5
 # HELP datafeed_messages_in_flight Messages that are unsettled now.
@@ -133,7 +133,7 @@ func TestForeignLabel(t *testing.T) {
 	s := status()
 	s.Routes[0].Deliveries.Filtered = map[string]uint64{"bad \xff": 1}
 	want := `
-# HELP datafeed_messages_filtered_total Messages that a transform dropped on purpose, by reason.
+# HELP datafeed_messages_filtered_total Messages that a transform dropped on purpose, or that stood in the sink already, by reason.
 # TYPE datafeed_messages_filtered_total counter
 datafeed_messages_filtered_total{feed="line-1",reason="bad \uFFFD",route="telemetry",scope="delivery"} 1
 `
