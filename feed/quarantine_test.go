@@ -28,7 +28,7 @@ func TestMissingQuarantineSaysHowToSetOne(t *testing.T) {
 		q := &feedtest.Queue{}
 		q.Put("a")
 		r := start(t, feed.Options{}, feed.Route{Source: q, Transforms: refusing, Sink: &feedtest.Sink{}})
-		time.Sleep(time.Second)
+		time.Sleep(time.Second) // of fake time
 		for _, remedy := range []string{"write quarantine: {path: …}", "feed.Options.Quarantine", "bad a"} {
 			if s := r.status(); !strings.Contains(s.Reason, remedy) {
 				t.Errorf("the reason %q lacks %q", s.Reason, remedy)
@@ -56,7 +56,7 @@ func TestDrainDoesNotWaitForAFullQuarantine(t *testing.T) {
 		synctest.Wait()
 		full.Store(true)
 		q.Put("a")
-		time.Sleep(5 * time.Second)
+		time.Sleep(5 * time.Second) // of fake time
 		if s := r.status(); s.State != feed.StateRetrying && s.State != feed.StatePaused {
 			t.Fatalf("state %s (%s)", s.State, s.Reason)
 		}
@@ -115,7 +115,7 @@ func TestQuarantinedIsLogged(t *testing.T) {
 		synctest.Wait()
 		q.Put("d") // within the second in which nothing more is logged
 		synctest.Wait()
-		time.Sleep(2 * time.Second)
+		time.Sleep(2 * time.Second) // of fake time
 		q.Put("e")
 		synctest.Wait()
 		if err := r.stop(); err != nil {

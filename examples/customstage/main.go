@@ -1,8 +1,8 @@
 // Command customstage shows a stage of one's own: a transform that converts
 // Fahrenheit to Celsius, filters what it does not know, and refuses what is
 // malformed; and a sink that writes lines to a file and returns when they are
-// on disk. It writes to the file that its argument names, or to a new one among
-// the temporary files:
+// on disk. What is refused goes to a quarantine beside that file. It writes to the
+// file that its argument names, or to a new one among the temporary files:
 //
 //	go run ./examples/customstage [FILE]
 package main
@@ -21,6 +21,7 @@ import (
 
 	"github.com/kraft-edge/datafeed/feed"
 	"github.com/kraft-edge/datafeed/stages/generate"
+	"github.com/kraft-edge/datafeed/stages/quarantine"
 )
 
 func main() {
@@ -53,19 +54,26 @@ func target() (string, error) {
 
 // run moves readings from source to the file until the source has no more, and
 // returns what became of them.
-func run(ctx context.Context, source message.Subscriber, path string) (feed.Account, error) {
+func run(ctx context.Context, source message.Subscriber, path string) (account feed.Account, err error) {
+	config := quarantine.DefaultConfig()
+	config.Feed, config.Path = "example", path+".quarantine.db"
+	store, err := quarantine.Open(ctx, config)
+	if err != nil {
+		return account, err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }() // once the feed has ended
 	sink, err := newFileSink(path)
 	if err != nil {
-		return feed.Account{}, err
+		return account, err
 	}
-	f, err := feed.New(feed.Options{Name: "example"}, feed.Route{
+	f, err := feed.New(feed.Options{Name: "example", Quarantine: store}, feed.Route{
 		Name:       "celsius",
 		Source:     source,
 		Transforms: []feed.Transform{{Name: "celsius", Func: toCelsius}},
 		Sink:       sink,
 	})
 	if err != nil {
-		return feed.Account{}, err
+		return account, err
 	}
 	err = f.Run(ctx)
 	return f.Status().Routes[0].Deliveries, err

@@ -7,10 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ThreeDotsLabs/watermill/message"
-
-	"github.com/kraft-edge/datafeed/feed"
 	"github.com/kraft-edge/datafeed/feed/feedtest"
+	"github.com/kraft-edge/datafeed/stages/quarantine"
 )
 
 // The same suite that the project's own sinks run.
@@ -42,14 +40,14 @@ func TestFileSinkConforms(t *testing.T) {
 
 func TestOnlyReadingsPass(t *testing.T) {
 	q := &feedtest.Queue{}
-	q.Put(`{"value":212}`, `{"other":1}`)
+	q.Put(`{"value":212}`, `{"other":1}`, `{"value":`)
 	q.End()
 	path := filepath.Join(t.TempDir(), "out")
 	account, err := run(t.Context(), q, path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if account.Received != 2 || account.Delivered != 1 || account.Filtered["no value"] != 1 || account.Check() != nil {
+	if account.Received != 3 || account.Delivered != 1 || account.Filtered["no value"] != 1 || account.Quarantined["celsius"] != 1 || account.Check() != nil {
 		t.Errorf("account %+v", account)
 	}
 	raw, err := os.ReadFile(path)
@@ -59,7 +57,13 @@ func TestOnlyReadingsPass(t *testing.T) {
 	if got := strings.TrimSpace(string(raw)); got != `{"value":100}` {
 		t.Errorf("wrote %s", got)
 	}
-	if _, err := toCelsius(&message.Message{Payload: []byte("x")}); !feed.IsPermanent(err) {
-		t.Errorf("malformed input: %v, want a permanent error", err)
+	store, err := quarantine.OpenReadOnly(t.Context(), quarantine.Place{Path: path + ".quarantine.db", Feed: "example"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	items, err := store.List(t.Context(), quarantine.Query{})
+	if err != nil || len(items) != 1 || !strings.Contains(items[0].Reason, "not a reading") {
+		t.Errorf("quarantined %+v, error %v", items, err)
 	}
 }

@@ -65,7 +65,7 @@ func explainMismatch(kind, name, section string, err error) error {
 	return &feed.ConfigError{
 		Key:     key,
 		Problem: problem,
-		Remedy: fmt.Sprintf("change the configuration to what the broker has; or use another name; or, once the %s is no longer needed, delete it on the broker so that it is declared anew", kind),
+		Remedy:  fmt.Sprintf("change the configuration to what the broker has; or use another name; or, once the %s is no longer needed, delete it on the broker so that it is declared anew", kind),
 	}
 }
 
