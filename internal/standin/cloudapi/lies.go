@@ -36,12 +36,10 @@ func (s *store) setFaults(ctx context.Context, f Faults) error {
 	}
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	s.telling.Lock()
-	defer s.telling.Unlock()
 	choose := newChooser(f, nil)
 	lies := map[key]lie{}
 	var stalled *int64
-	err = s.write(ctx, func(tx *sql.Tx) error {
+	return s.writeAnd(ctx, func(tx *sql.Tx) error {
 		switch {
 		case f.StallWatermark && s.faults.StallWatermark:
 			stalled = s.stalled
@@ -65,12 +63,15 @@ func (s *store) setFaults(ctx context.Context, f Faults) error {
 			}
 		}
 		return nil
+	}, func(tx *sql.Tx) error { // pages are told meanwhile: choosing may take seconds
+		s.telling.Lock()
+		defer s.telling.Unlock()
+		if err := tx.Commit(); err != nil {
+			return err
+		}
+		s.faults, s.stalled, s.lies, s.chooser = f, stalled, lies, choose
+		return nil
 	})
-	if err != nil {
-		return err
-	}
-	s.faults, s.stalled, s.lies, s.chooser = f, stalled, lies, choose
-	return nil
 }
 
 // lieAboutAll chooses from the readings that are there.
