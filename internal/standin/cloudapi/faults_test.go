@@ -10,6 +10,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -203,6 +205,31 @@ func TestChoiceIsSpread(t *testing.T) {
 			t.Errorf("one in %d: %d chosen, want %.0f ± %.0f", oneIn, n, want, spread)
 		}
 	}
+}
+
+// TestNoTruthBeforeTheLie: who reads while readings are delivered never sees one
+// that is dropped.
+func TestNoTruthBeforeTheLie(t *testing.T) {
+	a := start(t, Options{Faults: &Faults{OneIn: 1, Drop: MaxLies}})
+	var delivering sync.WaitGroup
+	var done atomic.Bool
+	delivering.Go(func() {
+		defer done.Store(true)
+		for i := range 100 {
+			d := delivery{readings: seconds("d", 10*i, 10*i+10)}
+			if _, err := a.store.put(t.Context(), &d); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	for !done.Load() {
+		p, err := a.store.page(t.Context(), &query{limit: maxLimit})
+		if err != nil || len(p.readings) > 0 {
+			t.Errorf("%d readings are told, error %v", len(p.readings), err)
+			break
+		}
+	}
+	delivering.Wait()
 }
 
 // TestEachBitOfTheSeedCounts, also where few bits of the hash do.
