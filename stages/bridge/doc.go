@@ -82,9 +82,10 @@
 //
 // Names, types and columns are checked when the stage is made. What only a message
 // shows is a permanent error of that message, and names the expression: a member,
-// header or key that is not there, a payload that is no JSON, a message without
-// time, a number divided by zero. Ask first where that may be: has(payload.value),
-// "site" in headers, key in tables.devices. An expression has at most 4096 bytes;
+// header or key that is not there, a text where a number must be, a payload that is no
+// JSON, a message without time, a whole number divided by zero. Ask first where that
+// may be: has(payload.value), "site" in headers, key in tables.devices. A number that
+// comes as a text becomes one with double(payload.value). An expression has at most 4096 bytes;
 // what takes more than about 100000 steps for a message, by loops over loops or by
 // texts that multiply, is ended with an error.
 //

@@ -64,7 +64,7 @@ func Example_expressions() {
 			Topic: "kraft/{site}/status/{device}",
 			Payload: bridge.Payload{
 				Select: []string{"state"},
-				Fields: map[string]string{"celsius": `(payload.fahrenheit - 32.0) / 1.8`},
+				Fields: map[string]string{"celsius": `(payload.fahrenheit - 32) / 1.8`},
 			},
 		},
 		{Match: "status.{device}", Topic: "kraft/unknown/{device}"},
@@ -86,7 +86,7 @@ func Example_expressions() {
 	// filtered: idle machines
 	// kraft/aachen/status/press7 {"state":"running","celsius":20}
 	// kraft/unknown/press8 {"state": "running"}
-	// rules[1].payload.fields.celsius: (payload.fahrenheit - 32.0) / 1.8: no such key: fahrenheit
+	// rules[1].payload.fields.celsius: (payload.fahrenheit - 32) / 1.8: no such key: fahrenheit (ask first: has(payload.fahrenheit))
 }
 
 func show(b *bridge.Bridge, key, payload string) {

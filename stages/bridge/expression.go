@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 
@@ -20,6 +21,7 @@ type expression struct {
 	text    string
 	program cel.Program
 	typ     *cel.Type
+	tree    *ast.AST
 }
 
 // value evaluates e.
@@ -40,7 +42,11 @@ func (e *expression) holds(vars *variables) (bool, error) {
 // failed says in which expression err came up. It shows no more than the
 // beginning of an error: that may hold a piece of the message.
 func (e *expression) failed(err error) error {
-	return feed.Permanent(fmt.Errorf("%s: %s: %s", e.key, clipped(e.text), clipped(err.Error())))
+	remedy := e.remedy(err)
+	if remedy != "" {
+		remedy = " (" + clipped(remedy) + ")"
+	}
+	return feed.Permanent(fmt.Errorf("%s: %s: %s%s", e.key, clipped(e.text), clipped(err.Error()), remedy))
 }
 
 // clipped returns the beginning of s, on one line.

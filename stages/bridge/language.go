@@ -114,11 +114,11 @@ func (s *scope) compile(key, text string) (*expression, *feed.ConfigError) {
 		problem, remedy := s.explain(errs[0].Message)
 		return nil, &feed.ConfigError{Key: key, Problem: fmt.Sprintf("%d:%d: %s", max(at.Line(), 1), max(at.Column(), 0)+1, problem), Remedy: remedy}
 	}
-	program, err := s.env.Program(checked, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxCost))
+	tree := checked.NativeRep()
+	program, err := s.env.Program(checked, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxCost), cel.CustomDecoratorV2(sayUnfit(tree)))
 	if err != nil {
 		return nil, &feed.ConfigError{Key: key, Problem: err.Error()}
 	}
-	tree := checked.NativeRep()
 	for _, reference := range tree.ReferenceMap() {
 		if _, ok := s.names.slots[reference.Name]; ok {
 			s.names.used[reference.Name] = true
@@ -127,7 +127,7 @@ func (s *scope) compile(key, text string) (*expression, *feed.ConfigError) {
 	root := ast.NavigateAST(tree)
 	s.language.read.add(root)
 	s.language.addColumns(key, root, tree.SourceInfo())
-	return &expression{key: key, text: text, program: program, typ: checked.OutputType()}, nil
+	return &expression{key: key, text: text, program: program, typ: checked.OutputType(), tree: tree}, nil
 }
 
 // explain makes the message of the checker shorter, and says what to do where

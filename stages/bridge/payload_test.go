@@ -44,7 +44,7 @@ func TestPayload(t *testing.T) {
 		{name: "no object", payload: Payload{Select: []string{"a"}}, from: `[1]`, err: "rules[0].payload: the payload is JSON but no object"},
 		{name: "no JSON", payload: Payload{Select: []string{"a"}}, from: `{"a":1`, err: "rules[0].payload: the payload is no JSON: byte 6: a , or } is missing after a member"},
 		{name: "empty", payload: Payload{Fields: fields("v", `1`)}, from: ``, err: "rules[0].payload: the payload is no JSON: byte 0: a value is missing"},
-		{name: "not there", payload: Payload{Fields: fields("v", `payload.z`)}, from: reading, err: "rules[0].payload.fields.v: payload.z: no such key: z"},
+		{name: "not there", payload: Payload{Fields: fields("v", `payload.z`)}, from: reading, err: "rules[0].payload.fields.v: payload.z: no such key: z (ask first: has(payload.z))"},
 		{name: "not finite", payload: Payload{Fields: fields("v", `[1.0 / 0.0]`)}, from: reading, err: "rules[0].payload.fields.v: [1.0 / 0.0]: it is no finite number"},
 		{name: "a type", payload: Payload{Fields: fields("v", `type(n)`)}, from: reading, err: "rules[0].payload.fields.v: type(n): it is a type, which JSON has not"},
 		{name: "equal names", payload: Payload{Fields: fields("v", `{1: 2, "1": 3}`)}, from: reading, err: `rules[0].payload.fields.v: {1: 2, "1": 3}: two of its members are named "1"`},
