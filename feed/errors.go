@@ -25,7 +25,7 @@ func (e *BatchError) Error() string {
 	if len(e.Failures) == 0 {
 		return "batch failed"
 	}
-	return fmt.Sprintf("%d message(s) failed, the first: %v", len(e.Failures), e.Failures[0].Err)
+	return fmt.Sprintf("%d of the batch failed, the first: %v", len(e.Failures), e.Failures[0].Err)
 }
 
 // Unwrap returns the errors of all failures.

@@ -119,7 +119,7 @@ func writeItems(w io.Writer, items []quarantine.Item, feeds []quarantine.FeedCou
 	if err := writeTable(w, rows); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "\n%d of %d messages, %d bytes in all\n", len(items), all.Messages, int64(all.Bytes))
+	_, err := fmt.Fprintf(w, "\n%d of %s, %d bytes in all\n", len(items), messages(all.Messages), int64(all.Bytes))
 	if err == nil && others.Messages > 0 {
 		_, err = fmt.Fprintf(w, "%s of other feeds: --all-feeds\n", messages(others.Messages))
 	}

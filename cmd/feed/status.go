@@ -1,9 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -96,6 +99,9 @@ func writeStatus(w io.Writer, s feed.Status, file string, now time.Time) error {
 		if r.Reason != "" {
 			fmt.Fprintf(w, "%s:\n%s\n", r.Name, wrapText(oneLine(r.Reason, 10_000), "  ", 100))
 		}
+		if why := reasons(r.Deliveries); why != "" {
+			fmt.Fprintf(w, "%s: %s\n", r.Name, why)
+		}
 		if r.Offsets != nil {
 			fmt.Fprintf(w, "%s: %s\n", r.Name, offsets(*r.Offsets))
 		}
@@ -115,12 +121,41 @@ func writeStatus(w io.Writer, s feed.Status, file string, now time.Time) error {
 		if file == "" {
 			file = "FILE"
 		}
-		fmt.Fprintf(w, "%d of %d messages went to the quarantine: feed quarantine ls --config %s\n", quarantined, received, file)
+		fmt.Fprintf(w, "%d of %s went to the quarantine: feed quarantine ls --config %s\n", quarantined, messages(int64(received)), file)
 	}
 	if balanced {
 		fmt.Fprintln(w, "every message is accounted for")
 	}
 	return nil
+}
+
+// mostReasons is how many reasons of one outcome a status shows.
+const mostReasons = 5
+
+// reasons says why deliveries were filtered and returned, the most frequent
+// reasons first.
+func reasons(a feed.Account) string {
+	var said []string
+	for _, outcome := range []struct {
+		name    string
+		reasons map[string]uint64
+	}{{"filtered", a.Filtered}, {"returned", a.Returned}} {
+		names := slices.Collect(maps.Keys(outcome.reasons))
+		slices.SortFunc(names, func(x, y string) int {
+			return cmp.Or(cmp.Compare(outcome.reasons[y], outcome.reasons[x]), cmp.Compare(x, y))
+		})
+		var one []string
+		for _, name := range names[:min(len(names), mostReasons)] {
+			one = append(one, fmt.Sprintf("%s %d", oneLine(name, 100), outcome.reasons[name]))
+		}
+		if more := len(names) - len(one); more > 0 {
+			one = append(one, fmt.Sprintf("other reasons: %d", more))
+		}
+		if len(one) > 0 {
+			said = append(said, outcome.name+": "+strings.Join(one, ", "))
+		}
+	}
+	return strings.Join(said, "; ")
 }
 
 // offsets says how far a route has come in a stream.

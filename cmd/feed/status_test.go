@@ -29,6 +29,24 @@ func TestStatusShowsOffsets(t *testing.T) {
 	}
 }
 
+// TestStatusShowsReasons: a number in the table has its reasons below.
+func TestStatusShowsReasons(t *testing.T) {
+	var out bytes.Buffer
+	a := feed.Account{
+		Received: 40, Filtered: map[string]uint64{"already stored": 1},
+		Returned:    map[string]uint64{"sink down": 12, "stopped": 2, "held for long": 12, "a": 1, "b": 1, "c": 1, "d": 1},
+		Quarantined: map[string]uint64{"bridge": 1}, Delivered: 8,
+	}
+	s := feed.Status{Feed: "plant", Routes: []feed.RouteStatus{{Name: "archive", Deliveries: a}, {Name: "quiet"}}}
+	if err := writeStatus(&out, s, "", time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	want := "archive: filtered: already stored 1; returned: held for long 12, sink down 12, stopped 2, a 1, b 1, other reasons: 2\n"
+	if !strings.Contains(out.String(), want) || strings.Contains(out.String(), "quiet:") || !strings.Contains(out.String(), "1 of 40 messages went") {
+		t.Errorf("%s\nlacks\n%s", out.String(), want)
+	}
+}
+
 func TestStatusShowsEvents(t *testing.T) {
 	all := []feed.StageEvent{
 		{Kind: feed.KindSource, Stage: "mqtt", Event: "connected", Count: 3},

@@ -37,7 +37,7 @@ type FullError struct {
 
 // Error reports the numbers and the remedy.
 func (e *FullError) Error() string {
-	return fmt.Sprintf("quarantine %s is full: it holds %d of at most %d messages and %d of at most %d bytes, and has no room for %d message(s) of %d bytes: "+
+	return fmt.Sprintf("quarantine %s is full: it holds %d of at most %d messages and %d of at most %d bytes, and has no room for %d more of %d bytes: "+
 		"find out why messages are refused (feed quarantine ls), replay them (feed quarantine replay) and remove what is done (feed quarantine purge), or raise maxMessages or maxBytes",
 		e.Place, e.Messages, e.MaxMessages, int64(e.Bytes), int64(e.MaxBytes), e.NewMessages, int64(e.NewBytes))
 }
@@ -49,5 +49,5 @@ func otherVersion(where string, version int64) error {
 	if version == upgradable {
 		return fmt.Errorf("%w of this version: %s has version %d, and this program knows version %d: start its feed with this program, which carries the messages over", ErrForeign, where, version, schemaVersion)
 	}
-	return fmt.Errorf("%w of this version: %s has version %d, and this program knows version %d: use the program that wrote it", ErrForeign, where, version, schemaVersion)
+	return fmt.Errorf("%w of this version: %s has version %d, and this program knows version %d: use the program that wrote it, or move it away, or give another path or table", ErrForeign, where, version, schemaVersion)
 }

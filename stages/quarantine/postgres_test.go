@@ -83,7 +83,7 @@ func TestPostgresTables(t *testing.T) {
 	if _, err := one.conn.db.Exec(`UPDATE other_totals SET version = version + 1`); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(t.Context(), c); !errors.Is(err, ErrForeign) || !strings.Contains(err.Error(), "use the program that wrote it") {
+	if _, err := Open(t.Context(), c); !errors.Is(err, ErrForeign) || !strings.Contains(err.Error(), "use the program that wrote it, or move it away, or give another path or table") {
 		t.Errorf("a table of a newer version: %v", err)
 	}
 	if _, err := one.conn.db.Exec(`CREATE TABLE theirs (x int)`); err != nil {
