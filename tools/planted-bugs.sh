@@ -46,4 +46,8 @@ plant 'hash at the committed offset not compared' feed/progress.go \
   's/offset == committed\.Offset && positionOf\(d\) != \*committed/false/' -run TestStream ./feed
 plant 'committed before its objects' stages/blob/exact.go \
   's/(\tif err == nil \{\n\t\terr = parallel.*?\n\t\}\n)(\tif err == nil \{\n\t\terr = s\.checkpoint\.commit.*?\n\t\}\n)/$2$1/s' -short -run Crash ./stages/blob
+plant 'transforms told before the source has settled' feed/window.go \
+  's/(\terr := r\.sub\.Settle\(ctx, r\.settlements\)\n)\tif err == nil \{\n\t\tr\.tellTransforms\(\)\n\t\}\n/\tr.tellTransforms()\n$1/' -run TestTransformIsTold ./feed
+plant 'a contradicting reading dropped' stages/postgres/writer.go \
+  's/return w\.compare\(ctx, points\)/return nil/' -run TestConflict ./stages/postgres
 exit $missed
