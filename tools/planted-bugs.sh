@@ -50,4 +50,6 @@ plant 'transforms told before the source has settled' feed/window.go \
   's/(\terr := r\.sub\.Settle\(ctx, r\.settlements\)\n)\tif err == nil \{\n\t\tr\.tellTransforms\(\)\n\t\}\n/\tr.tellTransforms()\n$1/' -run TestTransformIsTold ./feed
 plant 'a contradicting reading dropped' stages/postgres/writer.go \
   's/return w\.compare\(ctx, points\)/return nil/' -run TestConflict ./stages/postgres
+plant 'a range finished with other messages in its objects' stages/blob/checkpoint.go \
+  's/r\.Name == o\.name && r\.Holds == o\.holds/r.Name == o.name/' -short -run TestObjectsOfOther ./stages/blob
 exit $missed

@@ -20,7 +20,7 @@ const (
 	// object's name can begin with it: segments never begin with a dot.
 	checkpoints = ".checkpoint"
 	// checkpointFormat is the version of the document.
-	checkpointFormat = 1
+	checkpointFormat = 2
 	// maxCheckpoint bounds what is read of one, in bytes.
 	maxCheckpoint = 256 << 20
 	// takeOvers is how often a checkpoint may change while it is being taken
@@ -54,6 +54,9 @@ type intent struct {
 
 type recordedObject struct {
 	Name string `json:"name"`
+	// Holds says which messages are in it, see held: another configuration may
+	// divide them among objects of the same names otherwise.
+	Holds string `json:"holds"`
 	// SHA256 has the hash of each try to make it: another version or another
 	// configuration of the program may encode the same messages otherwise.
 	SHA256 []string `json:"sha256"`
@@ -167,17 +170,23 @@ func (c *checkpoint) explain(err error) error {
 
 func (c *checkpoint) parse(data []byte) (document, error) {
 	var d document
+	var head struct {
+		Format int `json:"format"`
+	}
 	bad := func(problem string) (document, error) {
 		return d, &feed.ConfigError{
 			Key: "exactlyOnce", Problem: fmt.Sprintf("the checkpoint %s %s", c.name, problem),
 			Remedy: "restore it, or use the version of the feed that wrote it",
 		}
 	}
+	if err := json.Unmarshal(data, &head); err == nil && head.Format != checkpointFormat {
+		return bad(fmt.Sprintf("has the format %d, and this feed knows %d", head.Format, checkpointFormat))
+	}
 	if err := json.Unmarshal(data, &d); err != nil {
 		return bad("cannot be read: " + err.Error())
 	}
-	if d.Format != checkpointFormat || d.Generation == 0 || d.Stream == "" || d.Writer == "" {
-		return bad(fmt.Sprintf("has the format %d, and this feed knows %d", d.Format, checkpointFormat))
+	if d.Generation == 0 || d.Stream == "" || d.Writer == "" {
+		return bad("lacks a generation, a stream or a writer")
 	}
 	return d, nil
 }
@@ -270,7 +279,7 @@ func (c *checkpoint) begin(ctx context.Context, covered *feed.Range, objects []o
 		}
 		next.Intent = &intent{First: covered.First, Last: positionOf(covered.Last), Deliveries: covered.Deliveries}
 		for _, o := range objects {
-			next.Intent.Objects = append(next.Intent.Objects, recordedObject{o.name, []string{o.hash}})
+			next.Intent.Objects = append(next.Intent.Objects, recordedObject{o.name, o.holds, []string{o.hash}})
 		}
 		return c.save(ctx, next)
 	}
@@ -294,12 +303,13 @@ func (c *checkpoint) begin(ctx context.Context, covered *feed.Range, objects []o
 	return c.save(ctx, next)
 }
 
-// match checks that objects are those of the intent, by their names.
+// match checks that objects are those of the intent: by their names, and by the
+// messages that they hold.
 func (in *intent) match(covered *feed.Range, objects []object) error {
 	if in.First != covered.First || in.Last != positionOf(covered.Last) {
 		return fmt.Errorf("the batch covers the offsets %d to %d, but %d to %d are being written", covered.First, covered.Last.Offset, in.First, in.Last.Offset)
 	}
-	same := func(r recordedObject, o object) bool { return r.Name == o.name }
+	same := func(r recordedObject, o object) bool { return r.Name == o.name && r.Holds == o.holds }
 	if !slices.EqualFunc(in.Objects, objects, same) {
 		other := ""
 		for i, r := range in.Objects {
@@ -310,9 +320,9 @@ func (in *intent) match(covered *feed.Range, objects []object) error {
 		}
 		return &feed.ConfigError{
 			Key: "path",
-			Problem: fmt.Sprintf("the offsets %d to %d were being written to %d objects when the feed ended%s, but this configuration makes %d of other names",
+			Problem: fmt.Sprintf("the offsets %d to %d were being written to %d objects when the feed ended%s, but this configuration makes %d of other names, or of other messages",
 				in.First, in.Last.Offset, len(in.Objects), other, len(objects)),
-			Remedy: "start the feed once with the path, the compression, the maxObjectBytes and the transforms that it had then, so that it can finish them",
+			Remedy: "start the feed once with the path, the envelope, the compression, the maxObjectBytes and the transforms that it had then, so that it can finish them",
 		}
 	}
 	return nil

@@ -108,13 +108,13 @@
 //
 // How far the route has come is kept in .checkpoint/FEED-ROUTE.json:
 //
-//	{"format":1,
+//	{"format":2,
 //	 "stream":"telemetry",
 //	 "generation":1,
 //	 "committed":{"offset":1999,"sha256":"…"},
 //	 "from":2000,
 //	 "intent":{"first":2000,"last":{"offset":2999,"sha256":"…"},"deliveries":1000,
-//	           "objects":[{"name":"press7/2026-11-21/telemetry-1-2000-2999-1.ndjson.gz","sha256":["…"]}]},
+//	           "objects":[{"name":"press7/2026-11-21/telemetry-1-2000-2999-1.ndjson.gz","holds":"…","sha256":["…"]}]},
 //	 "writer":"press-gateway/4711/…"}
 //
 // committed is the last message of the last complete range, with the hash of
@@ -123,12 +123,14 @@
 // A batch takes four steps: all of its objects are encoded; the intent to make
 // them is recorded, with their names and hashes; they are made, each where
 // there is none; the range is committed. Whoever goes on after a crash reads the
-// range of the intent again, exactly that, and makes the same objects. Where it
-// encodes them to other bytes (another version, another envelope) it first adds
+// range of the intent again, exactly that, and makes the same objects: of the same
+// names and (holds) of the same messages. Where it encodes them to other bytes
+// (another version, another envelope) it first adds
 // their hashes to those that were recorded. An object that stands there already
 // with one of these hashes is a success; any other is an [ErrContentMismatch]. When the
-// configuration has changed so that other names come out, the feed ends and says
-// so: start it once as it was. The transforms must make the same of the same
+// configuration has changed so that other names come out, or the messages are
+// divided otherwise among the objects, the feed ends and says so: start it once
+// as it was. The transforms must make the same of the same
 // message.
 //
 // The checkpoint is replaced only where it is the one that was read last (by

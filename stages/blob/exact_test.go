@@ -304,7 +304,7 @@ func TestRecordedObjectsAreAsGood(t *testing.T) {
 	interrupted(t, st)
 	s := exactSink(t, st, nil)
 	resume(t, s)
-	first := s.checkpoint.Intent.Objects[0]
+	first, second := s.checkpoint.Intent.Objects[0], s.checkpoint.Intent.Objects[1]
 	other := []byte("{\"n\":2}\n{\"n\":0}\n") // as many bytes, and not the same
 	st.objects[first.Name] = object{name: first.Name, data: other, hash: contentHash(other)}
 	if err := s.PublishBatch(t.Context(), rangeOf(0, numbered(0, 4)...)); !errors.Is(err, ErrContentMismatch) {
@@ -321,7 +321,7 @@ func TestRecordedObjectsAreAsGood(t *testing.T) {
 		s.checkpoint.Intent.Objects[0].SHA256 = []string{contentHash(other)}
 		publish(t, s, rangeOf(0, numbered(0, 4)...))
 		s.checkpoint.Intent = &intent{Last: position{3, sha256.Sum256([]byte(`{"n":3}`))}, Objects: []recordedObject{
-			{first.Name, []string{contentHash(other)}}, {strings.Replace(first.Name, "d0", "d1", 1), []string{"?"}},
+			{first.Name, first.Holds, []string{contentHash(other)}}, {second.Name, second.Holds, []string{"?"}},
 		}}
 		s.checkpoint.Committed = nil
 	}
@@ -365,6 +365,46 @@ func TestEachTryIsRecorded(t *testing.T) {
 	}
 }
 
+// A configuration that divides a range otherwise among objects of the same names
+// cannot finish it: what the one had stored and the other would make need not be
+// all messages, nor each once.
+func TestObjectsOfOtherMessagesAreOtherObjects(t *testing.T) {
+	var msgs []*message.Message
+	for i := range 8 { // four and four, or six and two
+		msgs = append(msgs, msg(fmt.Sprintf(`{"n":%d,"x":"%s"}`, i, strings.Repeat("x", 260)), feed.MetaTime, "2026-11-21T03:00:00Z"))
+	}
+	limit := func(s feed.Size) func(*Config) { return func(c *Config) { c.MaxObjectBytes = s } }
+	st := newFakeStore()
+	first := exactSink(t, st, limit(feed.KiB))
+	resume(t, first)
+	st.before = func(name string) error {
+		if strings.Contains(name, "-2.") {
+			return fault(failUnavailable)
+		}
+		return nil
+	}
+	if err := first.PublishBatch(t.Context(), rangeOf(0, msgs...)); err == nil {
+		t.Fatal("publish succeeds")
+	}
+	st.before = nil
+	second := exactSink(t, st, limit(3*feed.KiB/2))
+	resume(t, second)
+	var config *feed.ConfigError
+	if err := second.PublishBatch(t.Context(), rangeOf(0, msgs...)); !errors.As(err, &config) || !strings.Contains(config.Remedy, "once") {
+		t.Errorf("publish: %v, want a *feed.ConfigError", err)
+	}
+	last := exactSink(t, st, limit(feed.KiB)) // the remedy
+	resume(t, last)
+	publish(t, last, rangeOf(0, msgs...))
+	lines := 0
+	for _, text := range st.texts() {
+		lines += strings.Count(text, "\n")
+	}
+	if lines != len(msgs) {
+		t.Errorf("%d messages have %d lines", len(msgs), lines)
+	}
+}
+
 // A name that the store never takes ends the route, with what to do.
 func TestARefusedNameEndsTheRoute(t *testing.T) {
 	st := newFakeStore()
@@ -394,7 +434,7 @@ func TestCheckpointsThatAreGoneOrBroken(t *testing.T) {
 	if _, err := s.Resume(t.Context(), "telemetry"); !errors.As(err, &config) {
 		t.Errorf("resume without the checkpoint: %v, want a *feed.ConfigError", err)
 	}
-	for _, text := range []string{"", "{", `{"format":2,"generation":1,"stream":"telemetry","writer":"w"}`, `{"format":1}`} {
+	for _, text := range []string{"", "{", `{"format":1,"generation":1,"stream":"telemetry","writer":"w"}`, `{"format":2}`} {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

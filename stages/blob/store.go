@@ -38,6 +38,7 @@ type object struct {
 	data     []byte
 	hash     string   // contentHash of data
 	recorded []string // hashes of the same lines as earlier tries encoded them
+	holds    string   // which messages, with exactlyOnce
 	messages int
 	mime     string
 }

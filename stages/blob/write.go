@@ -16,13 +16,15 @@ type writer struct {
 	msgs     []*message.Message
 	down     *latch
 	identity *identity // nil when names do not need it
+	held     *held     // nil when nobody asks what an object holds
 	failed   []feed.Failure
 	// put takes an object, whose data is valid until it returns.
 	put func(ctx context.Context, path string, data []byte, lines int) error
 }
 
 // write encodes the messages of g, in order, and stores an object whenever one
-// is full. Where objects end depends on the messages alone.
+// is full. Where objects end depends on the messages, and on how many bytes the
+// configuration makes of each.
 func (w *writer) write(ctx context.Context, g group) {
 	limit := int(w.sink.cfg.MaxObjectBytes)
 	hint := 0
@@ -38,6 +40,9 @@ func (w *writer) write(ctx context.Context, g group) {
 		if w.identity != nil {
 			w.identity.begin()
 		}
+		if w.held != nil {
+			w.held.begin()
+		}
 		end, lines, err := start, 0, error(nil)
 		for end < len(g.index) && err == nil && w.enc.size() < limit {
 			var added bool
@@ -46,6 +51,9 @@ func (w *writer) write(ctx context.Context, g group) {
 				lines++
 				if w.identity != nil {
 					w.identity.add(w.msgs[g.index[end]])
+				}
+				if w.held != nil {
+					w.held.add(w.msgs[g.index[end]])
 				}
 			}
 			end++
