@@ -14,13 +14,13 @@ import (
 // columnUse is where an expression names a column of a table.
 type columnUse struct {
 	key           string // of the expression in the configuration
-	at            string // in the expression: line:column
+	at            string // how the expression goes on from there
 	table, column string
 }
 
 // addColumns notes the columns that an expression names: tables.name[key].column
 // or tables.name.key.column.
-func (l *language) addColumns(key string, root ast.NavigableExpr, source *ast.SourceInfo) {
+func (l *language) addColumns(key, text string, root ast.NavigableExpr, source *ast.SourceInfo) {
 	for _, e := range ast.MatchDescendants(root, ast.KindMatcher(ast.SelectKind)) {
 		row := e.AsSelect().Operand()
 		var name ast.Expr
@@ -35,9 +35,8 @@ func (l *language) addColumns(key string, root ast.NavigableExpr, source *ast.So
 		if name.Kind() != ast.IdentKind || l.tables[name.AsIdent()] == nil {
 			continue
 		}
-		at := source.GetStartLocation(e.ID())
 		l.columns = append(l.columns, columnUse{
-			key: key, at: fmt.Sprintf("%d:%d", at.Line(), at.Column()+1),
+			key: key, at: excerpt(text, source.GetStartLocation(e.ID())),
 			table: name.AsIdent(), column: e.AsSelect().FieldName(),
 		})
 	}
@@ -54,7 +53,7 @@ func (l *language) wrongColumns() []error {
 		}
 		errs = append(errs, &feed.ConfigError{
 			Key:     use.key,
-			Problem: fmt.Sprintf("%s: %s has no column %s", use.at, use.table, use.column),
+			Problem: fmt.Sprintf("%s has no column %s, at %s", use.table, use.column, use.at),
 			Remedy:  "its columns are " + strings.Join(t.columns, ", "),
 		})
 	}

@@ -41,9 +41,8 @@ func (c *ruleCompiler) compile() *rule {
 	if len(c.errs) > 0 {
 		return nil // which names there are is not known
 	}
-	c.expressions(r)
-	if len(c.errs) > 0 {
-		return nil
+	if !c.expressions(r) {
+		return nil // which names there are is not known
 	}
 	if c.rule.Drop != "" {
 		c.drop(r)
@@ -52,9 +51,7 @@ func (c *ruleCompiler) compile() *rule {
 		c.payload(r)
 		c.cloudEvents(r)
 	}
-	if len(c.errs) == 0 {
-		c.unused()
-	}
+	c.unused()
 	r.perMessage = len(c.rule.Let) > 0 || len(c.rule.Payload.Fields) > 0 || r.events != nil
 	return r
 }
@@ -97,20 +94,21 @@ func (c *ruleCompiler) patterns(r *rule) {
 }
 
 // expressions checks where and let. The names of let are there for what
-// follows.
-func (c *ruleCompiler) expressions(r *rule) {
+// follows, also those whose expressions are wrong. It reports whether the names
+// are known.
+func (c *ruleCompiler) expressions(r *rule) bool {
 	if !c.rule.evaluates() {
-		return
+		return true
 	}
 	scope, wrong := c.all.language.scope(c.names)
 	if wrong != nil {
 		c.reject(wrong)
-		return
+		return false
 	}
 	c.scope, r.slots = scope, maps.Clone(c.names.slots)
 	if c.rule.Where != "" {
 		if r.where = c.expression("where", c.rule.Where); r.where != nil && r.where.typ.Kind() != cel.BoolType.Kind() {
-			c.bad("where", "compare it: payload.running == true", fmt.Errorf("is of the type %s and must be bool", r.where.typ))
+			c.bad("where", "compare it: payload.running == true", fmt.Errorf("%s is of the type %s and must be bool", clipped(c.rule.Where), r.where.typ))
 		}
 	}
 	declared := map[string]*cel.Type{}
@@ -124,15 +122,15 @@ func (c *ruleCompiler) expressions(r *rule) {
 			c.bad(key, "choose another name", fmt.Errorf("%s has a meaning of its own in expressions", name))
 			continue
 		}
+		declared[name] = cel.DynType
 		e := c.expression(key, c.rule.Let[name])
-		if e == nil {
-			continue
-		}
-		if !isText(e.typ) {
+		switch {
+		case e == nil:
+		case !isText(e.typ):
 			c.bad(key, "make it a string, as string(time) does", fmt.Errorf("is of the type %s, which has no text", e.typ))
-			continue
+		default:
+			declared[name] = e.typ
 		}
-		declared[name] = e.typ
 		r.let = append(r.let, computed{name: name, expression: e})
 	}
 	for i := range r.let {
@@ -146,7 +144,9 @@ func (c *ruleCompiler) expressions(r *rule) {
 	}
 	if wrong := scope.declare(declared); wrong != nil {
 		c.reject(wrong)
+		return false
 	}
+	return true
 }
 
 // evaluates reports whether a rule has expressions.
@@ -157,9 +157,9 @@ func (r *Rule) evaluates() bool {
 // expression returns nil when it has noted what is wrong.
 func (c *ruleCompiler) expression(key, text string) *expression {
 	e, wrong := c.scope.compile(c.key+key, text)
-	if wrong != nil {
-		c.errs = append(c.errs, wrong)
-		return nil
+	c.errs = append(c.errs, wrong...)
+	if e == nil {
+		c.names.markWords(text)
 	}
 	return e
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/ast"
@@ -104,51 +103,42 @@ func (s *scope) declare(types map[string]*cel.Type) *feed.ConfigError {
 
 // compile checks an expression and makes it ready. It marks the names that it
 // uses. The key is that of the whole configuration.
-func (s *scope) compile(key, text string) (*expression, *feed.ConfigError) {
-	if len(text) > maxExpressionBytes {
-		return nil, &feed.ConfigError{Key: key, Problem: fmt.Sprintf("the expression has %d bytes, more than %d", len(text), maxExpressionBytes), Remedy: "split the rule"}
+func (s *scope) compile(key, text string) (*expression, []error) {
+	wrong := func(problem, remedy string) []error {
+		return []error{&feed.ConfigError{Key: key, Problem: problem, Remedy: remedy}}
 	}
-	checked, issues := s.env.Compile(text)
+	if len(text) > maxExpressionBytes {
+		return nil, wrong(fmt.Sprintf("the expression has %d bytes, more than %d", len(text), maxExpressionBytes), "split the rule")
+	}
+	parsed, issues := s.env.Parse(text)
 	if errs := issues.Errors(); len(errs) > 0 {
-		at := errs[0].Location
-		problem, remedy := s.explain(errs[0].Message)
-		return nil, &feed.ConfigError{Key: key, Problem: fmt.Sprintf("%d:%d: %s", max(at.Line(), 1), max(at.Column(), 0)+1, problem), Remedy: remedy}
+		return nil, wrong(unreadable(text, errs[0])) // the others follow from it
+	}
+	s.language.read.add(ast.NavigateAST(parsed.NativeRep()))
+	checked, issues := s.env.Check(parsed)
+	if errs := issues.Errors(); len(errs) > 0 {
+		var all []error
+		for _, err := range errs {
+			all = append(all, wrong(s.explain(text, parsed.NativeRep(), err))...)
+		}
+		return nil, all
 	}
 	tree := checked.NativeRep()
+	root := ast.NavigateAST(tree)
+	if problem := badRegexp(text, root, tree.SourceInfo()); problem != "" {
+		return nil, wrong(problem, "it is RE2: https://github.com/google/re2/wiki/Syntax")
+	}
 	program, err := s.env.Program(checked, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxCost), cel.CustomDecoratorV2(sayUnfit(tree)))
 	if err != nil {
-		return nil, &feed.ConfigError{Key: key, Problem: err.Error()}
+		return nil, wrong(err.Error(), "")
 	}
 	for _, reference := range tree.ReferenceMap() {
 		if _, ok := s.names.slots[reference.Name]; ok {
 			s.names.used[reference.Name] = true
 		}
 	}
-	root := ast.NavigateAST(tree)
-	s.language.read.add(root)
-	s.language.addColumns(key, root, tree.SourceInfo())
+	s.language.addColumns(key, text, root, tree.SourceInfo())
 	return &expression{key: key, text: text, program: program, typ: checked.OutputType(), tree: tree}, nil
-}
-
-// explain makes the message of the checker shorter, and says what to do where
-// that is known.
-func (s *scope) explain(message string) (problem, remedy string) {
-	problem, _, _ = strings.Cut(message, " (in container")
-	problem, _, _ = strings.Cut(problem, " expecting {")
-	switch {
-	case strings.HasPrefix(problem, "undeclared reference to '"+varTables+"'"):
-		return "there is no such table", "name it in tables, and write tables.name[key].column"
-	case strings.HasPrefix(problem, "undeclared reference"):
-		known := slices.Concat(slices.Sorted(maps.Keys(s.language.tables)), slices.Sorted(maps.Keys(s.names.slots)), slices.Sorted(maps.Keys(variableTypes)))
-		remedy = "the rule knows " + strings.Join(known, ", ")
-	case strings.Contains(problem, "found no matching overload") && strings.Contains(problem, "string"):
-		remedy = "what is captured is a string: int(name) and double(name) make a number of it"
-	case strings.Contains(problem, "'<EOF>'"):
-		problem = "the expression ends too early"
-	case strings.HasPrefix(problem, "Syntax error"), strings.HasPrefix(problem, "reserved identifier"):
-		remedy = "it is CEL, the Common Expression Language: https://cel.dev"
-	}
-	return problem, remedy
 }
 
 // isText reports whether a value of a type can become text.

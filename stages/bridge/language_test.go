@@ -19,6 +19,7 @@ func TestExpressionProblems(t *testing.T) {
 		name                 string
 		rule                 Rule
 		key, problem, remedy string // no key: valid
+		noRemedy             bool
 	}{
 		{name: "valid", rule: where(`n == "7" && payload.a.b[0] > 2 && headers.h != "" && time < timestamp("2027-01-01T00:00:00Z")`)},
 		{name: "name that only an expression uses", rule: Rule{Match: "t.{n}", Where: `n == "7"`, Topic: "k"}},
@@ -26,15 +27,24 @@ func TestExpressionProblems(t *testing.T) {
 		{name: "dynamic value", rule: let("x", `payload.a`)},
 		{name: "captured names may be what they like without expressions", rule: Rule{Match: "t.{payload}", Topic: "k/{payload}"}},
 
-		{name: "typo", rule: where(`paylod.a == 1`), key: "where", problem: "1:1: undeclared reference to 'paylod'", remedy: "the rule knows n, headers, key, payload, time"},
-		{name: "typo in the second line", rule: where("n == '7' &&\n  N == '8'"), key: "where", problem: "2:3: undeclared reference to 'N'", remedy: "the rule knows n"},
-		{name: "no table", rule: where(`key in tables.devices`), key: "where", problem: "1:8: there is no such table", remedy: "name it in tables"},
-		{name: "syntax", rule: where(`payload.a >`), key: "where", problem: "1:12: the expression ends too early"},
-		{name: "other language", rule: where(`n == "7" and n == "8"`), key: "where", problem: "1:10: Syntax error: ", remedy: "it is CEL"},
-		{name: "no bool", rule: where(`payload.a`), key: "where", problem: "is of the type dyn and must be bool", remedy: "== true"},
-		{name: "text and number", rule: where(`n > 6`), key: "where", problem: "1:3: found no matching overload for '_>_' applied to '(string, int)'", remedy: "int(name)"},
-		{name: "no such function", rule: where(`n.shout() == "A"`), key: "where", problem: "1:8: undeclared reference to 'shout'"},
-		{name: "constant that is wrong", rule: where(`n.matches("(")`), key: "where", problem: "missing closing )"},
+		{name: "typo", rule: where(`paylod.a == 1`), key: "where", problem: "undeclared reference to 'paylod', at `paylod.a == 1`", remedy: "did you mean payload? the rule knows n, headers, key, payload, time"},
+		{name: "typo in the second line", rule: where("n == '7' &&\n  N == '8'"), key: "where", problem: "undeclared reference to 'N', at `N == '8'`", remedy: "the rule knows n"},
+		{name: "no table", rule: where(`key in tables.devices`), key: "where", problem: "there is no such table, at `tables.devices`", remedy: "name it in tables"},
+		{name: "syntax", rule: where(`payload.a >`), key: "where", problem: "the expression ends too early"},
+		{name: "other language", rule: where(`n == "7" and n == "8"`), key: "where", problem: ", at `and n == \"8\"`", remedy: "write &&, || and !"},
+		{name: "no bool", rule: where(`payload.a`), key: "where", problem: "payload.a is of the type dyn and must be bool", remedy: "== true"},
+		{name: "text and number", rule: where(`n > 6`), key: "where", problem: "found no matching overload for '_>_' applied to '(string, int)', at `> 6`", remedy: "what is captured is a string: int(n)"},
+		{name: "no such function", rule: where(`n.shout() == "A"`), key: "where", problem: "there is no function shout, at `() == \"A\"`"},
+		{name: "constant that is wrong", rule: where(`n.matches("(")`), key: "where", problem: "missing closing ): `(`, at `\"(\")`", remedy: "RE2"},
+		{name: "one equals sign", rule: where(`payload.quality = "good"`), key: "where", problem: "= is no operator, at `= \"good\"`", remedy: "== compares"},
+		{name: "one equals sign without spaces", rule: where(`payload.quality="good"`), key: "where", problem: "= is no operator, at `=\"good\"`", remedy: "== compares"},
+		{name: "nearly a function", rule: where(`n.contain("x")`), key: "where", problem: "there is no function contain, at ", remedy: "did you mean contains?"},
+		{name: "nearly a member", rule: where(`payload.quality == "good" || qualty == "x"`), key: "where", problem: "undeclared reference to 'qualty'", remedy: "did you mean payload.quality? the rule knows n"},
+		{name: "captured nothing", rule: Rule{Match: "t", Where: `payload.v * "x" > 1`, Topic: "k"}, key: "where", problem: "applied to '(dyn, string)', at `* \"x\" > 1`", noRemedy: true},
+		{name: "values of two types", rule: let("x", `n == "7" ? 1 : 1.5`), key: "let.x", problem: "'(bool, int, double)', at `? 1 : 1.5`", remedy: "dyn(…)"},
+		{name: "number as a condition", rule: where(`payload.value + 1`), key: "where", problem: "payload.value + 1 is of the type dyn and must be bool"},
+		{name: "long expression", rule: where(`n == "` + strings.Repeat("é", 50) + `" && N`), key: "where", problem: "'N', at `N`"},
+		{name: "long rest", rule: where(`N == "` + strings.Repeat("é", 50) + `"`), key: "where", problem: "at `N == \"" + strings.Repeat("é", 24) + "…`"},
 		{name: "too long", rule: where(`n == "` + strings.Repeat("x", 5000) + `"`), key: "where", problem: "has 5007 bytes, more than 4096"},
 		{name: "word of the language", rule: Rule{Match: "t.{in}", Where: `in == "7"`, Topic: "k"}, key: "where", problem: "Syntax error"},
 		{name: "variable as a captured name", rule: Rule{Match: "t.{payload}", Where: `true`, Topic: "k/{payload}"}, key: "match", problem: "in expressions payload is something else than {payload}", remedy: "another name"},
@@ -47,7 +57,7 @@ func TestExpressionProblems(t *testing.T) {
 
 		{name: "payload", rule: Rule{Match: "t.{n}", Let: map[string]string{"x": "int(n)"}, Topic: "k", Payload: Payload{Select: []string{"a"}, Fields: map[string]string{"y": "x + 1"}}}},
 		{name: "member twice", rule: Rule{Match: "t", Topic: "k", Payload: Payload{Select: []string{"a", "b", "a"}}}, key: "payload.select[2]", problem: `"a" is there twice`},
-		{name: "wrong member", rule: Rule{Match: "t", Topic: "k", Payload: Payload{Fields: map[string]string{"a.b": "x"}}}, key: `payload.fields["a.b"]`, problem: "1:1: undeclared reference to 'x'"},
+		{name: "wrong member", rule: Rule{Match: "t", Topic: "k", Payload: Payload{Fields: map[string]string{"a.b": "x"}}}, key: `payload.fields["a.b"]`, problem: "undeclared reference to 'x', at `x`"},
 		{name: "computed type", rule: Rule{Match: "t.{n}", Let: map[string]string{"x": "int(n)"}, Topic: "k", Payload: Payload{Fields: map[string]string{"y": "x + n"}}}, key: "payload.fields.y", problem: "(int, string)"},
 		{name: "drop and payload", rule: Rule{Match: "t", Drop: "x", Payload: Payload{Select: []string{"a"}}}, key: "payload", problem: "no use in a rule that drops"},
 
@@ -83,11 +93,52 @@ func TestExpressionProblems(t *testing.T) {
 			if !errors.As(err, &wrong) {
 				t.Fatalf("error %v", err)
 			}
-			if wrong.Key != "rules[0]."+tt.key || !strings.Contains(wrong.Problem, tt.problem) || !strings.Contains(wrong.Remedy, tt.remedy) {
+			if wrong.Key != "rules[0]."+tt.key || !strings.Contains(wrong.Problem, tt.problem) || !strings.Contains(wrong.Remedy, tt.remedy) || tt.noRemedy && wrong.Remedy != "" {
 				t.Errorf("got %#v, want %s, %q, %q", wrong, tt.key, tt.problem, tt.remedy)
 			}
 			if _, err := NewBridge(c, feed.StageEnv{}); err == nil {
 				t.Error("the bridge was made")
+			}
+		})
+	}
+}
+
+// All that is wrong with a rule is said at once, and nothing that only follows
+// from it.
+func TestAllProblemsOfARule(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		rule Rule
+		want []string
+	}{
+		{name: "where, let, fields, names", rule: Rule{
+			Match: "t.{a}.{b}.{c}.{d}", Where: `a == "x" && bb == 7`,
+			Let:     map[string]string{"x": `b +`, "y": `size(c)`, "z": `[1]`},
+			Topic:   "k/{x}/{y}/{z}/{nn}",
+			Payload: Payload{Fields: map[string]string{"f": `x + 1`, "g": `yy == 1`}},
+		}, want: []string{
+			"where: undeclared reference to 'bb'", "let.x: the expression ends too early", "let.z: is of the type list(int)",
+			"topic: the rule captures no {nn}", "payload.fields.g: undeclared reference to 'yy'", "match: {d} is captured and never used",
+		}},
+		{name: "two in one expression", rule: Rule{Match: "t", Where: `u == 1 && v == 2`, Drop: "x"}, want: []string{
+			"where: undeclared reference to 'u'", "where: undeclared reference to 'v'",
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := DefaultConfig()
+			c.Rules = []Rule{tt.rule}
+			err := c.Validate()
+			if err == nil {
+				t.Fatal("no error")
+			}
+			got := strings.Split(err.Error(), "\n")
+			if len(got) != len(tt.want) {
+				t.Fatalf("got\n%v\nwant %d problems", err, len(tt.want))
+			}
+			for i := range got {
+				if !strings.HasPrefix(got[i], "rules[0]."+tt.want[i]) {
+					t.Errorf("got %s, want %s", got[i], tt.want[i])
+				}
 			}
 		})
 	}

@@ -41,6 +41,15 @@ func (n *names) add(name string) (int, error) {
 	return n.slots[name], nil
 }
 
+// markWords marks the names that an expression may use which cannot be read.
+func (n *names) markWords(expression string) {
+	for _, word := range strings.FieldsFunc(expression, func(r rune) bool { return !isName("_" + string(r)) }) {
+		if _, ok := n.slots[word]; ok {
+			n.used[word] = true
+		}
+	}
+}
+
 // text is the pattern of one part, header or field: literals[0], a capture,
 // literals[1], a capture, …, literals[n]. All literals but the first and the
 // last are non-empty.

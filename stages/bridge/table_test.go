@@ -68,7 +68,7 @@ func TestTableProblems(t *testing.T) {
 		{name: "key twice", from: rows(a, a), key: "tables.devices.rows", problem: `row 2 has "a" in the column "device", as an earlier row`},
 		{name: "row without key", from: rows(a, map[string]string{"site": "x"}), key: "tables.devices.rows", problem: `row 2 has no text in the column "device"`},
 		{name: "no UTF-8", from: rows(map[string]string{"device": "\xff", "site": "x"}), key: "tables.devices.rows", problem: "row 1 is no UTF-8"},
-		{name: "no such column", from: rows(map[string]string{"device": "a", "place": "x"}), key: "rules[0].let.site", problem: "1:23: tables.devices has no column site"},
+		{name: "no such column", from: rows(map[string]string{"device": "a", "place": "x"}), key: "rules[0].let.site", problem: "tables.devices has no column site, at `.site`"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := DefaultConfig()
@@ -97,7 +97,7 @@ func TestTableFileProblems(t *testing.T) {
 		{file: "nameless.csv", text: "device,\na,b\n", key: "tables.devices.file", problem: `column 2 has no name of its own: ""`},
 		{file: "key.csv", text: "place,site\na,b\n", key: "tables.devices.file", problem: `row 1 has no text in the column "device"`},
 		{file: "twice.csv", text: "device,site\na,b\na,c\n", key: "tables.devices.file", problem: `row 2 has "a" in the column "device", as an earlier row`},
-		{file: "other.csv", text: "device,place\na,b\n", key: "rules[0].let.site", problem: "1:23: tables.devices has no column site"},
+		{file: "other.csv", text: "device,place\na,b\n", key: "rules[0].let.site", problem: "tables.devices has no column site, at `.site`"},
 		{file: "large.csv", text: "device,site\n" + strings.Repeat("x", maxTableBytes), key: "tables.devices.file", problem: "has more than 8388608 bytes"},
 		{file: "long.csv", text: "device,site\n" + numbered(maxTableRows+1), key: "tables.devices.file", problem: "there are 100001 rows, more than 100000"},
 		{file: "mapping.yaml", text: "a: b\n", key: "tables.devices.file", problem: "cannot unmarshal"},
