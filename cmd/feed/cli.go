@@ -109,6 +109,9 @@ func knownCommand(cmd *cobra.Command, args []string) error {
 func arguments(least, most int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		usage := func(wrong string) error { return fmt.Errorf("%s: usage: %s", wrong, cmd.UseLine()) }
+		if len(args) > most && most >= 0 && cmd.Flags().Lookup("config") != nil {
+			return fmt.Errorf("%s does not take the argument %q: a file is given with --config FILE", cmd.CommandPath(), oneLine(args[most], 60))
+		}
 		switch {
 		case len(args) < least:
 			_, what, _ := strings.Cut(cmd.Use, " ")

@@ -24,7 +24,7 @@ the reason. Once the reason is gone, replay sends them again; purge removes what
 is done. All of it works while the feed runs.
 
   feed quarantine ls --config feed.yaml
-  feed quarantine replay feed.yaml --route telemetry
+  feed quarantine replay --config feed.yaml --route telemetry
   feed quarantine purge --config feed.yaml --all`
 
 func (c *cli) quarantineCommand() *cobra.Command {

@@ -99,14 +99,14 @@ func replayToRabbitMQ(t *testing.T, where string) {
 	var again, broken strings.Builder
 	start := time.Now()
 	var out strings.Builder
-	if code := run(t.Context(), []string{"quarantine", "replay", file, "--all", "--to", "${AMQP_URL}"}, strings.NewReader(""), &out, &broken); code != exitOK || !strings.HasPrefix(out.String(), fmt.Sprintf("%d of %d messages replayed to amqp://", n, n)) {
+	if code := run(t.Context(), []string{"quarantine", "replay", "--config", file, "--all", "--to", "${AMQP_URL}"}, strings.NewReader(""), &out, &broken); code != exitOK || !strings.HasPrefix(out.String(), fmt.Sprintf("%d of %d messages replayed to amqp://", n, n)) {
 		t.Fatalf("exit code %d: %s%s", code, out.String(), broken.String())
 	}
 	t.Logf("%d messages replayed in %v", n, time.Since(start).Round(time.Millisecond))
 	if strings.Contains(out.String(), v.Password) {
 		t.Error("the output shows the password")
 	}
-	if code := run(t.Context(), []string{"quarantine", "replay", file, "--all", "--to", "${AMQP_URL}"}, strings.NewReader(""), &again, &broken); code != exitOK || !strings.HasPrefix(again.String(), "nothing to replay") {
+	if code := run(t.Context(), []string{"quarantine", "replay", "--config", file, "--all", "--to", "${AMQP_URL}"}, strings.NewReader(""), &again, &broken); code != exitOK || !strings.HasPrefix(again.String(), "nothing to replay") {
 		t.Fatalf("exit code %d: %s%s", code, again.String(), broken.String())
 	}
 	if err := ch.PublishWithContext(t.Context(), "telemetry", "telemetry.last", true, false, amqp091.Publishing{Body: []byte("last")}); err != nil {

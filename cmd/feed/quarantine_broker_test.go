@@ -93,16 +93,16 @@ func TestReplayGoesOn(t *testing.T) {
 		items = append(items, quarantined(t, amqp.Properties{RoutingKey: []string{"one", "two"}[i/2], DeliveryMode: 2}, fmt.Sprint(i)))
 	}
 	file := storeOf(t, items...)
-	out, errs := runs(t, exitFailure, "quarantine", "replay", file, "--all", "--to", "${AMQP_URL}")
+	out, errs := runs(t, exitFailure, "quarantine", "replay", "--config", file, "--all", "--to", "${AMQP_URL}")
 	if !strings.HasPrefix(out, "2 of 4 messages replayed to ") || !strings.Contains(errs, "item 3: ") {
 		t.Errorf("printed %s%s", out, errs)
 	}
 	declareBound(t, ch, "", "", "two")
-	if out, _ := runs(t, exitOK, "quarantine", "replay", file, "--all", "--to", "${AMQP_URL}"); !strings.HasPrefix(out, "2 of 2 messages replayed to ") {
+	if out, _ := runs(t, exitOK, "quarantine", "replay", "--config", file, "--all", "--to", "${AMQP_URL}"); !strings.HasPrefix(out, "2 of 2 messages replayed to ") {
 		t.Errorf("printed %s", out)
 	}
 	// Sent again on purpose, to another place.
-	if out, _ := runs(t, exitOK, "quarantine", "replay", file, "--id", "4,1", "--again", "--to", "${AMQP_URL}", "--exchange", "", "--routing-key", "two"); !strings.HasPrefix(out, "2 of 2 messages replayed to ") {
+	if out, _ := runs(t, exitOK, "quarantine", "replay", "--config", file, "--id", "4,1", "--again", "--to", "${AMQP_URL}", "--exchange", "", "--routing-key", "two"); !strings.HasPrefix(out, "2 of 2 messages replayed to ") {
 		t.Errorf("printed %s", out)
 	}
 	for queue, want := range map[string]string{"one": "0 1", "two": "2 3 0 3"} {
@@ -129,7 +129,7 @@ func TestReplayLeavesOutWhatTheBrokerRefuses(t *testing.T) {
 		quarantined(t, amqp.Properties{RoutingKey: "in"}, "4"),
 		quarantined(t, amqp.Properties{RoutingKey: "in", UserID: v.User}, "5"),
 	)
-	out, _ := runs(t, exitFailure, "quarantine", "replay", file, "--all", "--to", "${AMQP_URL}")
+	out, _ := runs(t, exitFailure, "quarantine", "replay", "--config", file, "--all", "--to", "${AMQP_URL}")
 	if !strings.HasPrefix(out, "3 of 5 messages replayed to ") || !strings.Contains(out, "  item 2: ") || !strings.Contains(out, "  item 3: its properties have the format") {
 		t.Errorf("printed %s", out)
 	}
@@ -151,7 +151,7 @@ func TestReplayLeavesOutWhatTheBrokerRefuses(t *testing.T) {
 // and shows no password.
 func TestReplayToNobody(t *testing.T) {
 	file := storeOf(t, quarantined(t, amqp.Properties{RoutingKey: "in"}, "1"))
-	out, errs := runs(t, exitFailure, "quarantine", "replay", file, "--all", "--to", "amqp://user:canary@127.0.0.1:1/")
+	out, errs := runs(t, exitFailure, "quarantine", "replay", "--config", file, "--all", "--to", "amqp://user:canary@127.0.0.1:1/")
 	if !strings.HasPrefix(out, "0 of 1 message replayed") || strings.Contains(out+errs, "canary") {
 		t.Errorf("printed %s%s", out, errs)
 	}

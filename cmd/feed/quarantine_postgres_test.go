@@ -40,7 +40,7 @@ func TestCommandsOnPostgreSQL(t *testing.T) {
 		{"export --all --output " + output, "2 messages exported"},
 		{"ls --state exported --json", `"to": "file `},
 		{"purge --id 1 --yes", "1 message removed"},
-		{"ls", "1 of 1 messages"},
+		{"ls", "1 of 1 message, "},
 		{"audit", "--id \"1\""},
 	} {
 		args := append([]string{"quarantine"}, strings.Fields(step.command)...)

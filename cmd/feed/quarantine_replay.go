@@ -22,7 +22,7 @@ import (
 
 const replayHelp = `Sends quarantined messages again, the oldest first, with the payload and the
 typed properties that they came with: through their route, that is the
-transforms and the sink that FILE has now; through another route (--to NAME); or
+transforms and the sink that the configuration has now; through another route (--to NAME); or
 to RabbitMQ (--to URL), to the exchange and with the routing key that they came
 with, or those that are given.
 
@@ -39,18 +39,21 @@ var errLeft = errors.New("not all messages are done: see above")
 
 func (c *cli) quarantineReplay() *cobra.Command {
 	var (
-		sel           selection
-		to            string
-		target        amqpFlags
-		feedName      string
-		again, dryRun bool
+		sel            selection
+		to             string
+		target         amqpFlags
+		file, feedName string
+		again, dryRun  bool
 	)
 	cmd := &cobra.Command{
-		Use:   "replay FILE",
+		Use:   "replay --config FILE",
 		Short: "Send messages again: through their route, or to RabbitMQ",
 		Long:  replayHelp,
-		Args:  arguments(1, 1),
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
+		Args:  arguments(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if file == "" {
+				return errors.New("say which configuration: --config FILE")
+			}
 			if err := sel.check(); err != nil {
 				return err
 			}
@@ -58,7 +61,7 @@ func (c *cli) quarantineReplay() *cobra.Command {
 			if q.State = quarantine.StateUnreplayed; again {
 				q.State = ""
 			}
-			run, err := c.newReplay(args[0], feedName, to, target)
+			run, err := c.newReplay(file, feedName, to, target)
 			if err != nil {
 				return err
 			}
@@ -87,7 +90,8 @@ func (c *cli) quarantineReplay() *cobra.Command {
 		},
 	}
 	sel.registerAll(cmd)
-	cmd.Flags().StringVar(&to, "to", "", "route of FILE, or amqp:// URL, which may hold ${NAME} (default: the route that each message came from)")
+	cmd.Flags().StringVar(&file, "config", "", "configuration that names the quarantine and has the routes")
+	cmd.Flags().StringVar(&to, "to", "", "route of the configuration, or amqp:// URL, which may hold ${NAME} (default: the route that each message came from)")
 	target.register(cmd)
 	registerFeed(cmd, &feedName)
 	cmd.Flags().BoolVar(&again, "again", false, "send also what was replayed before")

@@ -99,7 +99,7 @@ routes:
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	out, errs := runs(t, exitFailure, "quarantine", "replay", file, "--all")
+	out, errs := runs(t, exitFailure, "quarantine", "replay", "--config", file, "--all")
 	if !strings.HasPrefix(out, "route telemetry: 0 of 2 messages replayed, 2 sent but not marked\n") ||
 		!strings.Contains(errs, "2 messages were sent, but could not be marked, so that the next replay sends them again: ") || !strings.Contains(errs, "as told") {
 		t.Errorf("printed %s%s", out, errs)
