@@ -52,6 +52,31 @@ func TestExamples(t *testing.T) {
 	}
 }
 
+// TestConfigurationDocument lints every example of docs/configuration.md, and
+// runs the tests that it has.
+func TestConfigurationDocument(t *testing.T) {
+	t.Setenv("AMQP_URL", "amqp://feed:canary@rabbitmq:5672/")
+	t.Setenv("MQTT_URL", "mqtt://mosquitto:1883")
+	doc, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples := block.FindAllStringSubmatch(string(doc), -1)
+	if len(examples) < 2 {
+		t.Fatalf("%d examples were found", len(examples))
+	}
+	for _, b := range examples {
+		file := filepath.Join(t.TempDir(), "feed.yaml")
+		if err := os.WriteFile(file, []byte(b[2]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		runs(t, exitOK, "lint", file)
+		if strings.Contains(b[2], "\ntests:") {
+			runs(t, exitOK, "test", file)
+		}
+	}
+}
+
 // compileSchema returns what "feed schema" prints, compiled.
 func compileSchema(t *testing.T, c *cli) *jsonschema.Schema {
 	t.Helper()
