@@ -58,7 +58,10 @@
 // another zone, a number of 17 digits and more), and the second of the same
 // name stand in extra. null counts as not there. A row group has at most 100,000
 // rows. compression is that of the columns. A file has no time of its own and
-// no version of this program in it: equal messages make equal bytes.
+// no version of this program in it: equal messages make equal bytes. DuckDB reads
+// all files of path hive as one table, with the columns date and hour:
+//
+//	SELECT device, count(*) FROM read_parquet('archive/**/*.parquet', hive_partitioning = true, hive_types_autocast = false) GROUP BY device;
 //
 // # Delivery
 //
