@@ -135,7 +135,9 @@ const (
 
 func (f *sqliteFile) open(ctx context.Context, m mode) (_ *connection, err error) {
 	if m == modeWrite {
-		err = createFile(f.path)
+		if err = createFile(f.path); err != nil {
+			err = fmt.Errorf("%w (change quarantine.path, or let the user who runs the feed write there)", err)
+		}
 	} else {
 		_, err = os.Stat(f.path)
 	}
