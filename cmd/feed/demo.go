@@ -13,33 +13,47 @@ import (
 	"github.com/kraft-edge/datafeed/internal/demo"
 )
 
-const demoHelp = `Shows the main job at work: a simulated factory publishes readings to RabbitMQ,
-a feed carries them to MQTT 5 and to files, and witnesses that believe nothing
-the feed says count what has arrived.
+const demoHelp = `Shows the whole process on one machine. Simulated devices send batches of
+readings to RabbitMQ, some of them damaged, repeated or late; a feed unpacks them
+and carries the readings on to MQTT 5 and to files. The same devices deliver the
+same batches, as they should be, to the stand-in for a cloud API. In the end
+everything that has arrived is compared with what that API serves, reading by
+reading, and every hop is accounted for.
 
 It starts a private RabbitMQ when rabbitmq-server is on the machine (or uses
---amqp URL: names of its own, deleted at the end; --amqp off: an in-process
-source instead) and an MQTT broker inside the process, writes a feed.yaml, and
-runs it as "feed run" does. Everything private is removed at the end, except
-with --dir. Ctrl-C ends the publishing; a second one ends the demo at once.
+--amqp URL: names of its own, deleted at the end; --amqp off: the devices hand
+their batches to the feed in the process), an MQTT broker inside the process
+that asks for a service account token as Azure IoT Operations does, and the
+cloud API. With --postgres the readings go to PostgreSQL, too, into a schema of
+its own that is dropped at the end. It writes devices.yaml and feed.yaml, and
+runs them as "feed run" does. Everything private is removed at the end, except
+with --dir. Ctrl-C ends the sending; a second one ends the demo at once.
 
-It exits with 0 only when every published reading has arrived at both places,
-nothing else has, and the feed's own accounts balance; with 1 otherwise, naming
-the first readings that are missing.
+It exits with 0 only when every place has the readings of the API, as they are
+and nothing else, what was damaged stands in the quarantine, and the accounts of
+the feeds balance; with 1 otherwise, naming the first readings that are missing.
 
 The document of --json has these keys:
 
   complete, problems[]                  the verdict, and why it is not good
-  source                                rabbitmq or generator
-  published, republished, rate          confirmed readings; sent again; per second
-  mqtt, blobs                           expected, arrived, missing, unexpected,
-                                        duplicates, disordered, unreadable,
-                                        firstMissing[] (device/seq); blobs.objects
-  routes[]                              name, deliveries{received, delivered,
-                                        filtered, quarantined, returned, inFlight},
-                                        balances, batches, retries, redelivered,
-                                        reordered
-  startSeconds, publishSeconds, drainSeconds, rssBytes, peakRSSBytes, file`
+  source                                rabbitmq or in-process
+  devices, truth                        what was sent to the feed and to the API:
+                                        batches, readings, messages, bytes, bitFlips,
+                                        truncated, wrongCounts, bombs, duplicates,
+                                        reordered, garbage, conflicts; devices.count
+  api                                   what it serves: readings, pages
+  rate                                  readings sent per second
+  mqtt, blobs, postgresql               expected, arrived, missing, altered,
+                                        unexpected, duplicates, disordered,
+                                        unreadable, firstMissing[] (device/seq),
+                                        firstBad; blobs.objects
+  routes[]                              name, from, to, deliveries{received,
+                                        delivered, filtered, quarantined, returned,
+                                        inFlight}, produced{the same}, balances,
+                                        batches, retries, redelivered, reordered
+  quarantine                            messages by reason
+  startSeconds, sendSeconds, drainSeconds, compareSeconds, rssBytes,
+  peakRSSBytes, files[]`
 
 // errDemo says that the report of the demo is not good; it has said why.
 var errDemo = errors.New("the demo failed: see above")
@@ -49,7 +63,7 @@ func (c *cli) demoCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Show the main job at work: RabbitMQ to MQTT and files, and count what arrives",
+		Short: "Show the whole process: devices to RabbitMQ, MQTT and files, and compare what arrives",
 		Long:  demoHelp,
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -73,11 +87,12 @@ func (c *cli) demoCommand() *cobra.Command {
 			return failed(err)
 		},
 	}
-	cmd.Flags().DurationVar(&o.For, "for", demo.DefaultFor, "how long the factory publishes")
+	cmd.Flags().DurationVar(&o.For, "for", demo.DefaultFor, "how long the devices send")
 	cmd.Flags().StringVar(&o.AMQP, "amqp", "", "URL of a RabbitMQ to use, or off for none (default: a private one)")
-	cmd.Flags().IntVar(&o.Rate, "rate", demo.DefaultRate, "readings a second; 0 is as fast as they are confirmed")
-	cmd.Flags().IntVar(&o.Devices, "devices", demo.DefaultDevices, "devices of the factory")
-	cmd.Flags().StringVar(&o.Dir, "dir", "", "new directory that keeps feed.yaml, its log and the files")
+	cmd.Flags().IntVar(&o.Rate, "rate", demo.DefaultRate, "readings a second; 0 is as fast as they are taken")
+	cmd.Flags().IntVar(&o.Devices, "devices", demo.DefaultDevices, "how many devices there are")
+	cmd.Flags().StringVar(&o.Postgres, "postgres", "", "URL of a PostgreSQL database that gets the readings, too")
+	cmd.Flags().StringVar(&o.Dir, "dir", "", "new directory that keeps the feeds, their log and the files")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the outcome as JSON, and progress to standard error")
 	return cmd
 }

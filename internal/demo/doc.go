@@ -1,10 +1,14 @@
-// Package demo shows the main job at work: a simulated factory publishes
-// readings, a feed carries them to MQTT and to files, and a witness that
-// believes nothing the feed says counts what has arrived.
+// Package demo shows the whole process on one machine. Simulated devices send
+// batches of readings to RabbitMQ, some of them damaged, repeated or late; a feed
+// unpacks them and carries the readings to MQTT, to files and, if there is one, to
+// PostgreSQL. The same devices deliver the same readings to the stand-in for a
+// cloud API, undisturbed. In the end what has arrived is compared with what that
+// API serves, reading by reading, and every hop is accounted for.
 //
-// The feed is the real thing: a feed.yaml is written, read by package config
-// and run as "feed run" does. Around it stand a private RabbitMQ node (or one
-// that is given, or none: then an in-process source takes its place), an MQTT
-// broker inside the process and a directory. All of it is stopped and removed
-// when the demo ends, however it ends.
+// The feeds are the real thing: a devices.yaml and a feed.yaml are written, read
+// by package config and run as "feed run" does. Around them stand a private
+// RabbitMQ node (or one that is given, or none: then the devices hand their
+// batches to the feed within the process), an MQTT broker inside the process that
+// asks for a service account token, and a directory. All of it is stopped and
+// removed when the demo ends, however it ends.
 package demo

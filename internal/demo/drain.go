@@ -4,54 +4,99 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/kraft-edge/datafeed/feed"
-	"github.com/kraft-edge/datafeed/internal/witness"
 )
 
 // idleFor is how long nothing must have moved, with nothing in flight, before
 // what is missing counts as lost.
 const idleFor = 4 * time.Second
 
-// drain waits until all has arrived, or until nothing moves any more.
+// errSlow says that nothing comes to its end.
+var errSlow = errors.New("it takes too long")
+
+// send has the devices send until their time is over, and then what they have
+// begun with: the cloud API and the feed get the same batches.
+func (s *stage) send(ctx context.Context) error {
+	over, end := context.WithTimeout(s.stopping, s.options.For)
+	defer end()
+	s.startClock()
+	s.devices.run(context.Background())
+	feedDone := s.feed.done
+	select {
+	case <-over.Done():
+	case <-feedDone:
+		return fmt.Errorf("the feed ended early: %w", s.feed.err)
+	case <-s.devices.done:
+		return fmt.Errorf("the devices ended early: %w", s.devices.err)
+	}
+	s.stopClock()
+	s.simulated.end.Now()
+	s.enter("sending what was begun")
+	err := s.await(ctx, s.devices.ended, s.devices)
+	if errors.Is(err, errSlow) {
+		return fmt.Errorf("not all was taken after %v: %s", s.options.drainWithin, reasons(s.devices.feed.Status()))
+	}
+	return err
+}
+
+// drain waits until all has gone through, or until nothing moves any more: then
+// the comparison says what is missing.
 func (s *stage) drain(ctx context.Context) error {
-	tick := time.NewTicker(100 * time.Millisecond)
+	err := s.await(ctx, s.through, s.feed)
+	if errors.Is(err, errSlow) {
+		return fmt.Errorf("not all had arrived after %v: %s", s.options.drainWithin, reasons(s.feed.feed.Status()))
+	}
+	return err
+}
+
+// await waits until done, until f has ended, until nothing has moved in f for a
+// while, or until it takes too long.
+func (s *stage) await(ctx context.Context, done func() bool, f *running) error {
+	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	timeout := time.NewTimer(s.options.drainWithin)
 	defer timeout.Stop()
 	last, since := uint64(0), time.Now()
-	for !s.arrived() {
-		moved, idle := movement(s.feed.Status())
-		if moved += s.received.Distinct(); moved != last || !idle {
+	for !done() {
+		moved, idle := movement(f.feed.Status())
+		if moved != last || !idle {
 			last, since = moved, time.Now()
 		}
 		if time.Since(since) >= idleFor {
-			return nil // the witnesses say what is missing
+			return nil
 		}
 		select {
 		case <-tick.C:
-		case <-s.feedDone:
-			return nil // a generator has ended, or stopFeed tells why not
+		case <-f.done:
+			return nil // stop tells why
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-timeout.C:
-			return fmt.Errorf("not all had arrived after %v: %s", s.options.drainWithin, reasons(s.feed.Status()))
+			return errSlow
 		}
 	}
 	return nil
 }
 
-// arrived reports whether as much has arrived as was published.
-func (s *stage) arrived() bool {
-	s.mu.Lock()
-	lines := s.lines
-	s.mu.Unlock()
-	want := s.published.Distinct()
-	return s.place != nil && s.received.Distinct() >= want && lines >= want
+// through reports whether all that was handed to RabbitMQ has gone through all
+// routes.
+func (s *stage) through() bool {
+	if s.place == nil {
+		return s.feed.ended()
+	}
+	ingest := s.feed.route(routeIngest)
+	if settled(ingest.Deliveries) < s.devices.route(routeDevices).Deliveries.Delivered {
+		return false
+	}
+	for _, name := range []string{routeMQTT, routeArchive} {
+		if settled(s.feed.route(name).Deliveries) < ingest.Produced.Delivered {
+			return false
+		}
+	}
+	_, idle := movement(s.feed.feed.Status())
+	return idle
 }
 
 // movement returns a figure that changes when messages move, and whether the
@@ -59,76 +104,27 @@ func (s *stage) arrived() bool {
 func movement(status feed.Status) (n uint64, idle bool) {
 	idle = true
 	for _, r := range status.Routes {
-		n += r.Deliveries.Received + r.Deliveries.Delivered
-		idle = idle && r.State == feed.StateRunning && r.Deliveries.InFlight == 0
+		n += r.Deliveries.Received + settled(r.Deliveries) + r.Produced.Delivered
+		idle = idle && (r.State == feed.StateRunning || r.State == feed.StateStopped) && r.Deliveries.InFlight == 0
 	}
 	return n, idle
 }
 
-// settleWitness waits until the subscriber has received what the broker still
-// has for it, and ends it.
-func (s *stage) settleWitness() error {
+// awaitSubscriber waits until the subscriber has what the broker has
+// acknowledged, or until nothing comes any more.
+func (s *stage) awaitSubscriber() {
+	want := s.feed.route(routeMQTT).Deliveries.Delivered
+	if s.place == nil {
+		want = s.feed.route(routeDirect).Produced.Delivered
+	}
 	idle := time.NewTimer(2 * time.Second)
 	defer idle.Stop()
-	for s.received.Distinct() < s.published.Distinct() {
+	for s.received.n.Load() < want {
 		select {
-		case <-s.received.Changed():
+		case <-s.received.tally.Changed():
 			idle.Reset(2 * time.Second)
-			continue
 		case <-idle.C:
+			return
 		}
-		break
 	}
-	return s.closeSubscriber()
-}
-
-// count puts what arrived beside what was published.
-func (s *stage) count(r *Report) error {
-	stored := witness.NewTally()
-	objects, err := readInOrder(filepath.Join(s.dir, blobsName), stored)
-	if err != nil {
-		return fmt.Errorf("count the lines of the blobs: %w", err)
-	}
-	r.MQTT = witness.Compare(s.published, s.received)
-	r.Blobs = BlobVerdict{Verdict: witness.Compare(s.published, stored), Objects: objects}
-	for _, route := range s.feed.Status().Routes {
-		r.account(route)
-	}
-	return nil
-}
-
-// readInOrder tallies the files below dir in the order in which they were
-// written, so that lines out of order show. It returns how many there are.
-func readInOrder(dir string, t *witness.Tally) (objects int, err error) {
-	type written struct {
-		path string
-		at   time.Time
-	}
-	var files []written
-	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil // nothing was delivered
-		}
-		if err != nil || d.IsDir() {
-			return err
-		}
-		info, err := d.Info()
-		if err != nil {
-			return err
-		}
-		files = append(files, written{path, info.ModTime()})
-		return nil
-	})
-	if err != nil {
-		return 0, err
-	}
-	slices.SortFunc(files, func(a, b written) int { return a.at.Compare(b.at) })
-	for _, f := range files {
-		n, err := witness.ReadDirectory(f.path, t)
-		if err != nil {
-			return objects, err
-		}
-		objects += n
-	}
-	return objects, nil
 }

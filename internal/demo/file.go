@@ -11,55 +11,115 @@ import (
 
 // The names of the routes.
 const (
-	routeMQTT    = "mqtt"
-	routeArchive = "archive"
-	routeBoth    = "telemetry"
+	routeDevices = "devices"   // from the devices to RabbitMQ
+	routeTruth   = "truth"     // from the devices to the cloud API
+	routeIngest  = "ingest"    // from batches to readings
+	routeMQTT    = "mqtt"      // from readings to MQTT
+	routeArchive = "archive"   // from readings to files
+	routeDirect  = "telemetry" // all of that within the process
 )
 
-// file is what the feed.yaml is made of.
-type file struct {
-	Place      *place // nil: no RabbitMQ
-	MQTT       string // URL of the broker
-	Blobs      string // directory
-	Quarantine string // file
-	Rate       int
-	Devices    int
+// simulation is what the devices do. Some of it goes wrong on purpose.
+type simulation struct {
+	Devices, Rate int
+	Start         string // RFC 3339
 }
 
-// text is the feed.yaml, but for what stands in angle brackets. It is no
-// text/template: with that package in the binary the linker keeps all exported
-// methods of all types, which made the binary a third larger. The URL of
-// RabbitMQ may hold a password and comes from the environment.
+// The seed of the devices, and what goes wrong on the way to the feed, as shares
+// of their batches.
 const (
-	text = `# The feed of "feed demo". Copy it, change the addresses, and run it:
+	seed  = 1
+	chaos = "{corrupt: 2%, duplicate: 2%, reorder: 3%, garbage: 1%, within: 3}"
+)
+
+// file is what the files of the feeds are made of.
+type file struct {
+	Place    *place    // nil: no RabbitMQ
+	Database *database // nil: no PostgreSQL
+	Dir      string    // of the demo, without a slash at the end
+	MQTT     string    // URL of the broker
+	API      string    // URL of the cloud API
+	Client   string    // who the devices are to the API
+	Secret   string    // file with its secret
+	Devices  simulation
+}
+
+// The texts of the files, but for what stands in angle brackets. They are no
+// text/template: with that package in the binary the linker keeps all exported
+// methods of all types, which made the binary a third larger. URLs that may hold a
+// password come from the environment.
+const (
+	devicesText = `# The devices of "feed demo". They never end when it is run like this:
 #
-<export>#   feed run feed.yaml
-name: demo
-quarantine: {path: <quarantine>}
+<export>#   feed run devices.yaml
+name: devices
+quarantine: {path: <dir>/refused.db}
 admin: {address: "off"}
 log: {level: warn}
 routes:
 <routes>`
 
-	export = "#   export AMQP_URL=amqp://user:password@host:5672/\n" //nolint:gosec // a placeholder
+	exportAMQP     = "#   export AMQP_URL=amqp://user:password@host:5672/\n"                 //nolint:gosec // a placeholder
+	exportPostgres = "#   export POSTGRES_URL=postgres://user:password@host:5432/database\n" //nolint:gosec // a placeholder
 
-	routesFromRabbitMQ = `  # Each sink has a queue of its own: when one is down, the other goes on.
+	devicesToRabbitMQ = `  # On the way to RabbitMQ some batches are damaged, repeated or late.
+  devices:
+    source:
+      simulate: {<simulation>, chaos: <chaos>}
+    sink:
+      amqp: {url: "${AMQP_URL}", exchange: <devices>, declare: {name: <devices>, type: topic}}
+`
+
+	devicesToAPI = `  # The cloud API gets the same batches, as they should be.
+  truth:
+    source:
+      simulate: {<simulation>}
+    sink:
+      http:
+        url: <api>/v1/batches
+        oauth2: {tokenUrl: <api>/oauth2/token, clientId: <client>, clientSecret: <secret>, scopes: [readings.write]}
+    batch: {maxMessages: 50} # as many requests
+`
+
+	feedText = `# The feed of "feed demo". Copy it, change the addresses, and run it:
+#
+<export>#   feed run feed.yaml
+name: demo
+quarantine: {path: <dir>/quarantine.db}
+admin: {address: "off"}
+log: {level: warn}
+routes:
+<routes>`
+
+	routesFromRabbitMQ = `  # Batches become single readings. What is damaged goes to the quarantine.
+  ingest:
+    source:
+      amqp:
+        url: ${AMQP_URL}
+        queue: <queue of ingest>
+        prefetch: 100 # each holds a hundred readings or so
+        declare: # not needed where the queue exists
+          type: quorum
+          exchange: {name: <devices>, type: topic}
+          routingKeys: ["batches.#"]
+    transforms:
+      - unbatch:
+          cache: {path: <dir>/batches.db}
+    sink:
+<sinks>    batch: {maxMessages: 10000, maxBytes: 16MiB}
+  # Each sink has a queue of its own: when one is down, the other goes on.
   mqtt:
     source:
       amqp:
         url: ${AMQP_URL}
         queue: <queue of mqtt>
-        declare: # not needed where the queue exists
+        declare:
           type: quorum
-          exchange: {name: <exchange>, type: topic}
+          exchange: {name: <telemetry>, type: topic}
           routingKeys: ["telemetry.#"]
     transforms:
-      - bridge:
-          rules:
-            - match: telemetry.{site}.{line}.{device}.{tag}
-              topic: kraft/{site}/{line}/{device}/{tag}
-    sink:
-      mqtt: {url: <mqtt>, qos: 1}
+<bridge>    sink:
+      <mqtt>
   archive:
     source:
       amqp:
@@ -68,41 +128,97 @@ routes:
         prefetch: 40000 # a batch of the sink, and the next one that gathers
         declare:
           type: quorum
-          exchange: {name: <exchange>, type: topic}
+          exchange: {name: <telemetry>, type: topic}
           routingKeys: ["telemetry.#"]
     sink:
-      blob: {url: <blobs>, path: "{date}/{hour}/{route}-{hash}", compression: gzip}
+      <blob>
     batch: {maxMessages: 20000, maxBytes: 16MiB, maxDelay: 1s} # few large files
 `
 
-	routeOfGenerated = `  telemetry:
+	routeWithinProcess = `  # The devices hand their batches over within the process.
+  telemetry:
     source:
-      generate: {devices: <devices>, rate: <rate>, window: 20000}
+      simulate: {<simulation>, chaos: <chaos>}
     transforms:
-      - bridge:
+      - unbatch:
+          cache: {path: <dir>/batches.db}
+<bridge>    sink:
+<sinks>    batch: {maxMessages: 10000, maxBytes: 16MiB, maxDelay: 250ms}
+`
+
+	bridge = `      - bridge:
           rules:
             - match: telemetry.{site}.{line}.{device}.{tag}
               topic: kraft/{site}/{line}/{device}/{tag}
-    sink:
-      all: # each takes every message
-        - mqtt: {url: <mqtt>, qos: 1}
-        - blob: {url: <blobs>, path: "{date}/{hour}/{route}-{hash}", compression: gzip}
-    batch: {maxMessages: 10000, maxDelay: 250ms}
 `
+	mqttSink     = `mqtt: {url: <broker>, qos: 1, auth: {method: k8s-sat, tokenFile: <dir>/token}}`
+	blobSink     = `blob: {url: <blobs>, path: "{date}/{hour}/{route}-{hash}", compression: gzip}`
+	amqpSink     = `amqp: {url: "${AMQP_URL}", exchange: <telemetry>, declare: {name: <telemetry>, type: topic}}`
+	postgresSink = `postgres: {url: "${POSTGRES_URL}", schema: <schema>}`
+	simulating   = `devices: <count>, rate: <rate>, seed: <seed>, start: <start>, codec: mixed, batch: {readings: 1000, every: 1s}`
 )
 
-// String returns the feed.yaml.
-func (f file) String() string {
+// devices returns the devices.yaml.
+func (f *file) devices() string {
+	routes := devicesToAPI
+	if f.Place != nil {
+		routes = devicesToRabbitMQ + devicesToAPI
+	}
+	return f.fill(strings.NewReplacer("<routes>", routes).Replace(devicesText), f.Place != nil, false)
+}
+
+// feed returns the feed.yaml.
+func (f *file) feed() string {
+	routes, sinks := routesFromRabbitMQ, []string{amqpSink}
+	if f.Place == nil {
+		routes, sinks = routeWithinProcess, []string{mqttSink, blobSink}
+	}
+	if f.Database != nil {
+		sinks = append(sinks, postgresSink)
+	}
+	text := strings.NewReplacer("<routes>", routes).Replace(feedText)
+	text = strings.NewReplacer("<sinks>", listed(sinks), "<bridge>", bridge, "<mqtt>", mqttSink, "<blob>", blobSink).Replace(text)
+	return f.fill(text, f.Place != nil, f.Database != nil)
+}
+
+// listed writes the sinks of a route.
+func listed(sinks []string) string {
+	if len(sinks) == 1 {
+		return "      " + sinks[0] + "\n"
+	}
+	text := "      all: # each takes every message\n"
+	for _, s := range sinks {
+		text += "        - " + s + "\n"
+	}
+	return text
+}
+
+// fill writes the values, and which variables there are.
+func (f *file) fill(text string, rabbitMQ, database bool) string {
+	export := ""
+	if rabbitMQ {
+		export += exportAMQP
+	}
+	if database {
+		export += exportPostgres
+	}
 	values := []string{
-		"<quarantine>", quote(f.Quarantine), "<mqtt>", quote(f.MQTT), "<blobs>", quote(f.Blobs),
-		"<devices>", strconv.Itoa(f.Devices), "<rate>", strconv.Itoa(f.Rate),
+		"<export>", export, "<chaos>", chaos, "<count>", strconv.Itoa(f.Devices.Devices), "<rate>", strconv.Itoa(f.Devices.Rate),
+		"<seed>", strconv.Itoa(seed), "<start>", quote(f.Devices.Start),
+		"<dir>/quarantine.db", quote(f.Dir + "/quarantine.db"), "<dir>/refused.db", quote(f.Dir + "/refused.db"),
+		"<dir>/batches.db", quote(f.Dir + "/batches.db"), "<dir>/token", quote(f.Dir + "/" + tokenName),
+		"<blobs>", quote("file://" + f.Dir + "/" + blobsName), "<broker>", quote(f.MQTT),
+		"<api>/v1/batches", quote(f.API + "/v1/batches"), "<api>/oauth2/token", quote(f.API + "/oauth2/token"),
+		"<client>", quote(f.Client), "<secret>", "'${file:" + strings.ReplaceAll(f.Secret, "'", "''") + "}'",
 	}
-	structure := strings.NewReplacer("<export>", "", "<routes>", routeOfGenerated)
 	if p := f.Place; p != nil {
-		structure = strings.NewReplacer("<export>", export, "<routes>", routesFromRabbitMQ)
-		values = append(values, "<exchange>", quote(p.exchange), "<queue of mqtt>", quote(p.queues[routeMQTT]), "<queue of archive>", quote(p.queues[routeArchive]))
+		values = append(values, "<devices>", quote(p.devices), "<telemetry>", quote(p.telemetry),
+			"<queue of ingest>", quote(p.queues[routeIngest]), "<queue of mqtt>", quote(p.queues[routeMQTT]), "<queue of archive>", quote(p.queues[routeArchive]))
 	}
-	return strings.NewReplacer(values...).Replace(structure.Replace(text))
+	if f.Database != nil {
+		values = append(values, "<schema>", quote(f.Database.schema))
+	}
+	return strings.NewReplacer(values...).Replace(strings.ReplaceAll(text, "<simulation>", simulating))
 }
 
 // quote writes text as a YAML scalar that stands for nothing but itself.
@@ -110,21 +226,22 @@ func quote(text string) string {
 	return "'" + strings.ReplaceAll(strings.ReplaceAll(text, "'", "''"), "$", "$$") + "'"
 }
 
-// write makes the feed.yaml at path.
-func (f file) write(path string) error {
-	return os.WriteFile(path, []byte(f.String()), 0o600)
-}
-
-// load reads the feed.yaml at path as "feed run" does, with AMQP_URL as the
-// environment.
-func (f file) load(path string, registry *feed.Registry) (*config.Config, error) {
+// load writes a file and reads it as "feed run" does, with what the demo was given
+// as the environment.
+func (f *file) load(path, text string, registry *feed.Registry) (*config.Config, error) {
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		return nil, err
+	}
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
 	return config.Parse(path, data, registry, func(name string) (string, bool) {
-		if name == "AMQP_URL" && f.Place != nil {
+		switch {
+		case name == "AMQP_URL" && f.Place != nil:
 			return f.Place.url, true
+		case name == "POSTGRES_URL" && f.Database != nil:
+			return f.Database.url, true
 		}
 		return "", false
 	})

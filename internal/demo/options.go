@@ -14,21 +14,25 @@ const Off = "off"
 
 // Options say what to demonstrate.
 type Options struct {
-	// Registry holds the stages of the feed.
+	// Registry holds the stages of the feeds.
 	Registry *feed.Registry
-	// For is how long the factory publishes.
+	// For is how long the devices send.
 	For time.Duration
 	// Stop, when closed, ends that early. It may be nil.
 	Stop <-chan struct{}
 	// AMQP is the URL of a RabbitMQ to use; empty starts a private one if the
 	// machine can, and Off uses none.
 	AMQP string
+	// Postgres is the URL of a PostgreSQL database that gets the readings, too;
+	// empty uses none.
+	Postgres string
 	// Rate is in readings a second; 0 is as fast as they are taken.
 	Rate int
-	// Devices is how many devices the factory has.
+	// Devices is how many devices there are.
 	Devices int
-	// Dir keeps feed.yaml, its log and the blobs. It must be empty or not
-	// exist. Without it they stand in a temporary directory and are removed.
+	// Dir keeps the files of the feeds, their log, the blobs and the data of the
+	// cloud API. It must be empty or not exist. Without it they stand in a temporary
+	// directory and are removed.
 	Dir string
 	// Progress is where progress is shown; a terminal gets a live picture.
 	Progress io.Writer
@@ -37,7 +41,7 @@ type Options struct {
 
 	// startRabbitMQ starts a private node, or returns errNoRabbitMQ.
 	startRabbitMQ nodeStarter
-	// drainWithin bounds the wait for what is on its way when publishing ends.
+	// drainWithin bounds the wait for what is on its way when sending ends.
 	drainWithin time.Duration
 }
 
@@ -45,7 +49,7 @@ type Options struct {
 const (
 	DefaultFor     = 20 * time.Second
 	DefaultRate    = 5000
-	DefaultDevices = 200
+	DefaultDevices = 40
 )
 
 // Validate reports what is wrong with the options.
@@ -57,8 +61,8 @@ func (o *Options) Validate() error {
 	if o.Rate < 0 || o.Rate > 1_000_000 {
 		errs = append(errs, fmt.Errorf("--rate: %d is not between 0 and 1000000", o.Rate))
 	}
-	if o.Devices < 1 || o.Devices > 100_000 {
-		errs = append(errs, fmt.Errorf("--devices: %d is not between 1 and 100000", o.Devices))
+	if o.Devices < 1 || o.Devices > 10_000 {
+		errs = append(errs, fmt.Errorf("--devices: %d is not between 1 and 10000", o.Devices))
 	}
 	return errors.Join(errs...)
 }
@@ -68,6 +72,6 @@ func (o *Options) setDefaults() {
 		o.startRabbitMQ = startPrivateNode
 	}
 	if o.drainWithin == 0 {
-		o.drainWithin = time.Minute
+		o.drainWithin = 3 * time.Minute
 	}
 }

@@ -34,7 +34,7 @@ func (s style) paint(code, text string) string {
 // column free, all of it fits a terminal of 80.
 const (
 	pictureWidth = 77 // of the header and the time bar
-	barWidth     = 29 // of what has arrived
+	barWidth     = 28 // of what has arrived
 )
 
 // picture draws the live view, a string for each line, none longer than width.
@@ -42,26 +42,27 @@ func (s style) picture(p progress, width int) []string {
 	lines := []string{
 		"",
 		"  " + s.header(p),
-		"  " + s.bar(fraction(p.Elapsed, p.Total), pictureWidth, cyan),
+		"  " + s.bar(fraction(p.Passed, p.Total), pictureWidth, cyan),
 		"",
 	}
-	if len(p.Routes) == 0 { // it has not begun
+	if len(p.Hops) == 0 { // it has not begun
 		return clipped(lines, width)
 	}
-	lines = append(lines,
-		s.row("", "", "", "readings", "per second", "in flight"),
-		s.row("factory", p.Source, "", count(p.Published), perSecond(p.Rate), ""),
-	)
-	for _, r := range p.Routes {
-		lines = append(lines, s.row("route "+r.Name, r.From+" → "+r.To, s.state(r), count(r.Delivered), routeRate(p, r), count(r.InFlight)))
+	lines = append(lines, s.paint(dim, fmt.Sprintf(hopLine, "", "", "", "batches", "readings", "per second", "waiting")))
+	for _, h := range p.Hops {
+		lines = append(lines, s.hop(p, h))
 	}
-	lines = append(lines, "",
-		s.arrived("MQTT subscriber", p.Received, p.Published, ""),
-		s.arrived("lines in blobs", p.Lines, p.Published, fmt.Sprintf("%d files", p.Objects)),
-		"")
-	for _, r := range p.Routes {
-		if r.Reason != "" && r.State != feed.StateRunning {
-			lines = append(lines, "  "+s.paint(yellow, r.Name+": "+plain(r.Reason)))
+	lines = append(lines, "")
+	for _, a := range p.Places {
+		lines = append(lines, s.arrived(a, p.Made))
+	}
+	if p.Held > 0 {
+		lines = append(lines, "  "+pad("quarantine", 16)+s.paint(dim, amount(p.Held, "damaged message")))
+	}
+	lines = append(lines, "")
+	for _, h := range p.Hops {
+		if h.Reason != "" && h.State != feed.StateRunning {
+			lines = append(lines, "  "+s.paint(yellow, h.Name+": "+plain(h.Reason)))
 		}
 	}
 	return clipped(lines, width)
@@ -74,56 +75,69 @@ func clipped(lines []string, width int) []string {
 	return lines
 }
 
-// header draws the phase, and the clock at the right.
+// header draws the phase, and the clock at the right, which begins with the demo.
 func (s style) header(p progress) string {
-	text := p.Elapsed.Round(time.Second).String()
-	if len(p.Routes) > 0 && p.Elapsed < p.Total {
-		text += " of " + p.Total.Round(time.Second).String()
-	}
+	text := seconds(p.Elapsed) + " s"
 	if p.RSS > 0 {
 		text = fmt.Sprintf("%d MiB · ", p.RSS>>20) + text
 	}
-	return s.paint(bold, p.Phase) + s.paint(dim, fmt.Sprintf("%*s", pictureWidth-visible(p.Phase), " "+text))
+	phase := p.phase()
+	return s.paint(bold, phase) + s.paint(dim, fmt.Sprintf("%*s", pictureWidth-visible(phase), " "+text))
 }
 
-func (s style) row(name, path, state, n, rate, inFlight string) string {
-	if name == "" {
-		return s.paint(dim, fmt.Sprintf("  %-16s%-20s%9s %10s %10s %9s", "", "", "", n, rate, inFlight))
+// phase says how much of sending has passed, while it does.
+func (p *progress) phase() string {
+	if len(p.Hops) == 0 || p.Passed >= p.Total {
+		return p.Phase
 	}
-	return "  " + pad(name, 16) + s.paint(dim, pad(path, 20)) + strings.Repeat(" ", max(0, 9-visible(state))) + state +
-		fmt.Sprintf(" %10s %10s %9s", n, rate, inFlight)
+	return fmt.Sprintf("%s, %s s of %s s", p.Phase, seconds(p.Passed), seconds(p.Total))
 }
 
-// routeRate says nothing of a route that has ended: what it did last is no
-// longer of interest.
-func routeRate(p progress, r routeProgress) string {
-	if p.Final {
-		return ""
+func seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', 0, 64) }
+
+// hopLine are the columns of a hop, which fill 79 characters.
+const hopLine = "  %-10s%-21s%8s %7s %10s %10s %7s"
+
+// hop draws a route.
+func (s style) hop(p progress, h hop) string {
+	batches := ""
+	if h.Batches > 0 {
+		batches = count(h.Batches)
 	}
-	return perSecond(r.Rate)
+	rate := perSecond(h.Rate)
+	if p.Final { // what it did last is no longer of interest
+		rate = ""
+	}
+	path := clip(h.From+" → "+h.To, 20)
+	return "  " + pad(h.Name, 10) + s.paint(dim, pad(path, 21)) + strings.Repeat(" ", max(0, 8-len(h.State))) + s.state(h.State) +
+		fmt.Sprintf(" %7s %10s %10s %7s", batches, count(h.Readings), rate, count(h.InFlight))
 }
 
-func (s style) state(r routeProgress) string {
-	switch r.State {
+func (s style) state(state feed.State) string {
+	switch state {
 	case feed.StateRunning:
-		return s.paint(green, string(r.State))
+		return s.paint(green, string(state))
 	case feed.StateRetrying, feed.StatePaused:
-		return s.paint(yellow, string(r.State))
+		return s.paint(yellow, string(state))
 	}
-	return string(r.State)
+	return string(state)
 }
 
-// arrived draws how much of what was published has arrived.
-func (s style) arrived(name string, n, of uint64, rest string) string {
+// arrived draws how much of what was sent is at a place.
+func (s style) arrived(a arrivedAt, of uint64) string {
 	share, color := 0.0, cyan
 	if of > 0 {
-		share = min(1, float64(n)/float64(of))
-		if n >= of {
+		share = min(1, float64(a.N)/float64(of))
+		if a.N >= of {
 			color = green
 		}
 	}
-	return "  " + pad(name, 16) + s.bar(share, barWidth, color) + fmt.Sprintf(" %10s %8s", count(n), percent(share)) +
-		s.paint(dim, fmt.Sprintf(" %11s", rest))
+	rest := ""
+	if a.Files > 0 {
+		rest = amount(uint64(a.Files), "file")
+	}
+	return "  " + pad(a.Name, 16) + s.bar(share, barWidth, color) + fmt.Sprintf(" %10s %8s", count(a.N), percent(share)) +
+		s.paint(dim, fmt.Sprintf(" %12s", rest))
 }
 
 // percent never rounds up to 100: only what is complete is.
@@ -148,14 +162,24 @@ func (s style) bar(share float64, width int, color string) string {
 // line is the view for a log: all on one line.
 func line(p progress) string {
 	var b strings.Builder
-	if len(p.Routes) == 0 {
-		return fmt.Sprintf("%4.0fs %s", p.Elapsed.Seconds(), p.Phase)
+	fmt.Fprintf(&b, "%4s s %s", seconds(p.Elapsed), p.phase())
+	if len(p.Hops) == 0 {
+		return b.String()
 	}
-	fmt.Fprintf(&b, "%4.0fs %s: published %s (%s)", p.Elapsed.Seconds(), p.Phase, count(p.Published), perSecond(p.Rate))
-	for _, r := range p.Routes {
-		fmt.Fprintf(&b, " | %s %s: delivered %s, in flight %s", r.Name, r.State, count(r.Delivered), count(r.InFlight))
+	fmt.Fprintf(&b, ": sent %s", count(p.Made))
+	for _, h := range p.Hops {
+		fmt.Fprintf(&b, " | %s %s: %s", h.Name, h.State, count(h.Readings))
+		if !p.Final {
+			fmt.Fprintf(&b, " (%s)", perSecond(h.Rate))
+		}
 	}
-	fmt.Fprintf(&b, " | MQTT subscriber %s | blobs %s", count(p.Received), count(p.Lines))
+	b.WriteString(" | arrived:")
+	for i, a := range p.Places {
+		b.WriteString([]string{" ", ", "}[min(i, 1)] + a.Name + " " + count(a.N))
+	}
+	if p.Held > 0 {
+		fmt.Fprintf(&b, " | quarantine: %s", count(p.Held))
+	}
 	return b.String()
 }
 
@@ -175,6 +199,14 @@ func count(n uint64) string {
 		text = text[:i] + "," + text[i:]
 	}
 	return text
+}
+
+// amount writes a number of things.
+func amount(n uint64, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return count(n) + " " + thing
 }
 
 // plain makes foreign text safe to show on one line of a terminal.

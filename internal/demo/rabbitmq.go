@@ -21,7 +21,7 @@ var errNoRabbitMQ = errors.New("rabbitmq-server is not installed on this machine
 // howToGetRabbitMQ is shown when there is none.
 //
 //nolint:gosec // guest:guest is RabbitMQ's public default, no secret
-const howToGetRabbitMQ = `No RabbitMQ on this machine: an in-process source takes its place.
+const howToGetRabbitMQ = `No RabbitMQ on this machine: the devices hand their batches over in the process.
 To see the real thing:  sudo apt-get install rabbitmq-server
 or, with Docker:        docker compose -f deploy/compose.yaml up -d --wait
                         feed demo --amqp amqp://guest:guest@localhost:5672/`
@@ -32,21 +32,22 @@ type nodeStarter func(ctx context.Context, dir string) (url string, node io.Clos
 
 // place names what the demo uses in a RabbitMQ.
 type place struct {
-	url      string
-	exchange string
-	queues   map[string]string // by route
+	url                string
+	devices, telemetry string            // exchanges
+	queues             map[string]string // by route
 }
 
 // privatePlace is in a node of the demo's own.
 func privatePlace(url string) *place {
-	return &place{url: url, exchange: "telemetry", queues: map[string]string{routeMQTT: "telemetry.mqtt", routeArchive: "telemetry.archive"}}
+	queues := map[string]string{routeIngest: "batches", routeMQTT: "telemetry.mqtt", routeArchive: "telemetry.archive"}
+	return &place{url: url, devices: "devices", telemetry: "telemetry", queues: queues}
 }
 
 // sharedPlace is in a node that others use too: the names are unlike any other.
 func sharedPlace(url string) *place {
 	p := privatePlace(url)
 	prefix := "feed-demo-" + strings.ToLower(rand.Text()[:8]) + "."
-	p.exchange = prefix + p.exchange
+	p.devices, p.telemetry = prefix+p.devices, prefix+p.telemetry
 	for route, q := range p.queues {
 		p.queues[route] = prefix + q
 	}
@@ -75,7 +76,7 @@ func (p *place) check() error {
 	return conn.Close()
 }
 
-// remove deletes the exchange and the queues.
+// remove deletes the exchanges and the queues.
 func (p *place) remove() error {
 	conn, err := p.dial()
 	if err != nil {
@@ -92,8 +93,10 @@ func (p *place) remove() error {
 			errs = append(errs, fmt.Errorf("delete queue %s: %w", q, err))
 		}
 	}
-	if err := ch.ExchangeDelete(p.exchange, false, false); err != nil {
-		errs = append(errs, fmt.Errorf("delete exchange %s: %w", p.exchange, err))
+	for _, x := range []string{p.devices, p.telemetry} {
+		if err := ch.ExchangeDelete(x, false, false); err != nil {
+			errs = append(errs, fmt.Errorf("delete exchange %s: %w", x, err))
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -9,19 +9,19 @@ import (
 	"time"
 )
 
-// The sources of readings, as the report names them.
+// How the batches of the devices come to the feed, as the report names it.
 const (
-	sourceRabbitMQ  = "rabbitmq"
-	sourceGenerator = "generator"
+	sourceRabbitMQ = "rabbitmq"
+	sourceProcess  = "in-process"
 )
 
 // ErrStopped is returned when the demo was stopped before it had begun.
-var ErrStopped = errors.New("stopped before anything was published")
+var ErrStopped = errors.New("stopped before anything was sent")
 
-// Run demonstrates. It blocks until publishing has ended and all has arrived,
-// or until ctx ends, and leaves nothing behind but what o.Dir asks for. The
-// report says whether the demo succeeded; an error says that it could not be
-// held, or that something private could not be removed.
+// Run demonstrates. It blocks until sending has ended and all has arrived, or
+// until ctx ends, and leaves nothing behind but what o.Dir asks for. The report
+// says whether the demo succeeded; an error says that it could not be held, or
+// that something private could not be removed.
 func Run(ctx context.Context, o Options) (report *Report, err error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
@@ -42,7 +42,7 @@ func Run(ctx context.Context, o Options) (report *Report, err error) {
 		}()
 		defer func() { close(done); <-watched }()
 	}
-	s := newStage(stopping, stop, o)
+	s := newStage(stopping, o)
 	defer func() { err = errors.Join(err, s.close()) }()
 	s.watch()
 	if err := s.open(stopping); err != nil {
@@ -54,41 +54,38 @@ func Run(ctx context.Context, o Options) (report *Report, err error) {
 	return s.play(ctx)
 }
 
-// play publishes, drains and counts.
+// play sends, drains and compares.
 func (s *stage) play(ctx context.Context) (*Report, error) {
-	r := &Report{Source: sourceGenerator, RateAsked: float64(s.options.Rate), StartSeconds: time.Since(s.opened).Seconds()}
+	r := &Report{Source: sourceProcess, RateAsked: float64(s.options.Rate), StartSeconds: time.Since(s.opened).Seconds()}
 	if s.place != nil {
 		r.Source = sourceRabbitMQ
 	}
 	if s.options.Dir != "" {
-		r.File = s.path(fileName)
+		r.Files = []string{s.path(devicesName), s.path(fileName)}
 	}
-	s.enter("publishing")
 	began := time.Now()
-	s.setClock(began, s.options.For)
-	if err := s.publish(ctx, r); err != nil {
-		r.problem("publish: %v", err)
+	if err := s.send(ctx); err != nil {
+		r.problem("send: %v", err)
 	}
-	r.PublishSeconds = time.Since(began).Seconds()
-	s.stopClock()
-	s.enter("draining: waiting for what is on its way")
+	r.SendSeconds = time.Since(began).Seconds()
+	s.enter("waiting for what is on its way")
 	drained := time.Now()
 	if err := s.drain(ctx); err != nil {
 		r.problem("drain: %v", err)
 	}
-	if err := s.stopFeed(); err != nil {
-		r.problem("feed: %v", err)
+	for _, f := range []*running{s.devices, s.feed} {
+		if err := f.stop(); err != nil {
+			r.problem("%s: %v", f.feed.Status().Feed, err)
+		}
 	}
-	if err := s.settleWitness(); err != nil {
-		r.problem("MQTT subscriber: %v", err)
-	}
+	s.awaitSubscriber()
 	r.DrainSeconds = time.Since(drained).Seconds()
-	s.enter("counting")
-	r.Published = s.published.Distinct()
-	r.Rate = float64(r.Published) / max(r.PublishSeconds, 0.001)
-	if err := s.count(r); err != nil {
+	s.enter("comparing with what the cloud API serves")
+	compared := time.Now()
+	if err := s.count(ctx, r); err != nil {
 		return nil, err
 	}
+	r.CompareSeconds = time.Since(compared).Seconds()
 	r.RSSBytes, r.PeakRSSBytes = memory()
 	r.judge()
 	s.finish(r)

@@ -13,10 +13,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/jackc/pgx/v5"
+
 	"github.com/kraft-edge/datafeed/feed"
 	"github.com/kraft-edge/datafeed/feed/config"
 	"github.com/kraft-edge/datafeed/internal/testenv"
 	"github.com/kraft-edge/datafeed/stages"
+	"github.com/kraft-edge/datafeed/stages/amqp"
 	"github.com/kraft-edge/datafeed/stages/mqtt"
 )
 
@@ -75,17 +79,42 @@ func demonstrate(t *testing.T, o Options) *Report {
 	return r
 }
 
-// wantComplete demands that everything arrived, without repetition.
-func wantComplete(t *testing.T, r *Report, source string, routes int) {
+// wantComplete demands that everything arrived, and that the figures of the hops
+// fit together.
+func wantComplete(t *testing.T, r *Report, source string, routes ...string) {
 	t.Helper()
-	if !r.Complete || r.Source != source || r.Published == 0 || len(r.Routes) != routes {
-		t.Errorf("report %+v", r)
+	if !r.Complete || r.Source != source || r.Devices.Readings == 0 || r.API.Readings != r.Devices.Readings {
+		t.Fatalf("report %+v", r)
 	}
-	for _, v := range []struct{ duplicates, disordered, arrived uint64 }{
-		{r.MQTT.Duplicates, r.MQTT.Disordered, r.MQTT.Arrived}, {r.Blobs.Duplicates, r.Blobs.Disordered, r.Blobs.Arrived},
-	} {
-		if v.duplicates != 0 || v.disordered != 0 || v.arrived != r.Published {
-			t.Errorf("published %d, %+v", r.Published, v)
+	var names []string
+	for _, a := range r.Routes {
+		names = append(names, a.Name)
+	}
+	if !slices.Equal(names, routes) {
+		t.Errorf("routes %q, want %q", names, routes)
+	}
+	ingest := r.Routes[slices.Index(routes, routeTruth)-1]
+	if source == sourceRabbitMQ {
+		ingest = r.Routes[slices.Index(routes, routeIngest)]
+		if sent := r.Routes[0].Deliveries.Delivered; ingest.Deliveries.Received != sent {
+			t.Errorf("ingest received %d batches, %d were sent", ingest.Deliveries.Received, sent)
+		}
+	}
+	if d := ingest.Deliveries; d.Received != r.Devices.Messages || feed.Total(d.Quarantined) != r.Devices.Corrupt() {
+		t.Errorf("ingest: %+v, the devices: %+v", d, r.Devices)
+	}
+	var stand uint64
+	for reason, n := range r.Quarantine {
+		if stand += n; reason == "other" {
+			t.Errorf("quarantine: %v", r.Quarantine)
+		}
+	}
+	if stand != r.Devices.Corrupt() {
+		t.Errorf("quarantine: %v, the devices: %+v", r.Quarantine, r.Devices)
+	}
+	for name, c := range map[string]Comparison{"MQTT": r.MQTT, "blobs": r.Blobs.Comparison} {
+		if c.Arrived != r.API.Readings || c.Arrived+c.Duplicates != ingest.Produced.Delivered {
+			t.Errorf("%s: %+v, but %d readings were made", name, c, ingest.Produced.Delivered)
 		}
 	}
 }
@@ -94,7 +123,7 @@ func TestWithoutRabbitMQ(t *testing.T) {
 	o, log := options(t)
 	o.AMQP = ""
 	o.startRabbitMQ = func(context.Context, string) (string, io.Closer, error) { return "", nil, errNoRabbitMQ }
-	wantComplete(t, demonstrate(t, o), sourceGenerator, 1)
+	wantComplete(t, demonstrate(t, o), sourceProcess, routeDirect, routeTruth)
 	for _, hint := range []string{"apt-get install rabbitmq-server", "docker compose -f deploy/compose.yaml"} {
 		if !strings.Contains(log.String(), hint) {
 			t.Errorf("does not say %q", hint)
@@ -105,7 +134,11 @@ func TestWithoutRabbitMQ(t *testing.T) {
 func TestAsFastAsPossible(t *testing.T) {
 	o, _ := options(t)
 	o.Rate = 0
-	wantComplete(t, demonstrate(t, o), sourceGenerator, 1)
+	r := demonstrate(t, o)
+	wantComplete(t, r, sourceProcess, routeDirect, routeTruth)
+	if d := r.Devices; d.Corrupt() == 0 || d.Garbage == 0 || d.Duplicates == 0 || d.Reordered == 0 {
+		t.Errorf("nothing went wrong: %+v", d)
+	}
 }
 
 func TestStopEndsPublishing(t *testing.T) {
@@ -115,7 +148,7 @@ func TestStopEndsPublishing(t *testing.T) {
 	timer := time.AfterFunc(700*time.Millisecond, func() { close(stop) })
 	defer timer.Stop()
 	r := demonstrate(t, o)
-	wantComplete(t, r, sourceGenerator, 1)
+	wantComplete(t, r, sourceProcess, routeDirect, routeTruth)
 }
 
 func TestStopDuringStart(t *testing.T) {
@@ -136,61 +169,122 @@ func TestDirIsKept(t *testing.T) {
 	o, _ := options(t)
 	o.Dir = filepath.Join(t.TempDir(), "new")
 	r := demonstrate(t, o)
-	for _, name := range []string{fileName, logName, blobsName} {
+	for _, name := range []string{fileName, devicesName, logName, blobsName, apiName} {
 		if _, err := os.Stat(filepath.Join(o.Dir, name)); err != nil {
 			t.Error(err)
 		}
 	}
-	// What is kept is a feed.yaml that can be run.
-	if _, err := config.Load(r.File, o.Registry); err != nil {
-		t.Error(err)
+	// What is kept are feeds that can be run.
+	for _, path := range r.Files {
+		if _, err := config.Load(path, o.Registry); err != nil {
+			t.Error(err)
+		}
 	}
 	if _, err := Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), "not empty") {
 		t.Errorf("a directory that is in use: %v", err)
 	}
 }
 
-// forgetful is an MQTT sink with a planted bug: it takes one message for
-// delivered that it never sent.
-type forgetful struct {
-	*mqtt.Sink
-	once sync.Once
+// batchSink is a sink that takes batches.
+type batchSink interface {
+	message.Publisher
+	feed.BatchPublisher
 }
 
-func (f *forgetful) PublishBatch(ctx context.Context, b *feed.Batch) error {
-	f.once.Do(func() { b = feed.NewBatch(b.Messages[1:]...) })
-	return f.Sink.PublishBatch(ctx, b)
+// faulty is a sink with a planted bug: it takes one batch for delivered that it
+// has changed.
+type faulty struct {
+	batchSink
+	once   sync.Once
+	change func(*feed.Batch) *feed.Batch
 }
 
-func withForgetfulSink() []feed.Factory {
-	factories := slices.DeleteFunc(stages.All(), func(f feed.Factory) bool { return f.Kind == feed.KindSink && f.Name == "mqtt" })
-	return append(factories, feed.SinkFactory("mqtt", "Forgets a message.", mqtt.DefaultConfig, func(c mqtt.Config, env feed.StageEnv) (*forgetful, error) {
+func (f *faulty) PublishBatch(ctx context.Context, b *feed.Batch) error {
+	f.once.Do(func() { b = f.change(b) })
+	return f.batchSink.PublishBatch(ctx, b)
+}
+
+// forget leaves out the first message.
+func forget(b *feed.Batch) *feed.Batch { return feed.NewBatch(b.Messages[1:]...) }
+
+// alter changes the quality of the first reading.
+func alter(b *feed.Batch) *feed.Batch {
+	changed := b.Messages[0].Copy()
+	changed.Payload = []byte(strings.Replace(strings.Replace(string(changed.Payload), `"good"`, `"bad"`, 1), `"uncertain"`, `"good"`, 1))
+	return feed.NewBatch(append([]*message.Message{changed}, b.Messages[1:]...)...)
+}
+
+// withFaulty returns the stages with a bug in the sink of a name, on one route.
+func withFaulty(name, route string, change func(*feed.Batch) *feed.Batch) []feed.Factory {
+	factories := slices.DeleteFunc(stages.All(), func(f feed.Factory) bool { return f.Kind == feed.KindSink && f.Name == name })
+	plant := func(s batchSink, env feed.StageEnv) batchSink {
+		if env.Route != route {
+			return s
+		}
+		return &faulty{batchSink: s, change: change}
+	}
+	if name == "amqp" {
+		return append(factories, feed.SinkFactory(name, "Loses.", amqp.DefaultSinkConfig, func(c amqp.SinkConfig, env feed.StageEnv) (batchSink, error) {
+			s, err := amqp.NewSink(c, env)
+			if err != nil {
+				return nil, err
+			}
+			return plant(s, env), nil
+		}))
+	}
+	return append(factories, feed.SinkFactory(name, "Loses.", mqtt.DefaultConfig, func(c mqtt.Config, env feed.StageEnv) (batchSink, error) {
 		s, err := mqtt.NewSink(c, env)
-		return &forgetful{Sink: s}, err
+		if err != nil {
+			return nil, err
+		}
+		return plant(s, env), nil
 	}))
 }
 
-func TestPlantedLossIsFound(t *testing.T) {
-	o, _ := options(t, withForgetfulSink()...)
-	r := demonstrate(t, o)
-	if r.Complete || r.MQTT.Missing != 1 || r.Blobs.Missing != 0 {
+// wantMissing demands that one reading is missing at some places, and is named, and
+// that the accounts of the feeds show nothing of it: else no comparison was needed.
+func wantMissing(t *testing.T, r *Report, mqtt, blobs uint64) {
+	t.Helper()
+	if r.Complete || r.MQTT.Missing != mqtt || r.Blobs.Missing != blobs {
 		t.Fatalf("report %+v", r)
 	}
-	if want := "MQTT: missing 1 reading: device0001/1"; !slices.Contains(r.Problems, want) {
-		t.Errorf("problems %q, want %q among them", r.Problems, want)
+	for where, c := range map[string]Comparison{"MQTT": r.MQTT, "blobs": r.Blobs.Comparison} {
+		if c.Missing == 0 {
+			continue
+		}
+		if want := where + ": missing 1 reading: " + c.FirstMissing[0]; !slices.Contains(r.Problems, want) {
+			t.Errorf("problems %q, want %q among them", r.Problems, want)
+		}
 	}
-	if !r.Routes[0].Balances {
-		t.Error("the feed's own account shows the loss: then the witness was not needed")
+	for _, a := range r.Routes {
+		if !a.Balances {
+			t.Errorf("the account of the feed shows the loss: %+v", a)
+		}
+	}
+}
+
+func TestPlantedLossIsFound(t *testing.T) {
+	o, _ := options(t, withFaulty("mqtt", routeDirect, forget)...)
+	wantMissing(t, demonstrate(t, o), 1, 0)
+}
+
+func TestPlantedChangeIsFound(t *testing.T) {
+	o, _ := options(t, withFaulty("mqtt", routeDirect, alter)...)
+	r := demonstrate(t, o)
+	if want := "MQTT: 1 reading not what the cloud API serves"; r.Complete || r.MQTT.Altered != 1 || !slices.Contains(r.Problems, want) {
+		t.Errorf("report %+v", r)
 	}
 }
 
 func TestWrongOptions(t *testing.T) {
 	for name, change := range map[string]func(*Options){
-		"for":     func(o *Options) { o.For = 0 },
-		"rate":    func(o *Options) { o.Rate = -1 },
-		"devices": func(o *Options) { o.Devices = 0 },
-		"amqp":    func(o *Options) { o.AMQP = "http://user:canary@localhost" },
-		"nobody":  func(o *Options) { o.AMQP = "amqp://user:canary@127.0.0.1:1/" },
+		"for":         func(o *Options) { o.For = 0 },
+		"rate":        func(o *Options) { o.Rate = -1 },
+		"devices":     func(o *Options) { o.Devices = 0 },
+		"amqp":        func(o *Options) { o.AMQP = "http://user:canary@localhost" },
+		"postgres":    func(o *Options) { o.Postgres = "http://user:canary@localhost" },
+		"no database": func(o *Options) { o.Postgres = "postgres://user:canary@127.0.0.1:1/plant" },
+		"nobody":      func(o *Options) { o.AMQP = "amqp://user:canary@127.0.0.1:1/" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			o, log := options(t)
@@ -208,7 +302,7 @@ func TestSharedRabbitMQ(t *testing.T) {
 	vhost := testenv.RabbitMQ(t)
 	o, _ := options(t)
 	o.AMQP, o.For = vhost.URL(), 2*time.Second
-	wantComplete(t, demonstrate(t, o), sourceRabbitMQ, 2)
+	wantComplete(t, demonstrate(t, o), sourceRabbitMQ, routeDevices, routeIngest, routeMQTT, routeArchive, routeTruth)
 	var queues, exchanges []struct{ Name string }
 	vhost.Do(t, "GET", "/queues/"+vhost.Vhost, nil, &queues)
 	vhost.Do(t, "GET", "/exchanges/"+vhost.Vhost, nil, &exchanges)
@@ -219,14 +313,40 @@ func TestSharedRabbitMQ(t *testing.T) {
 	}
 }
 
-// TestPlantedLossWithRabbitMQ finds a message that the sink forgot after it
-// was acknowledged to RabbitMQ.
+// TestPlantedLossWithRabbitMQ finds a reading that was forgotten after its batch
+// was acknowledged to RabbitMQ, wherever that happens.
 func TestPlantedLossWithRabbitMQ(t *testing.T) {
 	vhost := testenv.RabbitMQ(t)
-	o, _ := options(t, withForgetfulSink()...)
-	o.AMQP = vhost.URL()
-	if r := demonstrate(t, o); r.Complete || r.MQTT.Missing != 1 || len(r.MQTT.FirstMissing) != 1 {
-		t.Errorf("report %+v", r)
+	for _, plant := range []struct {
+		sink, route string
+		blobs       uint64
+	}{{"mqtt", routeMQTT, 0}, {"amqp", routeIngest, 1}} {
+		t.Run(plant.route, func(t *testing.T) {
+			o, _ := options(t, withFaulty(plant.sink, plant.route, forget)...)
+			o.AMQP = vhost.URL()
+			wantMissing(t, demonstrate(t, o), 1, plant.blobs)
+		})
+	}
+}
+
+// TestPostgreSQL has ingest store the readings, too, and leaves nothing behind.
+func TestPostgreSQL(t *testing.T) {
+	vhost, db := testenv.RabbitMQ(t), testenv.PostgreSQL(t)
+	o, _ := options(t)
+	o.AMQP, o.Postgres = vhost.URL(), db.URL()
+	r := demonstrate(t, o)
+	wantComplete(t, r, sourceRabbitMQ, routeDevices, routeIngest, routeMQTT, routeArchive, routeTruth)
+	if c := r.PostgreSQL; c == nil || c.Arrived != r.API.Readings || c.Duplicates != 0 {
+		t.Errorf("PostgreSQL: %+v", c)
+	}
+	conn, err := pgx.Connect(t.Context(), db.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background()) //nolint:errcheck // read only
+	var left int
+	if err := conn.QueryRow(t.Context(), "SELECT count(*) FROM information_schema.schemata WHERE schema_name LIKE 'feed_demo%'").Scan(&left); err != nil || left != 0 {
+		t.Errorf("%d schemas are left behind, %v", left, err)
 	}
 }
 
@@ -236,7 +356,7 @@ func TestPrivateRabbitMQ(t *testing.T) {
 	o, log := options(t)
 	o.AMQP, o.For = "", 3*time.Second
 	r := demonstrate(t, o)
-	wantComplete(t, r, sourceRabbitMQ, 2)
+	wantComplete(t, r, sourceRabbitMQ, routeDevices, routeIngest, routeMQTT, routeArchive, routeTruth)
 	if strings.Contains(log.String(), "No RabbitMQ on this machine") {
 		t.Error("RabbitMQ was not found")
 	}

@@ -2,71 +2,62 @@ package demo
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"time"
 
-	"github.com/kraft-edge/datafeed/feed"
-	"github.com/kraft-edge/datafeed/feed/config"
 	"github.com/kraft-edge/datafeed/internal/embedded"
-	"github.com/kraft-edge/datafeed/internal/witness"
-	"github.com/kraft-edge/datafeed/stages/quarantine"
+	"github.com/kraft-edge/datafeed/internal/standin/cloudapi"
 )
 
 // The files of the demo's directory.
 const (
-	fileName       = "feed.yaml"
-	logName        = "feed.log"
-	blobsName      = "blobs"
-	quarantineName = "quarantine.db"
+	fileName    = "feed.yaml"
+	devicesName = "devices.yaml"
+	logName     = "feed.log"
+	blobsName   = "blobs"
+	apiName     = "cloud-api"
+	tokenName   = "token"
 )
-
-// readyWithin bounds how long the feed may take to reach its sources.
-const readyWithin = 30 * time.Second
 
 // stage is everything that a demo is made of. It is set up by open, and given
 // up by close, in the opposite order.
 type stage struct {
 	options  Options
-	stopping context.Context // ends when publishing is to end
-	stop     func()          // ends it
+	stopping context.Context // ends when sending is to end
 	screen   screen
 	opened   time.Time
 	closers  []func() error
 
 	dir       string
-	mqttURL   string
-	published *witness.Tally
-	received  *witness.Tally
-	handed    atomic.Uint64 // readings handed to RabbitMQ, confirmed or not
+	logger    *slog.Logger
+	api       *cloudapi.Server
+	broker    *embedded.Broker
+	database  *database // nil: no PostgreSQL
+	simulated *simulated
+	received  *arrivals // at the MQTT subscriber
 
-	mu         sync.Mutex // guards what follows where the watcher reads it
-	place      *place     // nil: no RabbitMQ
-	report     *Report    // nil: not counted yet
-	blobs      lineCounter
-	phase      string
-	began      time.Time
-	total      time.Duration
-	feed       *feed.Feed
-	lines      uint64
-	subscriber *witness.Subscriber
-
-	cancelFeed func()
-	feedDone   chan struct{}
-	feedErr    error // once feedDone is closed
+	mu      sync.Mutex // guards what follows where the watcher reads it
+	place   *place     // nil: no RabbitMQ
+	report  *Report    // nil: not counted yet
+	blobs   *blobWatch
+	phase   string
+	began   time.Time     // of sending
+	total   time.Duration // of sending
+	devices *running      // nil: not yet
+	feed    *running      // nil: not yet
 
 	unwatch func()
 }
 
-func newStage(stopping context.Context, stop func(), o Options) *stage {
+func newStage(stopping context.Context, o Options) *stage {
 	return &stage{
-		options: o, stopping: stopping, stop: stop, screen: newScreen(o.Progress, o.Color), opened: time.Now(),
-		published: witness.NewTally(), received: witness.NewTally(), unwatch: func() {},
+		options: o, stopping: stopping, screen: newScreen(o.Progress, o.Color), opened: time.Now(),
+		simulated: &simulated{}, received: newArrivals(), unwatch: func() {},
 	}
 }
 
@@ -87,33 +78,47 @@ func (s *stage) path(name string) string { return filepath.Join(s.dir, name) }
 func (s *stage) onClose(f func() error) { s.closers = append(s.closers, f) }
 
 // open sets everything up and returns when the feed has reached its sources.
+// Nothing is sent yet.
 func (s *stage) open(ctx context.Context) error {
 	dir, remove, err := makeDirectory(s.options)
 	if err != nil {
 		return err
 	}
 	s.onClose(remove)
-	s.mu.Lock()
-	s.dir, s.blobs = dir, lineCounter{dir: filepath.Join(dir, blobsName), known: map[string]bool{}}
-	s.mu.Unlock()
-	if err := s.openRabbitMQ(ctx); err != nil {
-		return err
-	}
-	broker, err := embedded.Start()
+	s.dir = dir
+	log, err := os.OpenFile(s.path(logName), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
 	}
-	s.onClose(broker.Close)
-	s.mqttURL = broker.URL()
-	if s.subscriber, err = witness.Subscribe(ctx, broker.URL(), "kraft/#", s.received); err != nil {
-		return err
-	}
-	s.onClose(s.closeSubscriber)
-	if err := s.startFeed(ctx); err != nil {
-		return err
+	s.onClose(log.Close)
+	s.logger = slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	for _, open := range []func(context.Context) error{s.openDatabase, s.openRabbitMQ, s.openBroker, s.openAPI, s.openFeeds} {
+		if err := open(ctx); err != nil {
+			return err
+		}
 	}
 	s.enter("the feed connects")
-	return s.awaitReady(ctx)
+	s.feed.run(context.Background())
+	if s.place == nil {
+		return nil // its devices are always there
+	}
+	return s.feed.awaitReady(ctx)
+}
+
+func (s *stage) openDatabase(ctx context.Context) error {
+	if s.options.Postgres == "" {
+		return nil
+	}
+	d, err := newDatabase(s.options.Postgres)
+	if err != nil {
+		return err
+	}
+	if err := d.check(ctx); err != nil {
+		return err
+	}
+	s.onClose(d.remove)
+	s.database = d
+	return nil
 }
 
 // openRabbitMQ finds a RabbitMQ, or decides to do without.
@@ -159,129 +164,79 @@ func (s *stage) setPlace(p *place) {
 	s.place = p
 }
 
-// startFeed writes the feed.yaml, reads it, and runs the feed.
-func (s *stage) startFeed(ctx context.Context) error {
-	f := file{
-		Place: s.place, MQTT: s.mqttURL, Blobs: "file://" + filepath.ToSlash(s.path(blobsName)), Quarantine: s.path(quarantineName),
-		Rate: s.options.Rate, Devices: s.options.Devices,
-	}
-	if err := f.write(s.path(fileName)); err != nil {
+// openBroker starts an MQTT broker that asks for a token, and subscribes to all
+// that the feed publishes.
+func (s *stage) openBroker(context.Context) error {
+	token := rand.Text()
+	if err := os.WriteFile(s.path(tokenName), []byte(token), 0o600); err != nil {
 		return err
 	}
-	registry := s.options.Registry
-	if s.place == nil {
-		var err error
-		if registry, err = (generated{tally: s.published, stopping: s.stopping}).registry(registry); err != nil {
-			return err
-		}
-	}
-	cfg, err := f.load(s.path(fileName), registry)
+	broker, err := embedded.StartWithTokens(embedded.NewTokens(token))
 	if err != nil {
 		return err
 	}
-	if s.options.Dir != "" {
-		s.say("the feed: " + s.path(fileName))
-	} else {
-		s.say("the feed: " + s.path(fileName) + "\n          (removed at the end; --dir DIR keeps it)")
-	}
-	built, err := s.build(ctx, cfg)
+	s.broker = broker
+	s.onClose(broker.Close)
+	unsubscribe, err := broker.Watch("kraft/#", func(_ string, payload []byte) { s.received.AddJSON(payload) })
 	if err != nil {
 		return err
 	}
-	s.run(built)
+	s.onClose(func() error { unsubscribe(); return nil })
 	return nil
 }
 
-// build makes the feed with its quarantine and its log.
-func (s *stage) build(ctx context.Context, cfg *config.Config) (*feed.Feed, error) {
-	log, err := os.OpenFile(s.path(logName), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
-	if err != nil {
-		return nil, err
+func (s *stage) openAPI(context.Context) error {
+	if err := os.Mkdir(s.path(apiName), 0o700); err != nil {
+		return err
 	}
-	s.onClose(log.Close)
-	q, err := quarantine.Open(ctx, quarantine.Config{
-		Feed: cfg.Name, Path: cfg.Quarantine.Path, MaxBytes: cfg.Quarantine.MaxBytes, MaxMessages: int64(cfg.Quarantine.MaxMessages),
-	})
+	api, err := cloudapi.Start(cloudapi.Options{Data: s.path(apiName), Logger: s.logger})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	s.onClose(q.Close)
-	options, routes, err := cfg.Build(slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn})))
-	if err != nil {
-		return nil, err
-	}
-	options.Quarantine = q
-	built, err := feed.New(options, routes...)
-	if err != nil {
-		for _, r := range routes {
-			err = errors.Join(err, r.Source.Close(), r.Sink.Close())
-		}
-		return nil, err
-	}
-	return built, nil
+	s.api = api
+	s.onClose(api.Close)
+	return nil
 }
 
-// run runs the feed until stopFeed, or until it ends by itself.
-func (s *stage) run(f *feed.Feed) {
-	ctx, cancel := context.WithCancel(context.Background())
-	s.cancelFeed, s.feedDone = cancel, make(chan struct{})
+// openFeeds writes the files of the feeds, reads them, and makes the feeds.
+func (s *stage) openFeeds(ctx context.Context) error {
+	const client = "device"
+	f := &file{
+		Place: s.place, Database: s.database, Dir: filepath.ToSlash(s.dir), MQTT: s.broker.URL(),
+		API: s.api.URL(), Client: client, Secret: cloudapi.SecretPath(s.api.Path(), client),
+		Devices: simulation{Devices: s.options.Devices, Rate: s.options.Rate, Start: time.Now().UTC().Truncate(time.Millisecond).Format(time.RFC3339Nano)},
+	}
+	registry, err := s.simulated.registry(s.options.Registry)
+	if err != nil {
+		return err
+	}
+	open := func(name, text string) (*running, error) {
+		cfg, err := f.load(s.path(name), text, registry)
+		if err != nil {
+			return nil, err
+		}
+		f, err := build(ctx, cfg, s.logger)
+		if err == nil {
+			s.onClose(f.close)
+		}
+		return f, err
+	}
+	main, err := open(fileName, f.feed())
+	if err != nil {
+		return err
+	}
+	devices, err := open(devicesName, f.devices())
+	if err != nil {
+		return err
+	}
+	kept := ""
+	if s.options.Dir == "" {
+		kept = "\n           (removed at the end; --dir DIR keeps them)"
+	}
+	s.say("the feeds: " + s.path(devicesName) + "\n           " + s.path(fileName) + kept)
 	s.mu.Lock()
-	s.feed = f
-	s.mu.Unlock()
-	go func() {
-		defer close(s.feedDone)
-		s.feedErr = f.Run(ctx)
-	}()
-	s.onClose(func() error { _ = s.stopFeed(); return nil }) // play has reported it, or there is a better error
-}
-
-// stopFeed drains the feed and returns what it ended with. Idempotent.
-func (s *stage) stopFeed() error {
-	s.cancelFeed()
-	<-s.feedDone
-	return s.feedErr
-}
-
-// awaitReady waits until the feed has reached its sources: by then it has
-// declared its queues.
-func (s *stage) awaitReady(ctx context.Context) error {
-	if s.place == nil {
-		return nil // a generator is always there, and may have ended already
-	}
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	timeout := time.NewTimer(readyWithin)
-	defer timeout.Stop()
-	for !s.feed.Status().Ready {
-		select {
-		case <-tick.C:
-		case <-s.feedDone:
-			return fmt.Errorf("the feed ended: %w", s.feedErr)
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-timeout.C:
-			return fmt.Errorf("the feed was not ready within %v: %s", readyWithin, reasons(s.feed.Status()))
-		}
-	}
+	defer s.mu.Unlock()
+	s.feed, s.devices = main, devices
+	s.blobs = newBlobWatch(s.path(blobsName))
 	return nil
-}
-
-func reasons(status feed.Status) string {
-	text := ""
-	for _, r := range status.Routes {
-		if !r.Ready {
-			text += fmt.Sprintf("route %s is %s: %s; ", r.Name, r.State, r.Reason)
-		}
-	}
-	return text
-}
-
-// closeSubscriber ends the subscription. Idempotent.
-func (s *stage) closeSubscriber() error {
-	if s.subscriber == nil {
-		return nil
-	}
-	err := s.subscriber.Close()
-	s.subscriber = nil
-	return err
 }

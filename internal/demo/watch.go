@@ -1,8 +1,11 @@
 package demo
 
 import (
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/kraft-edge/datafeed/feed"
 )
 
 // usualStart is how long a start takes, for the bar.
@@ -48,14 +51,14 @@ func (s *stage) say(text string) {
 	s.screen.say(text)
 }
 
-// setClock begins to show how much of total has passed.
-func (s *stage) setClock(began time.Time, total time.Duration) {
+// startClock begins to show how much of sending has passed.
+func (s *stage) startClock() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.began, s.total = began, total
+	s.phase, s.began, s.total = "sending", time.Now(), s.options.For
 }
 
-// stopClock ends publishing, however much of its time was left.
+// stopClock ends sending, however much of its time was left.
 func (s *stage) stopClock() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -71,11 +74,10 @@ func (s *stage) finish(r *Report) {
 
 // watcher samples and shows.
 type watcher struct {
-	stage     *stage
-	last      time.Time // shown
-	counted   time.Time // files
-	published meter
-	routes    map[string]*meter
+	stage   *stage
+	last    time.Time // shown
+	counted time.Time // files
+	routes  map[string]*meter
 }
 
 func newWatcher(s *stage) *watcher { return &watcher{stage: s, routes: map[string]*meter{}} }
@@ -85,9 +87,9 @@ func (w *watcher) look(now time.Time) {
 	s := w.stage
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.feed != nil && now.Sub(w.counted) >= time.Second/2 {
-		s.blobs.count()
-		s.lines, w.counted = s.blobs.lines, now
+	if s.blobs != nil && now.Sub(w.counted) >= time.Second/2 {
+		s.blobs.look()
+		w.counted = now
 	}
 	p := w.sample(now)
 	if now.Sub(w.last) >= s.screen.every()-10*time.Millisecond && p.Phase != "" {
@@ -97,53 +99,72 @@ func (w *watcher) look(now time.Time) {
 }
 
 // sample reads the counters against the stream, what arrived before what was
-// published: so no more ever seems to arrive than was published.
+// sent: so no more ever seems to arrive than was sent.
 func (w *watcher) sample(now time.Time) progress {
 	s := w.stage
-	p := progress{
-		Phase: s.phase, Elapsed: now.Sub(s.opened), Total: usualStart, Source: "generator",
-		Lines: s.lines, Objects: len(s.blobs.known), Received: s.received.Distinct(),
-	}
-	w.sampleRoutes(now, &p)
-	p.Published = s.entered()
-	p.Rate = w.published.rate(now, p.Published)
+	p := progress{Phase: s.phase, Elapsed: now.Sub(s.opened), Total: usualStart}
 	p.RSS, _ = memory()
-	if s.place != nil {
-		p.Source = "→ RabbitMQ"
+	if p.Passed = p.Elapsed; !s.began.IsZero() {
+		p.Passed, p.Total = min(now.Sub(s.began), s.total), s.total
 	}
-	if !s.began.IsZero() {
-		p.Elapsed, p.Total = min(now.Sub(s.began), s.total), s.total
+	if s.began.IsZero() {
+		return p
+	}
+	p.Places = []arrivedAt{
+		{Name: "cloud API", N: uint64(s.api.Stats().Readings)},
+		{Name: "MQTT subscriber", N: s.received.tally.Distinct()},
+		{Name: "lines in blobs", N: s.blobs.distinct(), Files: len(s.blobs.known)},
+	}
+	w.sampleRoutes(now, s.feed, &p)
+	w.sampleRoutes(now, s.devices, &p)
+	slices.SortStableFunc(p.Hops, func(a, b hop) int { return order(a.Name) - order(b.Name) })
+	for _, route := range []string{s.disturbed(), routeTruth} {
+		p.Made = max(p.Made, s.simulated.report(route).Readings)
 	}
 	if r := s.report; r != nil {
-		p.Final, p.Published, p.Rate = true, r.Published, r.Rate
-		p.Received, p.Lines, p.Objects = r.MQTT.Arrived, r.Blobs.Arrived, r.Blobs.Objects
+		p.Final, p.Places = true, r.places()
 	}
 	return p
 }
 
-// entered returns how many readings were let in. A reading may arrive before
-// RabbitMQ's confirm for it does, so that the confirmed ones would be too few.
-func (s *stage) entered() uint64 {
-	if s.place == nil {
-		return s.published.Distinct()
+// places are those of the last picture.
+func (r *Report) places() []arrivedAt {
+	places := []arrivedAt{
+		{Name: "cloud API", N: r.API.Readings},
+		{Name: "MQTT subscriber", N: r.MQTT.Arrived},
+		{Name: "lines in blobs", N: r.Blobs.Arrived, Files: r.Blobs.Objects},
 	}
-	return s.handed.Load()
+	if r.PostgreSQL != nil {
+		places = append(places, arrivedAt{Name: "PostgreSQL", N: r.PostgreSQL.Arrived})
+	}
+	return places
 }
 
-func (w *watcher) sampleRoutes(now time.Time, p *progress) {
-	s := w.stage
-	if s.feed == nil {
-		return
-	}
-	for _, r := range s.feed.Status().Routes {
+// order is where a route stands: as messages move, and the truth last.
+func order(route string) int {
+	return slices.Index([]string{routeDevices, routeIngest, routeDirect, routeMQTT, routeArchive, routeTruth}, route)
+}
+
+func (w *watcher) sampleRoutes(now time.Time, f *running, p *progress) {
+	for _, r := range f.feed.Status().Routes {
+		h := hop{
+			Name: r.Name, From: r.Source, To: r.Sink, State: r.State, Reason: r.Reason,
+			Readings: r.Deliveries.Delivered, InFlight: r.Deliveries.InFlight,
+		}
+		switch r.Name {
+		case routeDevices, routeTruth:
+			made := w.stage.simulated.report(r.Name)
+			h.Batches, h.Readings = made.Batches, made.Readings
+		case routeIngest, routeDirect:
+			h.Batches, h.Readings = r.Deliveries.Received, r.Produced.Delivered
+			p.Held += feed.Total(r.Deliveries.Quarantined)
+		}
 		m := w.routes[r.Name]
 		if m == nil {
 			m = &meter{}
 			w.routes[r.Name] = m
 		}
-		p.Routes = append(p.Routes, routeProgress{
-			Name: r.Name, From: r.Source, To: r.Sink, State: r.State, Reason: r.Reason,
-			Delivered: r.Deliveries.Delivered, InFlight: r.Deliveries.InFlight, Rate: m.rate(now, r.Deliveries.Delivered),
-		})
+		h.Rate = m.rate(now, h.Readings)
+		p.Hops = append(p.Hops, h)
 	}
 }

@@ -1,0 +1,56 @@
+package demo
+
+import (
+	"sync/atomic"
+
+	"github.com/kraft-edge/datafeed/feed/reading"
+	"github.com/kraft-edge/datafeed/internal/witness"
+)
+
+// arrivals are the readings that were found at a place: what they say, and which
+// of each device there are.
+type arrivals struct {
+	contents *witness.Contents
+	tally    *witness.Tally
+	n        atomic.Uint64 // repetitions included
+}
+
+var _ witness.Recorder = (*arrivals)(nil)
+
+func newArrivals() *arrivals {
+	return &arrivals{contents: witness.NewContents(), tally: witness.NewTally()}
+}
+
+// AddJSON implements [witness.Recorder].
+func (a *arrivals) AddJSON(payload []byte) {
+	a.contents.AddJSON(payload)
+	a.tally.AddJSON(payload)
+	a.n.Add(1)
+}
+
+func (a *arrivals) add(r reading.Reading) {
+	a.contents.Add(r)
+	a.tally.Add(r.Device, r.Seq)
+	a.n.Add(1)
+}
+
+// Comparison is what a place has beside what the cloud API serves.
+type Comparison struct {
+	witness.Verdict
+	Altered  uint64 `json:"altered"`            // readings that say something else
+	FirstBad string `json:"firstBad,omitempty"` // one of the missing or unreadable ones, with all that is known of it
+}
+
+// Complete reports whether everything arrived as it is, and nothing else.
+func (c Comparison) Complete() bool { return c.Verdict.Complete() && c.Altered == 0 }
+
+// compare compares contents; the tallies tell which readings are missing, and how
+// they came.
+func compare(truth, arrived *arrivals) Comparison {
+	d := witness.Differ(truth.contents, arrived.contents)
+	c := Comparison{Verdict: witness.Compare(truth.tally, arrived.tally), Altered: uint64(d.Altered), FirstBad: d.FirstBad}
+	c.Expected, c.Arrived = uint64(d.Expected), uint64(d.Expected-d.Missing)
+	c.Missing, c.Unexpected = uint64(d.Missing), uint64(d.Extra)
+	c.Duplicates, c.Unreadable = d.Repeated, d.Unreadable
+	return c
+}
