@@ -106,7 +106,7 @@ routes:
       - unbatch:
           cache: {path: <dir>/batches.db}
     sink:
-<sinks>    batch: {maxMessages: 10000, maxBytes: 16MiB}
+<sinks>    batch: {maxMessages: 2000, maxBytes: 16MiB}
   # Each sink has a queue of its own: when one is down, the other goes on.
   mqtt:
     source:
@@ -143,7 +143,7 @@ routes:
       - unbatch:
           cache: {path: <dir>/batches.db}
 <bridge>    sink:
-<sinks>    batch: {maxMessages: 10000, maxBytes: 16MiB, maxDelay: 250ms}
+<sinks>    batch: {maxMessages: 2000, maxBytes: 16MiB, maxDelay: 250ms}
 `
 
 	bridge = `      - bridge:

@@ -48,7 +48,7 @@ type Options struct {
 // The defaults of the command.
 const (
 	DefaultFor     = 20 * time.Second
-	DefaultRate    = 5000
+	DefaultRate    = 2000
 	DefaultDevices = 40
 )
 
