@@ -69,7 +69,8 @@ type Subscription interface {
 	// their tags. A source settles adjacent ones in one step, but never a
 	// delivery that is not listed. It may tell its broker somewhat later, to
 	// tell of several at once, but before Close returns. An error ends the
-	// subscription. Settle must not retain s.
+	// subscription. s may be empty, which asks whether the subscription lives.
+	// Settle must not retain s.
 	Settle(ctx context.Context, s []Settlement) error
 
 	// Close stops consuming and gives every unsettled delivery back to the

@@ -92,8 +92,8 @@ func SourceFactory[C any, P configPointer[C], S message.Subscriber](name, summar
 	return f
 }
 
-// TransformFactory returns a factory for transforms, which may leave their Name
-// empty. Constructors do no network I/O.
+// TransformFactory returns a factory for transforms, which get their Name from
+// it. Constructors do no network I/O.
 func TransformFactory[C any, P configPointer[C]](name, summary string, defaults func() C, build func(C, StageEnv) (Transform, error)) Factory {
 	f := newFactory[C, P](KindTransform, name, summary, defaults)
 	f.newTransform = func(c StageConfig, env StageEnv) (Transform, error) {

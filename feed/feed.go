@@ -165,14 +165,7 @@ func (f *Feed) closeStages() error {
 		}
 	}
 	for _, r := range f.runners {
-		for _, t := range r.Transforms {
-			if t.Close == nil {
-				continue
-			}
-			if err := t.Close(); err != nil {
-				errs = append(errs, fmt.Errorf("close transform %s of route %s: %w", t.Name, r.Name, err))
-			}
-		}
+		errs = append(errs, r.closeTransforms())
 		if err := r.Sink.Close(); err != nil {
 			errs = append(errs, fmt.Errorf("close sink of route %s: %w", r.Name, err))
 		}

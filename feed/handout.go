@@ -30,6 +30,11 @@ func handOutAll(ctx context.Context, sub Subscription, out chan<- *message.Messa
 			if !sleep(ctx, refused.next()) { // nobody gains from a message that spins
 				return ctx.Err()
 			}
+			// With nothing to settle it tells whether the subscription has ended: its
+			// message may be somebody else's then.
+			if err := sub.Settle(ctx, nil); err != nil {
+				return err
+			}
 		}
 		if err := sub.Settle(ctx, []Settlement{{Tag: got[0].Tag, Outcome: Delivered}}); err != nil {
 			return err

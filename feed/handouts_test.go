@@ -32,7 +32,10 @@ func (f *few) Receive(ctx context.Context, dst []feed.Delivery, _ int) ([]feed.D
 	return append(dst, feed.Delivery{Message: message.NewMessage("", []byte(f.payloads[0])), Tag: 1}), nil
 }
 
-func (f *few) Settle(context.Context, []feed.Settlement) error {
+func (f *few) Settle(_ context.Context, list []feed.Settlement) error {
+	if len(list) == 0 {
+		return nil
+	}
 	*f.settled = append(*f.settled, f.payloads[0])
 	f.payloads = f.payloads[1:]
 	return nil
@@ -119,3 +122,34 @@ func TestHandOutsEnd(t *testing.T) {
 	}
 	h.Close()
 }
+
+// A message that is refused again and again may be somebody else's once the
+// subscription has ended.
+func TestHandOutsNoticeTheEndWhileAMessageIsRefused(t *testing.T) {
+	ended := errors.New("connection lost")
+	reported := make(chan error, 10)
+	h := feed.NewHandOuts(errors.New("closed"))
+	open := func(context.Context) (feed.Subscription, error) { return lost{ended}, nil }
+	out, err := h.Subscribe(t.Context(), open, func(err error) { reported <- err })
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		for m := range out {
+			m.Nack()
+		}
+	}()
+	if err := <-reported; !errors.Is(err, ended) {
+		t.Errorf("reported %v", err)
+	}
+	h.Close()
+}
+
+// lost hands out a message and has ended.
+type lost struct{ err error }
+
+func (lost) Receive(_ context.Context, dst []feed.Delivery, _ int) ([]feed.Delivery, error) {
+	return append(dst, feed.Delivery{Message: message.NewMessage("1", nil), Tag: 1}), nil
+}
+func (l lost) Settle(context.Context, []feed.Settlement) error { return l.err }
+func (lost) Close() error                                      { return nil }

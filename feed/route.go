@@ -186,3 +186,16 @@ func (r Route) validate() error {
 	}
 	return errors.Join(errs...)
 }
+
+// Close closes the stages of a route that no feed has taken: a feed closes those
+// of its own.
+func (r Route) Close() error {
+	errs := []error{r.closeTransforms()}
+	if r.Source != nil {
+		errs = append(errs, r.Source.Close())
+	}
+	if r.Sink != nil {
+		errs = append(errs, r.Sink.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,6 +1,12 @@
 package feed
 
-import "github.com/ThreeDotsLabs/watermill/message"
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+)
 
 // Transform is a named step of a route. Func returns the messages that take
 // the place of the one it gets, in order; it may change that message (but not
@@ -28,7 +34,7 @@ type Transform struct {
 
 // Settled is a message that has ended.
 type Settled struct {
-	Message *message.Message // what Func got
+	Message *message.Message // what Func got, with what it and later transforms have changed
 	Outcome Outcome          // of the delivery that it is of: the worst of what was made of it
 }
 
@@ -64,7 +70,31 @@ func (r *runner) tellTransforms() {
 			}
 		}
 		if len(ended) > 0 {
-			t.Settled(ended)
+			r.tell(t, ended)
 		}
 	}
+}
+
+// tell calls a transform's Settled. The messages have ended, whatever it does.
+func (r *runner) tell(t Transform, ended []Settled) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.log.Error("a transform panicked when it was told what is settled", "transform", t.Name, "panic", fmt.Sprintf("%v\n%s", p, debug.Stack()))
+		}
+	}()
+	t.Settled(ended)
+}
+
+// closeTransforms closes the transforms of a route.
+func (r Route) closeTransforms() error {
+	var errs []error
+	for _, t := range r.Transforms {
+		if t.Close == nil {
+			continue
+		}
+		if err := t.Close(); err != nil {
+			errs = append(errs, fmt.Errorf("close transform %s of route %s: %w", t.Name, r.Name, err))
+		}
+	}
+	return errors.Join(errs...)
 }

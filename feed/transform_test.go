@@ -48,6 +48,7 @@ func TestTransformIsToldWhatIsSettled(t *testing.T) {
 				return parts, nil
 			},
 			Settled: func(ended []feed.Settled) {
+				defer func() { panic("as a transform may") }()
 				settled := map[feed.Outcome]int{}
 				for _, s := range q.Settled() {
 					settled[s.Outcome]++

@@ -107,7 +107,7 @@ func newFeed(cfg *config.Config, q feed.Quarantine, logger *slog.Logger) (*feed.
 	if err != nil {
 		errs := []error{err}
 		for _, r := range routes {
-			errs = append(errs, r.Source.Close(), r.Sink.Close())
+			errs = append(errs, r.Close())
 		}
 		return nil, errors.Join(errs...)
 	}

@@ -89,7 +89,7 @@ func (r *routeReplay) run(ctx context.Context, c *cli, j job) error {
 	f, err := feed.New(opts, routes...)
 	if err != nil {
 		for _, route := range routes {
-			err = errors.Join(err, route.Sink.Close())
+			err = errors.Join(err, route.Close())
 		}
 		return err
 	}

@@ -306,6 +306,9 @@ func testSourceBreak(t *testing.T, c *sourceCase) {
 	ds := c.receive(t, sub, 8)
 	c.settle(t, sub, ds[:3]...)
 	c.expectLeft(t, 5)
+	if err := sub.Settle(c.ctx, nil); err != nil {
+		t.Errorf("settle of nothing: %v", err)
+	}
 	c.Break(t)
 	ctx, cancel := context.WithTimeout(c.ctx, patience)
 	defer cancel()
@@ -314,6 +317,9 @@ func testSourceBreak(t *testing.T, c *sourceCase) {
 	}
 	if err := sub.Settle(c.ctx, []feed.Settlement{{Tag: ds[3].Tag, Outcome: feed.Delivered}}); err == nil {
 		t.Error("settle on a broken connection reports success")
+	}
+	if err := sub.Settle(c.ctx, nil); err == nil {
+		t.Error("settle of nothing on a broken connection reports success")
 	}
 	if err := sub.Close(); err != nil {
 		t.Logf("close of a broken subscription: %v", err)

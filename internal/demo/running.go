@@ -41,7 +41,7 @@ func build(ctx context.Context, cfg *config.Config, log *slog.Logger) (*running,
 	options.Quarantine = f.store
 	if f.feed, err = feed.New(options, routes...); err != nil {
 		for _, r := range routes {
-			err = errors.Join(err, r.Source.Close(), r.Sink.Close())
+			err = errors.Join(err, r.Close())
 		}
 		return nil, errors.Join(err, f.store.Close())
 	}

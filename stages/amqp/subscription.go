@@ -97,7 +97,7 @@ func (s *subscription) Settle(_ context.Context, list []feed.Settlement) error {
 		}
 	}
 	var err error
-	if s.acks.owe(list) {
+	if len(list) > 0 && s.acks.owe(list) {
 		err = s.acknowledge()
 	} else if !s.link.Alive() {
 		err = fmt.Errorf("acknowledge to queue %q: %w", s.queue, errLinkClosed)
