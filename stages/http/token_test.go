@@ -19,8 +19,8 @@ import (
 type authority struct {
 	*httptest.Server
 	issued atomic.Int64
-	form   atomic.Value // string: of the last request
-	answer func(w nethttp.ResponseWriter) (handled bool)
+	form   atomic.Value                                                  // string: of the last request
+	answer atomic.Pointer[func(w nethttp.ResponseWriter) (handled bool)] // nil: as it should be
 }
 
 func newAuthority(t *testing.T) *authority {
@@ -32,8 +32,9 @@ func newAuthority(t *testing.T) *authority {
 		}
 		a.form.Store(r.PostForm.Encode())
 		id, secret, _ := r.BasicAuth()
+		answer := a.answer.Load()
 		switch {
-		case a.answer != nil && a.answer(w):
+		case answer != nil && (*answer)(w):
 		case r.Method != nethttp.MethodPost || id != "line%3A1" || secret != "a+b":
 			w.WriteHeader(401)
 			fmt.Fprint(w, `{"error":"invalid_client"}`)
@@ -71,6 +72,7 @@ func TestClientCredentials(t *testing.T) {
 		t.Fatal(err)
 	}
 	// One that is refused is given up; the next try has another one.
+	v.mu.Lock()
 	v.answer = func(w nethttp.ResponseWriter, r *nethttp.Request, _ []byte) bool {
 		refused := r.Header.Get("Authorization") == "Bearer token2"
 		if refused {
@@ -78,6 +80,7 @@ func TestClientCredentials(t *testing.T) {
 		}
 		return refused
 	}
+	v.mu.Unlock()
 	if err := publish(); err == nil || feed.IsPermanent(err) {
 		t.Errorf("a refused token: %v", err)
 	}
@@ -117,7 +120,9 @@ func TestNoToken(t *testing.T) {
 		"gone": {"a b", "EOF", func(nethttp.ResponseWriter) bool { panic(nethttp.ErrAbortHandler) }},
 	} {
 		a, v := newAuthority(t), newReceiver(t)
-		a.answer = tt.answer
+		if tt.answer != nil {
+			a.answer.Store(&tt.answer)
+		}
 		s := openSink(t, v, func(c *SinkConfig) { c.OAuth2 = a.config(tt.secret) })
 		err := s.PublishBatch(t.Context(), batchOf("1"))
 		if err == nil || feed.IsPermanent(err) || !strings.Contains(err.Error(), tt.want) || !strings.Contains(err.Error(), "oauth2.tokenUrl") || strings.Contains(err.Error(), "canary") {
@@ -129,7 +134,7 @@ func TestNoToken(t *testing.T) {
 		if n := len(v.all()); n != 0 {
 			t.Errorf("%s: %d requests without a token", name, n)
 		}
-		a.answer = nil
+		a.answer.Store(nil)
 		s.client.tokens.config = a.config("a b")
 		if err := s.PublishBatch(t.Context(), batchOf("1")); err != nil {
 			t.Errorf("%s, afterwards: %v", name, err)
