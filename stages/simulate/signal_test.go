@@ -18,11 +18,11 @@ type history struct {
 
 // TestSignals looks at days of a device, whether its tags do what they should.
 func TestSignals(t *testing.T) {
-	s := newSimulator(t, func(c *Config) { c.Devices, c.Period, c.Batch = 4, time.Second, Batch{100_000, 24 * time.Hour} })
+	s := newSimulator(t, func(c *Config) { c.Devices, c.Period, c.Batch = 3, time.Second, Batch{100_000, 24 * time.Hour} })
 	tags, total := map[string]*history{}, &history{qualities: map[string]int{}}
 	for device := range s.Devices() {
 		last := map[string]reading.Value{}
-		for sequence := uint64(2); sequence < 8; sequence++ {
+		for sequence := uint64(2); sequence < 5; sequence++ {
 			for _, r := range s.Readings(nil, device, sequence) {
 				h := tags[r.Tag]
 				if h == nil {

@@ -140,7 +140,7 @@ func TestNothingOfTheTruthIsMissing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := drawConfig(t)
 		c.Rate, c.WindowSize = 0, rapid.IntRange(1, 100).Draw(t, "window")
-		c.Count = rapid.Int64Range(1, 3000).Draw(t, "count")
+		c.Count = rapid.Int64Range(1, 1000).Draw(t, "count")
 		quiet, err := NewSource(c, feed.StageEnv{})
 		if err != nil {
 			t.Fatal(err)
@@ -207,9 +207,9 @@ func equal(a, b map[batchID][]reading.Reading) bool {
 
 // TestSharesOfChaos holds what happens to the shares that were asked for.
 func TestSharesOfChaos(t *testing.T) {
-	const batches = 20_000
+	const batches = 6_000
 	s := newSource(t, func(c *Config) {
-		c.Devices, c.Batch.Readings, c.Count, c.WindowSize = 10, 1, batches, maxWindow
+		c.Devices, c.Batch.Readings, c.Count, c.WindowSize, c.Codec = 10, 1, batches, maxWindow, "columnar"
 		c.Chaos = Chaos{Corrupt: 0.02, Duplicate: 0.05, Reorder: 0.1, Garbage: 0.01, Conflict: 0.03, Within: 3}
 	})
 	defer s.Close()
@@ -329,8 +329,9 @@ func TestStartInThePast(t *testing.T) {
 func TestEnd(t *testing.T) {
 	for _, ahead := range []int{0, 1, 7, 50} {
 		end := &End{}
-		quiet := newSource(t, func(*Config) {})
+		quiet := newSource(t, func(c *Config) { c.Batch.Readings = 20 })
 		wild := newSource(t, func(c *Config) {
+			c.Batch.Readings = 20
 			c.Chaos = Chaos{Corrupt: 0.2, Duplicate: 0.2, Reorder: 0.3, Conflict: 0.2, Within: 4}
 		})
 		quiet.EndWith(end)
