@@ -62,7 +62,8 @@ func (c *cli) newSimulating(o *simulation) (*simulating, error) {
 	if !demo.IsTerminal(c.stderr) {
 		logger = slog.New(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	}
-	s := &simulating{options: o, end: &simulate.End{}, sources: map[string]*simulate.Source{}, refused: &refusals{}, began: time.Now()}
+	began := time.Now()
+	s := &simulating{options: o, end: &simulate.End{Begin: began}, sources: map[string]*simulate.Source{}, refused: &refusals{}, began: began}
 	routes, err := o.routes(logger)
 	for i := range routes {
 		if err != nil {

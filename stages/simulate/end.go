@@ -1,10 +1,18 @@
 package simulate
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // End lets sources that make the same batches end with the same one, whichever
 // of them has come further. It is safe for concurrent use.
 type End struct {
+	// Begin, unless zero, is when they begin: with a rate, batches are due by the
+	// time that has passed since, also those that nobody could take at first. Set it
+	// before use.
+	Begin time.Time
+
 	mu      sync.Mutex
 	begun   int64 // batches that one of the sources has begun with
 	ended   bool

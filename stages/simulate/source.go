@@ -30,12 +30,12 @@ func NewSource(c Config, _ feed.StageEnv) (*Source, error) {
 	return &Source{maker.NewSource(about, making), making}, nil
 }
 
-// EndWith has the source end when e says so. Call it before the first Receive.
+// EndWith has the source begin and end when e says so. Call it before the first Receive.
 func (s *Source) EndWith(e *End) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.sources = append(e.sources, s)
-	s.making.end = e
+	s.making.end, s.making.firstDue = e, e.Begin
 }
 
 // Report says what the source has done so far.

@@ -350,6 +350,25 @@ func TestEnd(t *testing.T) {
 	}
 }
 
+// TestBeginTogether takes nothing for a while: what is due by then comes at once.
+func TestBeginTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSource(t, func(c *Config) { c.Start, c.Rate = "1999-01-01T00:00:00Z", 100 })
+		defer s.Close()
+		s.EndWith(&End{Begin: time.Now()})
+		time.Sleep(10 * time.Minute) // of fake time
+		begin := time.Now()
+		take(t, s, 150) // 3 devices, a batch each 10 s
+		if took := time.Since(begin); took != 0 {
+			t.Errorf("150 batches of 10 minutes took another %v", took)
+		}
+		take(t, s, 100)
+		if took := time.Since(begin); took < 3*time.Minute || took > 5*time.Minute {
+			t.Errorf("another 100 took %v", took)
+		}
+	})
+}
+
 // TestEndWhileNothingIsDue ends a source that waits.
 func TestEndWhileNothingIsDue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
