@@ -44,14 +44,19 @@ func (c *ruleCompiler) compile() *rule {
 	if !c.expressions(r) {
 		return nil // which names there are is not known
 	}
+	if c.rule.Drop == "" {
+		c.payload(r)
+	}
+	before := len(c.errs)
 	if c.rule.Drop != "" {
 		c.drop(r)
 	} else {
 		c.templates(r)
-		c.payload(r)
 		c.cloudEvents(r)
 	}
-	c.unused()
+	if len(c.errs) == before { // else a wrong template may mean what seems unused
+		c.unused()
+	}
 	r.perMessage = len(c.rule.Let) > 0 || len(c.rule.Payload.Fields) > 0 || r.events != nil
 	return r
 }

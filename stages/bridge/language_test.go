@@ -114,11 +114,14 @@ func TestAllProblemsOfARule(t *testing.T) {
 		{name: "where, let, fields, names", rule: Rule{
 			Match: "t.{a}.{b}.{c}.{d}", Where: `a == "x" && bb == 7`,
 			Let:     map[string]string{"x": `b +`, "y": `size(c)`, "z": `[1]`},
-			Topic:   "k/{x}/{y}/{z}/{nn}",
+			Topic:   "k/{x}/{y}/{z}",
 			Payload: Payload{Fields: map[string]string{"f": `x + 1`, "g": `yy == 1`}},
 		}, want: []string{
 			"where: undeclared reference to 'bb'", "let.x: the expression ends too early", "let.z: is of the type list(int)",
-			"topic: the rule captures no {nn}", "payload.fields.g: undeclared reference to 'yy'", "match: {d} is captured and never used",
+			"payload.fields.g: undeclared reference to 'yy'", "match: {d} is captured and never used",
+		}},
+		{name: "where and a name in topic", rule: Rule{Match: "t.{a}", Where: `u == 1`, Topic: "k/{aa}"}, want: []string{
+			"where: undeclared reference to 'u'", "topic: the rule captures no {aa}", // and perhaps meant {a}
 		}},
 		{name: "two in one expression", rule: Rule{Match: "t", Where: `u == 1 && v == 2`, Drop: "x"}, want: []string{
 			"where: undeclared reference to 'u'", "where: undeclared reference to 'v'",
