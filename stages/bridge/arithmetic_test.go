@@ -45,6 +45,7 @@ func TestArithmetic(t *testing.T) {
 		{expression: `1.5 * 2 + 1 - 0.5 / 2`, v: `0`, want: `3.75`},
 		{expression: `int(payload.v) * 1.8`, v: `"10"`, want: `18`},
 		{expression: `int(n) / 2`, v: `0`, want: `3.5`},
+		{expression: `n == "7" ? int(n) / 2 : 0.5`, v: `0`, want: `3.5`},
 		{expression: `uint(n) / 2u`, v: `0`, want: `3.5`},
 		{expression: `uint(n) * 0.5`, v: `0`, want: `3.5`},
 		{expression: `uint(8) / 2u`, v: `0`, want: `4`},
