@@ -250,6 +250,7 @@ b          amqp  blob  running  2h0m   3         1          0         0         
 
 telemetry:
   mqtt: connection refused
+telemetry: filtered: a 1, b 1; returned: c 3
 b: account does not balance: received 3, but delivered 1 + filtered 0 + quarantined 0 + returned 0 + in flight 1 = 2
 1 of 13 messages went to the quarantine: feed quarantine ls --config FILE
 `
