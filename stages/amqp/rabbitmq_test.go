@@ -150,6 +150,17 @@ func TestRabbitMQSource(t *testing.T) {
 		}
 	})
 
+	t.Run("a stream where a queue is declared", func(t *testing.T) {
+		_, err := p.ch.QueueDeclare("kept", true, false, false, false, amqp091.Table{amqp091.QueueTypeArg: "stream"})
+		noError(t, err)
+		queue := realSource(t, v.URL(), func(c *SourceConfig) { c.Queue, c.Declare = "kept", &Declare{MaxBytes: feed.GiB} })
+		_, err = queue.SubscribeBatch(t.Context(), "")
+		var ce *feed.ConfigError
+		if !errors.As(err, &ce) || ce.Key != "declare.type" && !strings.Contains(ce.Problem, `queue "kept" may be of another type`) {
+			t.Errorf("got %v", err)
+		}
+	})
+
 	t.Run("missing queue, later created", func(t *testing.T) {
 		source := realSource(t, v.URL(), func(c *SourceConfig) { c.Queue = "later" })
 		if _, err := source.SubscribeBatch(t.Context(), ""); err == nil || !strings.Contains(err.Error(), `queue "later" does not exist`) {
