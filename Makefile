@@ -51,7 +51,7 @@ $(GOLANGCI_LINT):
 	GOBIN="$(CURDIR)/$(BIN)" go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 	@mv $(BIN)/golangci-lint $@
 
-demo: ## run the main job on this machine and show the result (DEMO_FOR=20s)
+demo: ## run all of it on this machine, from devices to files, and compare what arrives (DEMO_FOR=20s)
 	@tools/setup.sh rabbitmq
 	@go run ./cmd/feed demo --for $(DEMO_FOR)
 

@@ -18,6 +18,9 @@ const (
 // ErrStopped is returned when the demo was stopped before it had begun.
 var ErrStopped = errors.New("stopped before anything was sent")
 
+// errUncompared is returned when the demo was ended before it could judge.
+var errUncompared = errors.New("ended before what has arrived was compared")
+
 // Run demonstrates. It blocks until sending has ended and all has arrived, or
 // until ctx ends, and leaves nothing behind but what o.Dir asks for. The report
 // says whether the demo succeeded; an error says that it could not be held, or
@@ -83,6 +86,9 @@ func (s *stage) play(ctx context.Context) (*Report, error) {
 	s.enter("comparing with what the cloud API serves")
 	compared := time.Now()
 	if err := s.count(ctx, r); err != nil {
+		if ctx.Err() != nil {
+			return nil, errUncompared
+		}
 		return nil, err
 	}
 	r.CompareSeconds = time.Since(compared).Seconds()

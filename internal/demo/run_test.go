@@ -151,6 +151,18 @@ func TestStopEndsPublishing(t *testing.T) {
 	wantComplete(t, r, sourceProcess, routeDirect, routeTruth)
 }
 
+// TestEndAtOnce ends the demo while devices still send: it judges nothing.
+func TestEndAtOnce(t *testing.T) {
+	o, _ := options(t)
+	o.For = time.Hour
+	ctx, cancel := context.WithCancel(t.Context())
+	timer := time.AfterFunc(500*time.Millisecond, cancel)
+	defer timer.Stop()
+	if r, err := Run(ctx, o); !errors.Is(err, errUncompared) || r != nil {
+		t.Errorf("report %v, error %v", r, err)
+	}
+}
+
 func TestStopDuringStart(t *testing.T) {
 	o, _ := options(t)
 	stop := make(chan struct{})

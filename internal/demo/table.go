@@ -104,7 +104,7 @@ func (r *Report) writeHops(b *strings.Builder, s style) {
 // writeCompared writes what is at each place beside what the cloud API serves.
 func (r *Report) writeCompared(b *strings.Builder, s style) {
 	b.WriteString("\n" + s.paint(dim, fmt.Sprintf(placeRow, "CONTENTS COMPARED", "ARRIVED", "MISSING", "ALTERED", "UNKNOWN", "REPEATED", "LATE")) + "\n")
-	fmt.Fprintf(b, placeRow+"\n", "cloud API, "+amount(uint64(r.API.Pages), "page"), count(r.API.Readings), "", "", "", "", "")
+	fmt.Fprintf(b, placeColumn+"\n", "cloud API, "+amount(uint64(r.API.Pages), "page"), count(r.API.Readings))
 	s.compared(b, "MQTT subscriber", r.MQTT)
 	s.compared(b, "lines in "+amount(uint64(r.Blobs.Objects), "file"), r.Blobs.Comparison)
 	if r.PostgreSQL != nil {
@@ -131,12 +131,13 @@ const tableWidth = 79
 
 // The rows of the tables, which fill tableWidth.
 const (
-	hopRow   = "  %-27s %9s %9s %11s %8s %8s"
-	placeRow = "  %-22s %10s %8s %7s %7s %10s %7s"
+	hopRow      = "  %-27s %9s %9s %11s %8s %8s"
+	placeColumn = "  %-22s %10s"
+	placeRow    = placeColumn + " %8s %7s %7s %10s %7s"
 )
 
 func (s style) compared(b *strings.Builder, name string, c Comparison) {
-	fmt.Fprintf(b, "  %-22s %10s", name, count(c.Arrived))
+	fmt.Fprintf(b, placeColumn, name, count(c.Arrived))
 	b.WriteString(s.bad(8, c.Missing) + s.bad(7, c.Altered) + s.bad(7, c.Unexpected+c.Unreadable))
 	fmt.Fprintf(b, " %10s %7s\n", count(c.Duplicates), count(c.Disordered))
 }
