@@ -31,7 +31,8 @@ with --dir. Ctrl-C ends the sending; a second one ends the demo at once.
 
 It exits with 0 only when every place has the readings of the API, as they are
 and nothing else, what was damaged stands in the quarantine, and the accounts of
-the feeds balance; with 1 otherwise, naming the first readings that are missing.
+the feeds balance; with 1 otherwise, naming the first readings that are missing
+or altered.
 
 The document of --json has these keys:
 
@@ -45,8 +46,9 @@ The document of --json has these keys:
   rate                                  readings sent per second
   mqtt, blobs, postgresql               expected, arrived, missing, altered,
                                         unexpected, duplicates, disordered,
-                                        unreadable, firstMissing[] (device/seq),
-                                        firstBad; blobs.objects
+                                        unreadable, firstMissing[] and
+                                        firstAltered[] (device/seq), firstBad;
+                                        blobs.objects
   routes[]                              name, from, to, deliveries{received,
                                         delivered, filtered, quarantined, returned,
                                         inFlight}, produced{the same}, balances,

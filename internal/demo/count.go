@@ -28,17 +28,25 @@ func (s *stage) count(ctx context.Context, r *Report) error {
 		return err
 	}
 	r.API.Readings = uint64(truth.contents.Distinct())
+	if r.MQTT, err = compareNamed(ctx, client, truth, s.received); err != nil {
+		return err
+	}
 	stored := newArrivals()
 	if r.Blobs.Objects, err = readInOrder(s.path(blobsName), stored); err != nil {
 		return fmt.Errorf("read the blobs: %w", err)
 	}
-	r.MQTT, r.Blobs.Comparison = compare(truth, s.received), compare(truth, stored)
+	if r.Blobs.Comparison, err = compareNamed(ctx, client, truth, stored); err != nil {
+		return err
+	}
 	if s.database != nil {
 		rows := newArrivals()
 		if err := s.database.read(ctx, rows); err != nil {
 			return err
 		}
-		c := compare(truth, rows)
+		c, err := compareNamed(ctx, client, truth, rows)
+		if err != nil {
+			return err
+		}
 		r.PostgreSQL = &c
 	}
 	for _, f := range []*running{s.devices, s.feed} {
@@ -53,6 +61,19 @@ func (s *stage) count(ctx context.Context, r *Report) error {
 	r.Rate = float64(r.Devices.Readings) / max(r.SendSeconds, 0.001)
 	r.Quarantine, err = s.quarantined(ctx)
 	return err
+}
+
+// compareNamed compares a place with the truth, and asks the cloud API again for
+// the names of readings that are altered.
+func compareNamed(ctx context.Context, client *apiClient, truth, arrived *arrivals) (Comparison, error) {
+	c := compare(truth, arrived)
+	if c.Altered == 0 {
+		return c, nil
+	}
+	names := &alteredNames{arrived: arrived.contents}
+	_, err := client.readings(ctx, names)
+	c.FirstAltered = names.names
+	return c, err
 }
 
 // disturbed is the route of the devices whose batches go wrong.

@@ -180,7 +180,7 @@ func TestReport(t *testing.T) {
 	bad.Source, bad.Rate, bad.PeakRSSBytes, bad.Files, bad.PostgreSQL = sourceProcess, 3847, 0, nil, nil
 	bad.API = APIReport{Readings: n - 1, Pages: 1}
 	bad.Quarantine = map[string]uint64{"checksum": 8}
-	bad.MQTT = Comparison{Altered: 1, Verdict: witness.Verdict{Expected: n - 1, Arrived: n - 8, Missing: 7, Duplicates: 2, Disordered: 1, Unexpected: 1,
+	bad.MQTT = Comparison{Altered: 1, FirstAltered: []string{"device0009/4"}, Verdict: witness.Verdict{Expected: n - 1, Arrived: n - 8, Missing: 7, Duplicates: 2, Disordered: 1, Unexpected: 1,
 		FirstMissing: []string{"device0001/7", "device0002/7", "device0003/7", "device0004/7", "device0005/7", "device0006/7", "device0007/7"}}}
 	bad.Blobs = BlobsReport{Objects: 1, Comparison: Comparison{FirstBad: "missing: {device:device0001 tag:temperature time:7 seq:7}",
 		Verdict: witness.Verdict{Expected: n - 1, Arrived: n - 2, Missing: 1, Unexpected: 1}}}

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/kraft-edge/datafeed/feed"
@@ -123,7 +124,7 @@ func (r *Report) compared(where string, c Comparison) {
 		r.problem("%s: missing %s: %s", where, readings(c.Missing), which)
 	}
 	if c.Altered > 0 {
-		r.problem("%s: %s not what the cloud API serves", where, readings(c.Altered))
+		r.problem("%s: not what the cloud API serves, %s: %s", where, readings(c.Altered), firsts(c.FirstAltered, c.Altered))
 	}
 	if c.Unexpected > 0 {
 		r.problem("%s: arrived, but unknown to the cloud API: %s", where, readings(c.Unexpected))
@@ -135,15 +136,14 @@ func (r *Report) compared(where string, c Comparison) {
 
 func readings(n uint64) string { return amount(n, "reading") }
 
-// firsts names some of the missing readings, as device/sequence number.
+// firsts names some readings, as device/sequence number.
 func firsts(names []string, of uint64) string {
 	const most = 5
 	shown := names[:min(most, len(names))]
-	text := strings.Join(shown, ", ")
 	if of > uint64(len(shown)) {
-		text += ", …"
+		shown = append(slices.Clip(shown), "…")
 	}
-	return text
+	return strings.Join(shown, ", ")
 }
 
 func (r *Report) problem(format string, args ...any) {
