@@ -121,6 +121,12 @@ func (w *receiving) unsettledQoS0() (n int) {
 // handed out again.
 type settledBefore map[uint16]uint64
 
+// past is what the next connection of a session is to know of the earlier ones.
+type past struct {
+	settled settledBefore
+	lost    int // settled deliveries that come again, of which nobody has learned
+}
+
 // takes reports whether d is one of them. The first delivery that is not sent
 // again ends the memory; with QoS 0 it has no place in that order.
 func (s settledBefore) takes(d *delivery) bool {

@@ -51,7 +51,7 @@ type session struct {
 	busy     bool          // a subscription has it, or is about to
 	current  *subscription // nil: none
 	known    bool          // the broker has had it
-	before   settledBefore
+	past     past
 	losses   int // how often the broker had lost it
 	// When another client takes it over.
 	takeovers int
@@ -174,12 +174,9 @@ func (s *Source) open(ctx context.Context, n *session, filters []string) (*subsc
 		k.nc.Close()
 		return nil, fmt.Errorf("connect to %s: %w", k.to, err)
 	}
-	before := s.resumed(n, k)
-	sub := newSubscription(k, s.config, filters, before, func(sub *subscription, cause error) { s.ended(n, sub, cause) })
+	sub := newSubscription(k, s.config, filters, s.resumed(n, k), func(sub *subscription, cause error) { s.ended(n, sub, cause) })
 	if err := sub.subscribe(ctx, s.config.SharedGroup, s.config.Retained); err != nil {
-		if closeErr := sub.abort(err); closeErr != nil {
-			s.log.Warn("closing a subscription", "clientId", n.clientID, "error", closeErr)
-		}
+		s.keep(n, sub.abort(err))
 		if n.known {
 			err = errors.New(err.Error()) // it was granted before, and may be again
 		}
@@ -220,20 +217,20 @@ func (c *SourceConfig) accepts(l limits) error {
 	return nil
 }
 
-// resumed notes whether the broker still has the session, and returns what was
-// settled before in it.
-func (s *Source) resumed(n *session, k *link) settledBefore {
+// resumed notes whether the broker still has the session, and returns what is
+// known of it.
+func (s *Source) resumed(n *session, k *link) past {
 	s.events.Add(eventConnected, 1)
 	if e := k.granted.sessionExpiry; e != nil && *e < s.config.SessionExpiry {
 		s.log.Warn("the broker keeps the session for a shorter time than sessionExpiry", "granted", *e, "asked", s.config.SessionExpiry)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	before := n.before
-	n.before = nil
+	known := n.past
+	n.past = past{}
 	switch {
 	case k.granted.sessionPresent:
-		return before
+		return known
 	case n.known:
 		n.losses++
 		s.events.Add(eventSessionLost, 1)
@@ -245,7 +242,17 @@ func (s *Source) resumed(n *session, k *link) settledBefore {
 		s.log.Info("the broker had no session for this client identifier: what is published from now on waits in it; if the feed has run with this clientId before, messages may be missing: see that the broker keeps sessions on disk, for as long as sessionExpiry says",
 			"clientId", n.clientID)
 	}
-	return nil
+	return past{}
+}
+
+// keep has the next subscription report the settled deliveries that come again,
+// given the error of closing one that the route has never had.
+func (s *Source) keep(n *session, err error) {
+	if lost := (*feed.SettleLostError)(nil); errors.As(err, &lost) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		n.past.lost = lost.Settled
+	}
 }
 
 // ended is called when a subscription has been closed, with why it had ended
@@ -259,12 +266,13 @@ func (s *Source) ended(n *session, sub *subscription, cause error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n.before = sub.before
+	n.past.settled = sub.before
 	if n.current == sub {
 		n.current, n.busy = nil, false
-		if cause != nil {
-			s.events.Add(eventConnectionLost, 1)
-		}
+	}
+	// With a context of ours, it was us who ended the connection.
+	if cause != nil && !errors.Is(cause, context.Canceled) && !errors.Is(cause, context.DeadlineExceeded) {
+		s.events.Add(eventConnectionLost, 1)
 	}
 }
 
@@ -327,15 +335,15 @@ func (s *Source) Close() error {
 	return nil
 }
 
-// forget drops what was settled out of turn: whoever resumes the sessions next
-// does not know of it.
+// forget drops what is known of the sessions: whoever resumes them next does not
+// know what was settled out of turn.
 func (s *Source) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, n := range s.sessions {
-		if len(n.before) > 0 {
-			s.log.Warn("deliveries that were settled behind an unsettled one come again", "clientId", n.clientID, "deliveries", len(n.before))
+		if again := len(n.past.settled) + n.past.lost; again > 0 {
+			s.log.Warn("deliveries that were settled behind an unsettled one come again", "clientId", n.clientID, "deliveries", again)
 		}
-		n.before = nil
+		n.past = past{}
 	}
 }

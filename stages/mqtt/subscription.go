@@ -52,7 +52,8 @@ type subscription struct {
 	most       int                                // deliveries that are handed out and whose turn has not come
 	ended      func(s *subscription, cause error) // cause is nil when it lived until Close
 
-	got []*delivery // reused by Receive
+	taking chan struct{} // 1-buffered: full during each Receive
+	got    []*delivery   // reused by Receive
 
 	// Of what came after the end of the inbox; the reader's until it has ended.
 	dropped struct {
@@ -65,7 +66,7 @@ type subscription struct {
 	before   settledBefore // in the end what the next connection is to know
 	lostQoS0 int           // deliveries with QoS 0 that went unsettled; known in the end
 	owed     []byte        // PUBACKs to write
-	unsure   int           // PUBACKs that were not written, or not for certain
+	unsure   int           // PUBACKs that were not written, or not for certain, with those of which nobody has learned yet
 	acked    time.Time     // when PUBACKs were last written
 	late     *time.Timer   // fires when what is owed has waited for long
 	armed    bool          // late will fire
@@ -75,12 +76,13 @@ type subscription struct {
 }
 
 // newSubscription starts the goroutines of a connection.
-func newSubscription(k *link, c SourceConfig, filters []string, before settledBefore, ended func(*subscription, error)) *subscription {
+func newSubscription(k *link, c SourceConfig, filters []string, before past, ended func(*subscription, error)) *subscription {
 	s := &subscription{
 		filters: filters, limit: int(c.MaxPacketSize), most: c.ReceiveMaximum,
 		subscribed: make(chan struct{}),
 		box:        newInbox(c.ReadAhead),
-		before:     before, ended: ended,
+		taking:     make(chan struct{}, 1),
+		before:     before.settled, unsure: before.lost, ended: ended,
 	}
 	s.late = time.AfterFunc(math.MaxInt64, s.acknowledgeLate)
 	s.late.Stop()
@@ -274,6 +276,8 @@ func (s *subscription) every() time.Duration {
 
 // Receive implements [feed.Subscription].
 func (s *subscription) Receive(ctx context.Context, dst []feed.Delivery, max int) ([]feed.Delivery, error) {
+	s.taking <- struct{}{}
+	defer func() { <-s.taking }()
 	begin := len(dst)
 	for len(dst) == begin {
 		s.turn.Lock()
@@ -297,9 +301,6 @@ func (s *subscription) Receive(ctx context.Context, dst []feed.Delivery, max int
 func (s *subscription) handOut(dst []feed.Delivery) ([]feed.Delivery, error) {
 	s.turn.Lock()
 	defer s.turn.Unlock()
-	if s.closed {
-		return dst, errSubscriptionClosed
-	}
 	again := false
 	var free []message.Message
 	for i, d := range s.got {
@@ -336,7 +337,9 @@ func (s *subscription) admit(d *delivery) (tag uint64, fresh bool) {
 }
 
 // Settle implements [feed.Subscription]. The broker may learn of it up to
-// ackLate later, but before the connection ends.
+// ackLate later, but before the connection ends. When it cannot be told, Receive
+// fails, and Close says how many deliveries come again: what was settled out of
+// turn may not be among them.
 func (s *subscription) Settle(_ context.Context, list []feed.Settlement) error {
 	s.turn.Lock()
 	defer s.turn.Unlock()
@@ -346,7 +349,6 @@ func (s *subscription) Settle(_ context.Context, list []feed.Settlement) error {
 	if err := s.failure(); err != nil {
 		return fmt.Errorf("acknowledge: %w", err)
 	}
-	unsure := s.unsure + len(s.owed)/pubackSize
 	for _, e := range list {
 		if err := s.window.settle(e.Tag); err != nil {
 			return fmt.Errorf("settle: %w", err)
@@ -357,8 +359,7 @@ func (s *subscription) Settle(_ context.Context, list []feed.Settlement) error {
 		s.window.release(e.Tag)
 	}
 	if err := s.acknowledge(); err != nil {
-		s.unsure = unsure // the caller learns of the list from the error
-		return err
+		s.box.End(err)
 	}
 	return nil
 }
@@ -433,6 +434,8 @@ func (s *subscription) Close() error {
 		s.box.End(errSubscriptionClosed)
 		hurry := time.AfterFunc(closeTimeout, func() { s.fail(errors.New("the broker does not hang up")) })
 		defer hurry.Stop()
+		s.taking <- struct{}{} // what Receive has taken out of the inbox is in the window then
+		<-s.taking
 		s.turn.Lock()
 		s.closed = true
 		s.late.Stop()
