@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	nethttp "net/http"
 	"os"
 
@@ -37,7 +38,39 @@ const (
 // readBody reads a whole body, decompressed, of at most limit bytes. What it
 // allocates it takes from room before.
 func readBody(r *nethttp.Request, limit int64, room *reservation) ([]byte, error) {
-	body, memory, err := decoded(r, room)
+	sent := &upload{Reader: r.Body}
+	data, err := readDecoded(r, sent, limit, room)
+	switch {
+	case err == nil:
+		return data, nil
+	case errors.As(err, new(*refusal)):
+		return nil, err
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, refuse(nethttp.StatusServiceUnavailable, "the body has not arrived in time: send it again")
+	case sent.torn || r.Context().Err() != nil:
+		return nil, refuse(nethttp.StatusServiceUnavailable, "the connection has ended before the body: send it again")
+	}
+	return nil, refuse(nethttp.StatusBadRequest, "read the body: %v", err)
+}
+
+// upload is a body as it is sent. It notes whether the connection ended early,
+// which no decoder can tell from a body that is cut short.
+type upload struct {
+	io.Reader
+	torn bool
+}
+
+func (u *upload) Read(p []byte) (int, error) {
+	n, err := u.Reader.Read(p)
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, new(net.Error)) {
+		u.torn = true
+	}
+	return n, err
+}
+
+// readDecoded reads a whole body, given what is sent of it.
+func readDecoded(r *nethttp.Request, sent io.Reader, limit int64, room *reservation) ([]byte, error) {
+	body, memory, err := decoded(r.Header.Get("Content-Encoding"), sent, room)
 	if err != nil {
 		return nil, err
 	}
@@ -46,16 +79,7 @@ func readBody(r *nethttp.Request, limit int64, room *reservation) ([]byte, error
 	if memory == 0 && r.ContentLength >= 0 {
 		first = r.ContentLength
 	}
-	data, err := readAll(body, first, limit, room)
-	switch {
-	case errors.As(err, new(*refusal)):
-		return nil, err
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, refuse(nethttp.StatusServiceUnavailable, "the body has not arrived in time: send it again")
-	case err != nil:
-		return nil, refuse(nethttp.StatusBadRequest, "read the body: %v", err)
-	}
-	return data, nil
+	return readAll(body, first, limit, room)
 }
 
 // readAll reads to the end, first into so many bytes, then into twice as many
@@ -95,31 +119,28 @@ func readAll(body io.Reader, first, limit int64, room *reservation) ([]byte, err
 	}
 }
 
-// decoded returns the body without its Content-Encoding, and what its decoder
-// has taken of room.
-func decoded(r *nethttp.Request, room *reservation) (body io.Reader, memory int64, err error) {
-	switch encoding := r.Header.Get("Content-Encoding"); encoding {
+// decoded returns what is sent without its Content-Encoding, and what its
+// decoder has taken of room.
+func decoded(encoding string, sent io.Reader, room *reservation) (body io.Reader, memory int64, err error) {
+	switch encoding {
 	case "", "identity":
-		return r.Body, 0, nil
+		return sent, 0, nil
 	case "gzip":
 		if err = room.grow(gzipMemory); err != nil {
 			return nil, 0, err
 		}
-		body, err = gzip.NewReader(r.Body)
+		body, err = gzip.NewReader(sent)
 		memory = gzipMemory
 	case "zstd":
 		if err = room.grow(zstdMemory); err != nil {
 			return nil, 0, err
 		}
-		body, err = zstd.NewReader(r.Body, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(zstdWindow), zstd.WithDecoderLowmem(true))
+		body, err = zstd.NewReader(sent, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(zstdWindow), zstd.WithDecoderLowmem(true))
 		memory = zstdMemory
 	default:
 		return nil, 0, refuse(nethttp.StatusUnsupportedMediaType, "Content-Encoding %q is none of gzip, zstd, identity", encoding)
 	}
-	if err != nil {
-		return nil, 0, refuse(nethttp.StatusBadRequest, "read the body: %v", err)
-	}
-	return body, memory, nil
+	return body, memory, err
 }
 
 // answerTo is what a client gets for an error.

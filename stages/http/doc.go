@@ -11,18 +11,19 @@
 //	200  {"delivered":3,"filtered":0,"quarantined":1}
 //
 // so whoever gets it may forget the messages: they are durable in the sink, were
-// dropped by a transform on purpose, or stand in the quarantine. After a 503, or
-// no answer, the request is to be sent again as it is; any other answer means that
+// dropped by a transform on purpose, or stand in the quarantine. After a 500 or
+// 503, or no answer, the request is to be sent again as it is; any other answer means that
 // it must be mended first, and that sending it again as it is is of no use:
 //
-//	400  the body is no NDJSON or JSON array, or ends early
+//	400  the body is no NDJSON or JSON array, or cannot be decompressed
 //	401  the token is missing or wrong
 //	404  405  another path or method
-//	413  the body is larger than maxBodyBytes, has more messages than maxPending,
-//	     or alone takes more memory than maxPendingBytes
+//	413  the body is larger than maxBodyBytes, or has more messages than maxPending
 //	415  a Content-Encoding other than gzip, zstd and identity
-//	503  with Retry-After: too much is pending, the sink was not done within
-//	     timeout (feed status says what it waits for), or the feed stops
+//	500  an error of the source itself
+//	503  with Retry-After: too much is pending, the body has not arrived whole
+//	     or in time, the sink was not done within timeout (feed status says what
+//	     it waits for), or the feed stops
 //
 // Delivery is at least once: after a 503, or when the client leaves before the
 // answer, messages that the route had begun with go on, and come again with the

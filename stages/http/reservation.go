@@ -10,15 +10,12 @@ import (
 // it, before it is.
 type reservation struct {
 	pending *semaphore.Weighted
-	most    int64 // of pending
 	taken   int64
 }
 
-// grow takes n bytes more, or says why not.
+// grow takes n bytes more, or says that others have them: for one request alone
+// there is room enough (see SourceConfig.leastPendingBytes).
 func (r *reservation) grow(n int64) error {
-	if r.taken+n > r.most {
-		return refuse(nethttp.StatusRequestEntityTooLarge, "the request takes more memory than maxPendingBytes, %d bytes", r.most)
-	}
 	if !r.pending.TryAcquire(n) {
 		return refuse(nethttp.StatusServiceUnavailable, "too many bytes are pending")
 	}

@@ -59,13 +59,16 @@ func (s *server) accept(r *nethttp.Request) (*request, error) {
 	if r.ContentLength > limit {
 		return nil, refuse(nethttp.StatusRequestEntityTooLarge, "the body has more than %d bytes", limit)
 	}
-	room := &reservation{pending: s.bytes, most: int64(s.config.MaxPendingBytes)}
+	room := &reservation{pending: s.bytes}
+	kept := false
+	defer func() { // also after a panic, which net/http catches
+		if !kept {
+			room.free()
+		}
+	}()
 	req, err := s.read(r, topic, room)
-	if err != nil {
-		room.free()
-		return nil, err
-	}
-	return req, nil
+	kept = err == nil
+	return req, err
 }
 
 // messageMemory is what a message takes beside its payload, until it is handed
@@ -78,11 +81,8 @@ func (s *server) read(r *nethttp.Request, topic string, room *reservation) (*req
 	if err != nil {
 		return nil, err
 	}
-	payloads, err := s.config.Split.split(body, s.config.MaxPending)
+	payloads, err := s.config.Split.split(body, s.config.MaxPending, room)
 	if err != nil {
-		return nil, err
-	}
-	if err := room.grow(int64(len(payloads)) * messageMemory); err != nil {
 		return nil, err
 	}
 	req := &request{

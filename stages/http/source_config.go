@@ -47,7 +47,7 @@ type SourceConfig struct {
 	Headers         []string      `yaml:"headers" doc:"Headers of the request that become metadata, under their names in lower case."`
 	MaxBodyBytes    feed.Size     `yaml:"maxBodyBytes" doc:"Largest body of a request, after decompression."`
 	MaxPending      int           `yaml:"maxPending" doc:"Most messages that wait for their end, in all requests together; beyond it requests are answered with 503."`
-	MaxPendingBytes feed.Size     `yaml:"maxPendingBytes" doc:"Most bytes of memory for requests, from when they are read until their messages have ended; beyond it they are answered with 503. Reading takes up to twice the body, and 9 MiB more when it comes in zstd."`
+	MaxPendingBytes feed.Size     `yaml:"maxPendingBytes" doc:"Most bytes of memory for requests, from when they are read until their messages have ended; beyond it they are answered with 503. At least twice maxBodyBytes and 9 MiB, which is what reading takes at most, and with split 128 bytes for each message of a body."`
 	Timeout         time.Duration `yaml:"timeout" doc:"How long a body may take to arrive, and its messages to become durable, before the request is answered with 503."`
 }
 
@@ -118,8 +118,9 @@ func (c *SourceConfig) Validate() error {
 	if c.MaxBodyBytes < 1 || c.MaxBodyBytes > feed.GiB {
 		bad("maxBodyBytes", "write 1B to 1GiB", "%v is out of range", c.MaxBodyBytes)
 	}
-	if c.MaxPendingBytes < 2*c.MaxBodyBytes {
-		bad("maxPendingBytes", "write at least twice maxBodyBytes", "%v is too little to read a body of %v, which may be copied while it arrives", c.MaxPendingBytes, c.MaxBodyBytes)
+	if least := c.leastPendingBytes(); c.MaxPendingBytes < least {
+		bad("maxPendingBytes", fmt.Sprintf("write at least %dB, or lower maxBodyBytes or maxPending", int64(least)),
+			"%v is too little for one request with a body of %v and as many messages as maxPending and split allow", c.MaxPendingBytes, c.MaxBodyBytes)
 	}
 	if c.MaxPending < 1 {
 		bad("maxPending", "write a number such as 10000", "%d messages are none", c.MaxPending)
@@ -128,6 +129,17 @@ func (c *SourceConfig) Validate() error {
 		bad("timeout", "write 10ms to 1h", "%v is out of range", c.Timeout)
 	}
 	return errors.Join(errs...)
+}
+
+// leastPendingBytes is the most memory that one request takes: for a body that
+// is decoded, and copied while it arrives, or then for its messages. Each of them
+// but the last has two bytes of the body, and their list room for twice as many.
+func (c *SourceConfig) leastPendingBytes() feed.Size {
+	messages := feed.Size(1)
+	if c.Split != SplitNone {
+		messages = min(feed.Size(c.MaxPending), max(c.MaxBodyBytes+1, leastPayloads))
+	}
+	return max(2*c.MaxBodyBytes+zstdMemory, c.MaxBodyBytes+messages*messageMemory)
 }
 
 // loopback reports whether only this machine can reach a host to listen on.

@@ -167,7 +167,6 @@ func TestSourceRefuses(t *testing.T) {
 	}
 	edit := func(c *SourceConfig) {
 		c.Path, c.Split, c.MaxBodyBytes, c.MaxPending = "/in", SplitArray, 100, 3
-		c.MaxPendingBytes = feed.MiB
 		c.BearerToken = feed.SecretFile(token)
 	}
 	s := openSource(t, edit)
@@ -208,10 +207,7 @@ func TestSourceRefuses(t *testing.T) {
 			if n := s.backlog.left(); n != 0 {
 				t.Errorf("%d are pending", n)
 			}
-			if !s.server.bytes.TryAcquire(int64(feed.MiB)) {
-				t.Fatal("bytes of a refused body are still counted")
-			}
-			s.server.bytes.Release(int64(feed.MiB))
+			allFree(t, s)
 		})
 	}
 	if e := s.Events(); e[eventUnauthorized] != 3 || e[eventInvalid] != 9 || e[eventSentAway] != 0 {
@@ -255,9 +251,14 @@ func TestSourceDecompresses(t *testing.T) {
 
 // TestAFullSourceAnswersAtOnce has the limits of messages and bytes refuse.
 func TestAFullSourceAnswersAtOnce(t *testing.T) {
-	s := openSource(t, func(c *SourceConfig) { c.MaxPending, c.MaxBodyBytes, c.MaxPendingBytes = 1, 1000, 2000 })
+	s := openSource(t, func(c *SourceConfig) { c.MaxPending, c.MaxBodyBytes = 1, 1000 })
 	sub := subscribe(t, s)
 	large := strings.Repeat("x", 1000)
+	others := int64(s.config.MaxPendingBytes) - 2000
+	if !s.server.bytes.TryAcquire(others) {
+		t.Fatal("no room for the others")
+	}
+	defer s.server.bytes.Release(others)
 	first := send(t, "POST", address(s), strings.NewReader(large))
 	d := receive(t, sub, 1)[0]
 	for body, text := range map[string]string{"x": "messages", large: "bytes"} {
@@ -358,6 +359,16 @@ func awaitDropped(t *testing.T, s *Source) {
 	}
 }
 
+// allFree checks that nothing is reserved.
+func allFree(t *testing.T, s *Source) {
+	t.Helper()
+	all := int64(s.config.MaxPendingBytes)
+	if !s.server.bytes.TryAcquire(all) {
+		t.Fatal("bytes of a request that has ended are still counted")
+	}
+	s.server.bytes.Release(all)
+}
+
 func TestSourceConfigRefuses(t *testing.T) {
 	for name, tt := range map[string]struct {
 		edit func(*SourceConfig)
@@ -376,6 +387,8 @@ func TestSourceConfigRefuses(t *testing.T) {
 		"credential":    {func(c *SourceConfig) { c.Headers = []string{"authorization"} }, "headers[0]"},
 		"body":          {func(c *SourceConfig) { c.MaxBodyBytes = 0 }, "maxBodyBytes"},
 		"pending bytes": {func(c *SourceConfig) { c.MaxPendingBytes = 1 }, "maxPendingBytes"},
+		"a decoder":     {func(c *SourceConfig) { c.MaxBodyBytes, c.MaxPendingBytes = feed.MiB, 4*feed.MiB }, "maxPendingBytes"},
+		"many messages": {func(c *SourceConfig) { c.Split, c.MaxPending = SplitLines, 1_000_000 }, "maxPendingBytes"},
 		"pending":       {func(c *SourceConfig) { c.MaxPending = 0 }, "maxPending"},
 		"timeout":       {func(c *SourceConfig) { c.Timeout = 0 }, "timeout"},
 	} {

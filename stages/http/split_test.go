@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"math"
+	"strings"
 	"testing"
 
+	"golang.org/x/sync/semaphore"
 	"pgregory.net/rapid"
 )
 
@@ -23,7 +26,7 @@ func FuzzSplit(f *testing.F) {
 		if array {
 			how = SplitArray
 		}
-		payloads, err := how.split(body, most)
+		payloads, err := how.split(body, most, roomy())
 		if err != nil {
 			if r := (*refusal)(nil); !errors.As(err, &r) || r.status < 400 || r.status >= 500 {
 				t.Fatalf("refused with %v", err)
@@ -79,7 +82,7 @@ func TestSplitIsTheInverseOfTheSinksBodies(t *testing.T) {
 		}
 		for body, how := range map[Body]Split{BodyLines: SplitLines, BodyArray: SplitArray} {
 			d := &dispatch{sink: &Sink{config: SinkConfig{Body: body}}, msgs: b.Messages}
-			got, err := how.split(d.content(indexes).body, len(payloads))
+			got, err := how.split(d.content(indexes).body, len(payloads), roomy())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -90,4 +93,27 @@ func TestSplitIsTheInverseOfTheSinksBodies(t *testing.T) {
 			}
 		}
 	})
+}
+
+// roomy is a reservation that is never refused.
+func roomy() *reservation {
+	return &reservation{pending: semaphore.NewWeighted(math.MaxInt64)}
+}
+
+// The list of a body's messages is reserved before it is made, and what they do
+// not take is given back.
+func TestASplitReservesItsMessages(t *testing.T) {
+	body := []byte("[" + strings.Repeat("1,", leastPayloads) + "1]")
+	const twice = 2 * leastPayloads * messageMemory
+	for _, room := range []int64{twice, twice - 1} {
+		r := &reservation{pending: semaphore.NewWeighted(room)}
+		got, err := SplitArray.split(body, 1000, r)
+		if room < twice {
+			if status, _ := answerTo(err); err == nil || status != 503 {
+				t.Errorf("%d messages in too little room, %v", len(got), err)
+			}
+		} else if err != nil || len(got) != leastPayloads+1 || r.taken != (leastPayloads+1)*messageMemory {
+			t.Errorf("%d messages take %d bytes, %v", len(got), r.taken, err)
+		}
+	}
 }
