@@ -19,8 +19,9 @@ import (
 // use.
 type Editor struct {
 	*Reader
-	conn  *connection
-	waits []time.Duration // before each further try to mark
+	conn   *connection
+	waits  []time.Duration // before each further try to mark
+	within time.Duration   // bounds all tries to mark a page together
 
 	changing sync.Mutex // one transaction at a time: it has the connection of the lock
 }
@@ -28,6 +29,11 @@ type Editor struct {
 // markWaits are some eight seconds in all: a database that is restarted is back
 // by then.
 var markWaits = []time.Duration{250 * time.Millisecond, 500 * time.Millisecond, time.Second, 2 * time.Second, 4 * time.Second}
+
+// markWithin is for who waits for a command to end, since marks are tried also
+// after it was told to: a server that accepts connections and does not answer
+// would take the time of each try to its end.
+const markWithin = 15 * time.Second
 
 // OpenEditor opens the quarantine at a place to change what it holds of the feed,
 // which must have used it ([ErrUnknownFeed]). It fails with [ErrInUse] while
@@ -53,7 +59,7 @@ func OpenEditor(ctx context.Context, p Place) (*Editor, error) {
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	editor := &Editor{Reader: reader, conn: conn, waits: markWaits}
+	editor := &Editor{Reader: reader, conn: conn, waits: markWaits, within: markWithin}
 	if err := editor.knowsFeed(ctx, p.Feed); err != nil {
 		return nil, errors.Join(err, editor.Close())
 	}
@@ -112,9 +118,9 @@ const pageIDs = 2000
 
 // Mark notes that the items of these ids are done: durable where they went. Ids
 // that are gone meanwhile, or are another feed's, are left out; those that the
-// run has marked before count once. It marks a page in a transaction, tries that
-// again for some seconds when it fails, and returns how many of the ids, from the
-// first, it has dealt with, also when it gives up.
+// run has marked before count once. It marks a page of 2,000 in a transaction,
+// tries that again when it fails, for some 15 seconds, and returns how many of
+// the ids, from the first, it has dealt with, also when it gives up.
 func (r *Run) Mark(ctx context.Context, ids []int64) (done int, err error) {
 	for page := range slices.Chunk(ids, pageIDs) {
 		if err := r.markPatiently(ctx, page); err != nil {
@@ -127,6 +133,8 @@ func (r *Run) Mark(ctx context.Context, ids []int64) (done int, err error) {
 
 // markPatiently tries again: what was sent and is not marked would be sent twice.
 func (r *Run) markPatiently(ctx context.Context, ids []int64) error {
+	ctx, cancel := context.WithTimeout(ctx, r.editor.within)
+	defer cancel()
 	err := r.markPage(ctx, ids)
 	for _, wait := range r.editor.waits {
 		if err == nil || ctx.Err() != nil {

@@ -296,13 +296,22 @@ func (l *advisoryLock) take(ctx context.Context) error {
 }
 
 // BeginTx starts a transaction on the connection of the lock, after it has taken
-// a lost one again. One transaction at a time.
+// a lost one again; it learns here that it is lost. One transaction at a time.
 func (l *advisoryLock) BeginTx(ctx context.Context, opts *sql.TxOptions) (*sql.Tx, error) {
-	if l.holder == nil {
-		if err := l.take(ctx); err != nil {
-			return nil, fmt.Errorf("the lock was lost with its connection: %w", err)
+	if l.holder != nil {
+		tx, err := l.begin(ctx, opts)
+		if err == nil || ctx.Err() != nil {
+			return tx, err
 		}
 	}
+	if err := l.take(ctx); err != nil {
+		return nil, fmt.Errorf("the lock was lost with its connection: %w", err)
+	}
+	return l.begin(ctx, opts)
+}
+
+// begin starts a transaction. When it fails the lock is lost.
+func (l *advisoryLock) begin(ctx context.Context, opts *sql.TxOptions) (*sql.Tx, error) {
 	tx, err := l.holder.BeginTx(ctx, opts)
 	if err != nil {
 		// To the pool it must not return: it may have the lock still.

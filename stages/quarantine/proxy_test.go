@@ -1,12 +1,15 @@
 package quarantine
 
 import (
+	"context"
+	"errors"
 	"io"
 	"net"
 	"net/url"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/kraft-edge/datafeed/feed"
 )
@@ -17,6 +20,8 @@ type proxy struct {
 	net.Listener
 	received atomic.Int64
 	running  sync.WaitGroup
+	silent   atomic.Bool   // accepts, and lets nothing through
+	ending   chan struct{} // closed when the test is over
 }
 
 // through returns a configuration that reaches its database through a proxy.
@@ -34,7 +39,7 @@ func through(t *testing.T, c Config) (*proxy, Config) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{Listener: listener}
+	p := &proxy{Listener: listener, ending: make(chan struct{})}
 	database := u.Host
 	p.running.Go(func() {
 		for {
@@ -49,6 +54,7 @@ func through(t *testing.T, c Config) (*proxy, Config) {
 		if err := p.Close(); err != nil {
 			t.Error(err)
 		}
+		close(p.ending)
 		p.running.Wait()
 	})
 	u.Host = p.Addr().String()
@@ -67,8 +73,24 @@ func (p *proxy) carry(t *testing.T, client net.Conn, database string) {
 	p.running.Go(func() {
 		_, _ = io.Copy(client, io.TeeReader(server, p)) // ends with either connection
 	})
-	_, _ = io.Copy(server, client) // the same
+	_, _ = io.Copy(server, silencer{p, client}) // the same
 	_ = server.Close()
+}
+
+// silencer reads from a client until the proxy falls silent.
+type silencer struct {
+	proxy  *proxy
+	client io.Reader
+}
+
+// Read waits for the end of the test once the proxy is silent.
+func (s silencer) Read(b []byte) (int, error) {
+	n, err := s.client.Read(b)
+	if s.proxy.silent.Load() {
+		<-s.proxy.ending
+		return 0, io.EOF
+	}
+	return n, err
 }
 
 // Write counts.
@@ -95,5 +117,30 @@ func TestFetchReadsWhatItReturns(t *testing.T) {
 	}
 	if read := p.received.Load() - before; read > 5*size { // PostgreSQL sends bytes as they are, or in hex
 		t.Errorf("%d bytes were read for two items of %d", read, size)
+	}
+}
+
+// TestMarkEndsWithoutAnAnswer checks that all tries to mark together have a bound
+// when the database is there and does not answer.
+func TestMarkEndsWithoutAnAnswer(t *testing.T) {
+	p, c := through(t, postgresConfig(t))
+	fill(t, reopen(t, c), 1)
+	e, err := OpenEditor(t.Context(), c.Place())
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.within = 300 * time.Millisecond
+	run := e.Replay("x", "y")
+	p.silent.Store(true)
+	begun := time.Now()
+	done, err := run.Mark(context.WithoutCancel(t.Context()), []int64{1})
+	if done != 0 || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%d marked, error %v", done, err)
+	}
+	if took := time.Since(begun); took > connectTimeout/2 {
+		t.Errorf("it took %v", took)
+	}
+	if err := e.Close(); err != nil {
+		t.Error(err)
 	}
 }
