@@ -177,6 +177,14 @@ func (p *postgresTable) open(ctx context.Context, m mode) (_ *connection, err er
 		// may promise less.
 		config.RuntimeParams["synchronous_commit"] = "on"
 	}
+	if m == modeEdit {
+		// The server ends a session whose client is gone without a word, and with it
+		// the lock: after 25 s, not after the hours that are the default.
+		config.RuntimeParams["tcp_keepalives_idle"] = "10"
+		config.RuntimeParams["tcp_keepalives_interval"] = "5"
+		config.RuntimeParams["tcp_keepalives_count"] = "3"
+		config.RuntimeParams["tcp_user_timeout"] = "25000" // ms, while an answer is on its way
+	}
 	db := stdlib.OpenDB(*config, stdlib.OptionBeforeConnect(func(_ context.Context, c *pgx.ConnConfig) error {
 		fresh, err := p.config()
 		if err != nil {
@@ -289,7 +297,7 @@ func (l *advisoryLock) take(ctx context.Context) error {
 	case err != nil:
 		return errors.Join(l.table.wrap("lock", err), holder.Close())
 	case !got:
-		return errors.Join(fmt.Errorf("%w: a process has locked %s: %s", ErrInUse, l.table.where(), editRemedy), holder.Close())
+		return errors.Join(fmt.Errorf("%w: a process has locked %s: %s; if the network has cut it off, its lock goes within half a minute", ErrInUse, l.table.where(), editRemedy), holder.Close())
 	}
 	l.holder = holder
 	return nil

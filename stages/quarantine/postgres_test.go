@@ -35,6 +35,26 @@ func TestPostgresIsDurable(t *testing.T) {
 	}
 }
 
+// TestLockOfTheLost checks that the server ends the session of an editor that is
+// gone without a word within half a minute.
+func TestLockOfTheLost(t *testing.T) {
+	lock, ok := edit(t, reopen(t, postgresConfig(t))).conn.lock.(*advisoryLock)
+	if !ok {
+		t.Fatal("no advisory lock")
+	}
+	number := map[string]int{}
+	for _, name := range []string{"tcp_keepalives_idle", "tcp_keepalives_interval", "tcp_keepalives_count", "tcp_user_timeout"} {
+		var n int
+		if err := lock.holder.QueryRowContext(t.Context(), `SELECT setting::int FROM pg_settings WHERE name = $1`, name).Scan(&n); err != nil || n == 0 {
+			t.Fatalf("%s is %d, error %v", name, n, err)
+		}
+		number[name] = n
+	}
+	if s := number["tcp_keepalives_idle"] + number["tcp_keepalives_interval"]*number["tcp_keepalives_count"]; s > 30 || number["tcp_user_timeout"] > 30_000 {
+		t.Errorf("a session that is lost lasts %d s, %d ms", s, number["tcp_user_timeout"])
+	}
+}
+
 // TestPostgresIsShared opens one table several times at once: one makes it, and
 // the bound holds for all of them together.
 func TestPostgresIsShared(t *testing.T) {
@@ -170,7 +190,7 @@ func TestLockIsLost(t *testing.T) {
 	if err := mark(2); err != nil {
 		t.Errorf("the lock was free: %v", err)
 	}
-	if other, err := OpenEditor(t.Context(), s.config.Place()); !errors.Is(err, ErrInUse) {
+	if other, err := OpenEditor(t.Context(), s.config.Place()); !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), "half a minute") {
 		t.Errorf("a second editor, when the first has its lock again: %v", err)
 		if err == nil {
 			other.Close()
