@@ -11,8 +11,11 @@
 //
 //	id, uuid, created_at, feed, route, stage, reason, origin, format, payload, properties, bytes, replayed, exported
 //
-// Ids increase in the order in which items were stored and are never used
-// again. The rows are written by watermill-sql's Publisher through a schema of
+// The ids of a feed's items increase in the order in which they were stored, and
+// none is used again. Feeds that share a PostgreSQL table do not wait for each
+// other: an item of one may become visible after an item of another that has a
+// larger id, and who pages through the items of all feeds by [Query].After may
+// miss it. The rows are written by watermill-sql's Publisher through a schema of
 // this package, in one transaction with the check of the bounds. PostgreSQL
 // cannot hold texts that are not UTF-8 or have zero bytes: there they stand as
 // "base64:" and their base64.
@@ -57,6 +60,12 @@
 // comes after the message is durable: a process that dies between the two has
 // sent messages that are sent again by the next replay, at most those of one
 // batch. Nothing is marked that is not durable.
+//
+// In PostgreSQL an editor may lose its lock between reading and marking. If
+// another one takes it meanwhile, sends the same items, marks them and ends, the
+// first then has the lock again, marks what it has sent as well, and goes on with
+// items that it had read before: those are sent twice, too, at most what a Source
+// has read but not settled.
 //
 // # Configuration
 //

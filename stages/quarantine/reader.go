@@ -21,8 +21,8 @@ type Reader struct {
 }
 
 // OpenReadOnly opens the quarantine at a place for reading; it writes nothing to
-// it. Without a feed it reads the messages of all feeds. A file that does not exist is an error that wraps fs.ErrNotExist. The
-// caller closes the reader.
+// it. Without a feed it reads the messages of all feeds. A file that does not
+// exist is an error that wraps fs.ErrNotExist. The caller closes the reader.
 func OpenReadOnly(ctx context.Context, p Place) (*Reader, error) {
 	e, err := p.engine()
 	if err != nil {
@@ -52,7 +52,7 @@ func (r *Reader) Feed() string { return r.schema.feed }
 
 // List returns items without their payloads and properties: the newest first,
 // or, when After is given, the oldest first. Pass the last id as Before, or as
-// After, to go on.
+// After, to go on; of one feed, no item is missed then.
 func (r *Reader) List(ctx context.Context, q Query) ([]Item, error) {
 	order := "DESC"
 	if q.After != 0 {

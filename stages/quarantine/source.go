@@ -49,7 +49,8 @@ func NewSource(run *Run, q Query, restore Restore) *Source {
 	return &Source{run: run, query: q, restore: restore, plain: feed.NewHandOuts(errSourceClosed), last: q.After}
 }
 
-// Subscribe hands the items out one at a time; a Nack brings one back at once.
+// Subscribe hands the items out one at a time; a Nack brings one back, a little
+// later each time.
 // The channel closes when ctx ends, the source is closed, all items are acked,
 // or the quarantine cannot be read: items that are left then are not marked.
 func (s *Source) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
