@@ -159,6 +159,9 @@ type ConfigError struct {
 	// Key is the path of the key from the stage's own section on, with dots
 	// and brackets: "tls.caFile", "rules[2].topic".
 	Key string
+	// At is the character of the key's text at which the mistake is, counted from
+	// 1; 0 is the key as a whole.
+	At int
 	// Problem says what is wrong, Remedy what to write instead.
 	Problem string
 	Remedy  string

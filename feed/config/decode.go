@@ -23,6 +23,7 @@ const (
 // decoder fills structs from YAML nodes and collects all that is wrong.
 type decoder struct {
 	file      string
+	lines     []string // of the file
 	registry  *feed.Registry
 	lookupEnv func(string) (string, bool)
 	onlyTests bool // sources and sinks are left out

@@ -3,6 +3,7 @@ package config
 import (
 	"os"
 	"reflect"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -40,6 +41,7 @@ func Parse(filename string, data []byte, registry *feed.Registry, lookupEnv func
 
 // parse decodes and checks data.
 func (d *decoder) parse(data []byte) (*Config, error) {
+	d.lines = strings.Split(string(data), "\n")
 	root, bad := parseDocument(d.file, data)
 	if bad != nil {
 		return nil, &Error{Problems: []Problem{*bad}}

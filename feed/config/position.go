@@ -11,28 +11,41 @@ import (
 // "rules[2].topic" below n. When a part of the path is not in the file it
 // returns the deepest one that is, and false.
 func locate(n *yaml.Node, key string) (_ *yaml.Node, exact bool) {
-	at := n
+	at, _, exact := walk(n, key)
+	return at, exact
+}
+
+// value finds what a dotted key is set to below n.
+func value(n *yaml.Node, key string) (_ *yaml.Node, exact bool) {
+	_, v, exact := walk(n, key)
+	return v, exact
+}
+
+// walk follows a dotted key as far as there are keys, and returns the node that
+// names the last, and its value.
+func walk(n *yaml.Node, key string) (at, _ *yaml.Node, exact bool) {
+	at = n
 	for _, segment := range segments(key) {
 		n = resolve(n)
 		switch n.Kind {
 		case yaml.MappingNode:
 			e, ok := find(n, segment)
 			if !ok {
-				return at, false
+				return at, n, false
 			}
 			at, n = e.key, e.value
 		case yaml.SequenceNode:
 			i, err := strconv.Atoi(segment)
 			if err != nil || i < 0 || i >= len(n.Content) {
-				return at, false
+				return at, n, false
 			}
 			n = n.Content[i]
 			at = n
 		default:
-			return at, false
+			return at, n, false
 		}
 	}
-	return at, true
+	return at, resolve(n), true
 }
 
 // find returns the entry of a mapping with the given name.

@@ -151,7 +151,7 @@ func (d *decoder) validateStage(s *Stage, decoding []Problem) {
 		if expected.follows(key, err) {
 			continue
 		}
-		d.problem(s.at(ce.Key), key, ce.Problem, ce.Remedy)
+		d.problem(s.place(ce, d.lines), key, ce.Problem, ce.Remedy)
 	}
 }
 
@@ -170,6 +170,23 @@ func (s *Stage) at(key string) *yaml.Node {
 		return s.key
 	}
 	return n
+}
+
+// place returns where in the file the mistake is that ce reports: the character
+// when the key's text stands there as it is, on one line, or else the key.
+func (s *Stage) place(ce *feed.ConfigError, lines []string) *yaml.Node {
+	text, exact := value(s.node, ce.Key)
+	if !exact || ce.At == 0 || text.Kind != yaml.ScalarNode || text.Line > len(lines) || strings.Contains(text.Value, "${") {
+		return s.at(ce.Key)
+	}
+	line, first := []rune(lines[text.Line-1]), text.Column-1
+	if text.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 {
+		first++
+	}
+	if first > len(line) || !strings.HasPrefix(string(line[first:]), text.Value) {
+		return s.at(ce.Key)
+	}
+	return &yaml.Node{Line: text.Line, Column: first + ce.At}
 }
 
 // flatten lists the errors that errors.Join has joined.

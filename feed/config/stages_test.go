@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"go.uber.org/goleak"
@@ -83,6 +84,9 @@ func (c *bridgeConfig) Validate() error {
 	for i, r := range c.Rules {
 		if r.Match == "" {
 			return &feed.ConfigError{Key: fmt.Sprintf("rules[%d].match", i), Problem: "required"}
+		}
+		if before, _, found := strings.Cut(r.Topic, "!"); found {
+			return &feed.ConfigError{Key: fmt.Sprintf("rules[%d].topic", i), At: utf8.RuneCountInString(before) + 1, Problem: "shouts"}
 		}
 	}
 	return nil

@@ -14,7 +14,8 @@ import (
 // columnUse is where an expression names a column of a table.
 type columnUse struct {
 	key           string // of the expression in the configuration
-	at            string // how the expression goes on from there
+	at            int
+	rest          string // how the expression goes on from there
 	table, column string
 }
 
@@ -35,8 +36,9 @@ func (l *language) addColumns(key, text string, root ast.NavigableExpr, source *
 		if name.Kind() != ast.IdentKind || l.tables[name.AsIdent()] == nil {
 			continue
 		}
+		start := source.GetStartLocation(e.ID())
 		l.columns = append(l.columns, columnUse{
-			key: key, at: excerpt(text, source.GetStartLocation(e.ID())),
+			key: key, at: place(text, start), rest: excerpt(text, start),
 			table: name.AsIdent(), column: e.AsSelect().FieldName(),
 		})
 	}
@@ -53,7 +55,8 @@ func (l *language) wrongColumns() []error {
 		}
 		errs = append(errs, &feed.ConfigError{
 			Key:     use.key,
-			Problem: fmt.Sprintf("%s has no column %s, at %s", use.table, use.column, use.at),
+			At:      use.at,
+			Problem: fmt.Sprintf("%s has no column %s, at %s", use.table, use.column, use.rest),
 			Remedy:  "its columns are " + strings.Join(t.columns, ", "),
 		})
 	}

@@ -104,33 +104,35 @@ func (s *scope) declare(types map[string]*cel.Type) *feed.ConfigError {
 // compile checks an expression and makes it ready. It marks the names that it
 // uses. The key is that of the whole configuration.
 func (s *scope) compile(key, text string) (*expression, []error) {
-	wrong := func(problem, remedy string) []error {
-		return []error{&feed.ConfigError{Key: key, Problem: problem, Remedy: remedy}}
+	wrong := func(at int, problem, remedy string) []error {
+		return []error{&feed.ConfigError{Key: key, At: at, Problem: problem, Remedy: remedy}}
 	}
 	if len(text) > maxExpressionBytes {
-		return nil, wrong(fmt.Sprintf("the expression has %d bytes, more than %d", len(text), maxExpressionBytes), "split the rule")
+		return nil, wrong(0, fmt.Sprintf("the expression has %d bytes, more than %d", len(text), maxExpressionBytes), "split the rule")
 	}
 	parsed, issues := s.env.Parse(text)
 	if errs := issues.Errors(); len(errs) > 0 {
-		return nil, wrong(unreadable(text, errs[0])) // the others follow from it
+		problem, remedy := unreadable(text, errs[0]) // the others follow from it
+		return nil, wrong(place(text, errs[0].Location), problem, remedy)
 	}
 	s.language.read.add(ast.NavigateAST(parsed.NativeRep()))
 	checked, issues := s.env.Check(parsed)
 	if errs := issues.Errors(); len(errs) > 0 {
 		var all []error
 		for _, err := range errs {
-			all = append(all, wrong(s.explain(text, parsed.NativeRep(), err))...)
+			problem, remedy := s.explain(text, parsed.NativeRep(), err)
+			all = append(all, wrong(place(text, err.Location), problem, remedy)...)
 		}
 		return nil, all
 	}
 	tree := checked.NativeRep()
 	root := ast.NavigateAST(tree)
-	if problem := badRegexp(text, root, tree.SourceInfo()); problem != "" {
-		return nil, wrong(problem, "it is RE2: https://github.com/google/re2/wiki/Syntax")
+	if at, problem := badRegexp(text, root, tree.SourceInfo()); problem != "" {
+		return nil, wrong(at, problem, "it is RE2: https://github.com/google/re2/wiki/Syntax")
 	}
 	program, err := s.env.Program(checked, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxCost), cel.CustomDecoratorV2(sayUnfit(tree)))
 	if err != nil {
-		return nil, wrong(err.Error(), "")
+		return nil, wrong(0, err.Error(), "")
 	}
 	for _, reference := range tree.ReferenceMap() {
 		if _, ok := s.names.slots[reference.Name]; ok {

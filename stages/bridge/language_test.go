@@ -103,6 +103,28 @@ func TestExpressionProblems(t *testing.T) {
 	}
 }
 
+// A mistake is at a character of its expression, whatever line it is on.
+func TestPlaceOfAMistake(t *testing.T) {
+	for expression, want := range map[string]int{
+		`paylod.a == 1`:                        1,
+		`n == "é" && N == ""`:                  13,
+		"n == 'é' &&\n  N == ''":               15,
+		`payload.a = 1`:                        11,
+		`n.matches("[")`:                       11,
+		`tables.devices[n].sight == ""`:        18,
+		"n != '' &&\ntables.devices.x.y == ''": 28,
+		`payload.a >`:                          12,
+	} {
+		c := DefaultConfig()
+		c.Tables = map[string]Table{"devices": {Key: "device", Rows: []map[string]string{{"device": "press7"}}}}
+		c.Rules = []Rule{{Match: "t.{n}", Where: expression, Topic: "k/{n}"}}
+		var wrong *feed.ConfigError
+		if err := c.Validate(); !errors.As(err, &wrong) || wrong.At != want {
+			t.Errorf("%s: error %v, at %+v, want %d", expression, err, wrong, want)
+		}
+	}
+}
+
 // All that is wrong with a rule is said at once, and nothing that only follows
 // from it.
 func TestAllProblemsOfARule(t *testing.T) {

@@ -103,8 +103,8 @@ func (s *scope) otherTypes(call ast.CallExpr, problem string) string {
 	return ""
 }
 
-// badRegexp says which pattern of the expression is none, or nothing.
-func badRegexp(text string, root ast.NavigableExpr, source *ast.SourceInfo) string {
+// badRegexp says which pattern of the expression is none and where, or nothing.
+func badRegexp(text string, root ast.NavigableExpr, source *ast.SourceInfo) (at int, problem string) {
 	for _, e := range ast.MatchDescendants(root, ast.FunctionMatcher(overloads.Matches)) {
 		args := e.AsCall().Args()
 		pattern := args[len(args)-1]
@@ -113,11 +113,12 @@ func badRegexp(text string, root ast.NavigableExpr, source *ast.SourceInfo) stri
 		}
 		if literal, ok := pattern.AsLiteral().(types.String); ok {
 			if _, err := regexp.Compile(string(literal)); err != nil {
-				return fmt.Sprintf("%v, at %s", err, excerpt(text, source.GetStartLocation(pattern.ID())))
+				start := source.GetStartLocation(pattern.ID())
+				return place(text, start), fmt.Sprintf("%v, at %s", err, excerpt(text, start))
 			}
 		}
 	}
-	return ""
+	return 0, ""
 }
 
 // didYouMean asks for the nearest of the names, which stands behind a prefix, or
@@ -135,8 +136,18 @@ func didYouMean(prefix, name string, names []string) string {
 // excerptRunes is how much of an expression is shown from a mistake on.
 const excerptRunes = 30
 
-// excerpt shows how a line of an expression goes on from a place. A position
-// would be of no use: in a folded block it is not that in the file.
+// place returns which character of an expression, counted from 1, stands at a
+// location.
+func place(text string, at common.Location) int {
+	place := max(at.Column(), 0) + 1
+	for _, line := range strings.SplitAfter(text, "\n")[:max(at.Line()-1, 0)] {
+		place += utf8.RuneCountInString(line)
+	}
+	return place
+}
+
+// excerpt shows how a line of an expression goes on from a place: in a folded
+// block, positions are not those in the file.
 func excerpt(text string, at common.Location) string {
 	lines := strings.Split(text, "\n")
 	line := []rune(strings.TrimRightFunc(lines[min(max(at.Line()-1, 0), len(lines)-1)], unicode.IsSpace))
