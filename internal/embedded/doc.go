@@ -19,5 +19,6 @@
 //
 // For a client that is away it keeps 20,000 messages of its session, in memory.
 // A publish beyond that is refused with the reason code 0x97 (quota exceeded),
-// or, before MQTT 5, by the end of the connection.
+// or, before MQTT 5, by the end of the connection. Of those that share a
+// subscription, one that has room gets it.
 package embedded

@@ -1,6 +1,8 @@
 package embedded
 
 import (
+	"maps"
+
 	mqtt "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/packets"
 )
@@ -21,7 +23,7 @@ func (*limits) ID() string { return "limits" }
 
 // Provides implements mqtt.Hook.
 func (*limits) Provides(event byte) bool {
-	return event == mqtt.OnPacketRead || event == mqtt.OnPacketEncode || event == mqtt.OnPublish
+	return event == mqtt.OnPacketRead || event == mqtt.OnPacketEncode || event == mqtt.OnPublish || event == mqtt.OnSelectSubscribers
 }
 
 // OnPacketEncode has CONNACK say that there are no subscription identifiers,
@@ -64,25 +66,45 @@ func (l *limits) OnPublish(publisher *mqtt.Client, pk packets.Packet) (packets.P
 	return pk, packets.ErrQuotaExceeded
 }
 
-// full reports whether the session of somebody who is away has no room for
-// messages of a topic.
+// full reports whether a session that messages of a topic go to has no room: one
+// of its own subscription, or all of those that share one.
 func (l *limits) full(topic string) bool {
-	var subscribers *mqtt.Subscribers
-	for id, c := range l.server.Clients.GetAll() {
-		if !c.Closed() || c.State.Inflight.Len() < offlineBacklog {
-			continue
-		}
-		if subscribers == nil {
-			subscribers = l.server.Topics.Subscribers(topic)
-		}
-		if _, ok := subscribers.Subscriptions[id]; ok {
+	subscribers := l.server.Topics.Subscribers(topic)
+	for id := range subscribers.Subscriptions {
+		if l.fullSession(id) {
 			return true
 		}
-		for _, group := range subscribers.Shared {
-			if _, ok := group[id]; ok {
-				return true
-			}
+	}
+	for _, group := range subscribers.Shared {
+		if l.allFull(group) {
+			return true
 		}
 	}
 	return false
+}
+
+// fullSession reports whether a client is away and has no room for messages.
+func (l *limits) fullSession(id string) bool {
+	c, ok := l.server.Clients.Get(id)
+	return ok && c.Closed() && c.State.Inflight.Len() >= offlineBacklog
+}
+
+// allFull reports whether no member of a group has room for messages.
+func (l *limits) allFull(group map[string]packets.Subscription) bool {
+	for id := range group {
+		if !l.fullSession(id) {
+			return false
+		}
+	}
+	return true
+}
+
+// OnSelectSubscribers leaves out, of those that share a subscription, who has no
+// room: mochi takes any of them. One stays in any case: the last may have been
+// filled since OnPublish, and what was taken must go somewhere.
+func (l *limits) OnSelectSubscribers(subscribers *mqtt.Subscribers, _ packets.Packet) *mqtt.Subscribers {
+	for _, group := range subscribers.Shared {
+		maps.DeleteFunc(group, func(id string, _ packets.Subscription) bool { return len(group) > 1 && l.fullSession(id) })
+	}
+	return subscribers
 }

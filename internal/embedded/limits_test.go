@@ -116,24 +116,44 @@ func TestUnsupportedFeatures(t *testing.T) {
 	}
 }
 
+// subscribe subscribes to a filter.
+func (r raw) subscribe(filter string) {
+	r.t.Helper()
+	r.write(&packets.Subscribe{PacketID: 1, Subscriptions: []packets.SubOptions{{Topic: filter, QoS: 1}}, Properties: &packets.Properties{}})
+	if ack, ok := r.read().(*packets.Suback); !ok || ack.Reasons[0] > 1 {
+		r.t.Fatalf("subscribe to %s: %v", filter, ack)
+	}
+}
+
+// subscribeAndLeave makes a session with a subscription whose client is away.
+func subscribeAndLeave(t *testing.T, b *embedded.Broker, id, filter string) {
+	t.Helper()
+	away, _ := dialRaw(t, b, id, 3600)
+	away.subscribe(filter)
+	away.write(&packets.Disconnect{Properties: &packets.Properties{}})
+	if _, err := packets.ReadPacket(away.conn); err == nil {
+		t.Fatal("the broker answered a DISCONNECT")
+	}
+}
+
+// fill publishes n messages in parts, all of which are taken.
+func (r raw) fill(topic string, n int) {
+	r.t.Helper()
+	const part = 1000
+	for sent := 0; sent < n; sent += part {
+		r.publish(topic, sent, part, 0)
+	}
+}
+
 // What a client that is away has no room for is refused, not dropped; what was
 // taken is all handed out.
 func TestBacklogOfAClientThatIsAway(t *testing.T) {
 	const room = 20_000
 	b := start(t)
-	away, _ := dialRaw(t, b, "away", 3600)
-	away.write(&packets.Subscribe{PacketID: 1, Subscriptions: []packets.SubOptions{{Topic: "kept/#", QoS: 1}}, Properties: &packets.Properties{}})
-	away.read()
-	away.write(&packets.Disconnect{Properties: &packets.Properties{}})
-	if _, err := packets.ReadPacket(away.conn); err == nil {
-		t.Fatal("the broker answered a DISCONNECT")
-	}
-
+	subscribeAndLeave(t, b, "away", "kept/#")
 	publisher, _ := dialRaw(t, b, "publisher", 0)
-	const most, more = 1000, 10
-	for sent := 0; sent < room; sent += most {
-		publisher.publish("kept/here", sent, most, 0)
-	}
+	const more = 10
+	publisher.fill("kept/here", room)
 	publisher.publish("kept/here", room, more, 0x97)
 	publisher.publish("elsewhere", room, more, 0) // nobody of it is away
 	seen := map[uint64]bool{}
@@ -148,4 +168,24 @@ func TestBacklogOfAClientThatIsAway(t *testing.T) {
 		t.Error("the session is gone")
 	}
 	await(t, done)
+}
+
+// Of those that share a subscription, one has to have room: it gets everything.
+func TestBacklogOfAGroup(t *testing.T) {
+	const room, more = 20_000, 100
+	const filter = "$share/group/kept/#"
+	b := start(t)
+	subscribeAndLeave(t, b, "away", filter)
+	publisher, _ := dialRaw(t, b, "publisher", 0)
+	publisher.fill("kept/here", room)
+	publisher.publish("kept/here", room, 1, 0x97)
+	here, _ := dialRaw(t, b, "here", 0)
+	here.subscribe(filter)
+	publisher.publish("kept/here", room, more, 0)
+	for i := range more {
+		p, ok := here.read().(*packets.Publish)
+		if !ok || binary.BigEndian.Uint64(p.Payload) != uint64(room+i) {
+			t.Fatalf("got %v, want message %d", p, room+i)
+		}
+	}
 }
