@@ -30,7 +30,7 @@ type Config struct {
 
 // Postgres names a table in a PostgreSQL database.
 type Postgres struct {
-	URL   feed.URL `yaml:"url" doc:"Address of the database: postgres://user:password@host:5432/database?sslmode=verify-full."`
+	URL   feed.URL `yaml:"url" doc:"Address of the database: postgres://user:password@host:5432/database. Without sslmode in its query the server must prove with a certificate that it is the host (verify-full)."`
 	Table string   `yaml:"table" doc:"Table that holds the messages; it is created when missing. Feeds, and the processes of one feed, may share it."`
 }
 

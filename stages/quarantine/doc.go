@@ -78,4 +78,7 @@
 // or, in the place of path,
 //
 //	postgres: {url: "${DATABASE_URL}", table: quarantine}
+//
+// Without sslmode in the URL's query the connection is one with
+// sslmode=verify-full.
 package quarantine

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -148,13 +149,23 @@ func (p *postgresTable) patience() time.Duration { return 30 * time.Second }
 // connectTimeout bounds a connect when the URL names no connect_timeout.
 const connectTimeout = 10 * time.Second
 
-// config reads the URL, and with it the files that it names.
+// config reads the URL, and with it the files that it names. TLS is the default,
+// and not, as in libpq, a wish that an attacker can refuse.
 func (p *postgresTable) config() (*pgx.ConnConfig, error) {
 	text, err := p.at.URL.Reveal()
 	if err != nil {
 		return nil, fmt.Errorf("open quarantine: %w", err)
 	}
-	c, err := pgx.ParseConfig(text)
+	u, err := url.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("open quarantine: postgres.url: %s is no URL: write postgres://user:password@host:5432/database", p.at.URL) // err would quote it
+	}
+	q := u.Query()
+	if !q.Has("sslmode") {
+		q.Set("sslmode", "verify-full")
+		u.RawQuery = q.Encode()
+	}
+	c, err := pgx.ParseConfig(u.String())
 	if err != nil {
 		return nil, fmt.Errorf("open quarantine: %w", err) // it shows no password
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/kraft-edge/datafeed/feed"
 	"github.com/kraft-edge/datafeed/internal/testenv"
@@ -131,6 +132,28 @@ func TestPostgresIsGone(t *testing.T) {
 	_, err := Open(t.Context(), c)
 	if err == nil || strings.Contains(err.Error(), "canary") {
 		t.Errorf("error %v: it must say what is wrong, and no password", err)
+	}
+}
+
+// TestTLS: without a word about it the server must prove who it is.
+func TestTLS(t *testing.T) {
+	t.Setenv("PGSSLMODE", "disable")
+	at := func(text string) Place {
+		return Place{Postgres: Postgres{URL: feed.NewURL(text), Table: DefaultTable}, Feed: testFeed}
+	}
+	c, err := newPostgres(at("postgres://u@db.example/d?connect_timeout=3").Postgres, testFeed).config()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.TLSConfig == nil || c.TLSConfig.InsecureSkipVerify || c.TLSConfig.ServerName != "db.example" || len(c.Fallbacks) > 0 || c.ConnectTimeout != 3*time.Second {
+		t.Errorf("TLS %+v, and %d other ways, timeout %v", c.TLSConfig, len(c.Fallbacks), c.ConnectTimeout)
+	}
+	if c, err := newPostgres(at("postgres://u@db.example/d?sslmode=disable").Postgres, testFeed).config(); err != nil || c.TLSConfig != nil {
+		t.Errorf("TLS %+v, %v, want none", c.TLSConfig, err)
+	}
+	_, err = OpenReadOnly(t.Context(), at(strings.TrimSuffix(testenv.PostgreSQL(t).URL(), "?sslmode=disable")))
+	if err == nil || !strings.Contains(err.Error(), "TLS") {
+		t.Errorf("opened without TLS: %v", err)
 	}
 }
 
