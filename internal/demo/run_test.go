@@ -344,15 +344,25 @@ func TestPlantedLossWithRabbitMQ(t *testing.T) {
 	}
 }
 
-// TestPostgreSQL has ingest store the readings, too, and leaves nothing behind.
+// TestPostgreSQL has the readings stored, too, and leaves nothing behind.
 func TestPostgreSQL(t *testing.T) {
 	vhost, db := testenv.RabbitMQ(t), testenv.PostgreSQL(t)
-	o, _ := options(t)
-	o.AMQP, o.Postgres = vhost.URL(), db.URL()
-	r := demonstrate(t, o)
-	wantComplete(t, r, sourceRabbitMQ, routeDevices, routeIngest, routeMQTT, routeArchive, routeTruth)
-	if c := r.PostgreSQL; c == nil || c.Arrived != r.API.Readings || c.Duplicates != 0 {
-		t.Errorf("PostgreSQL: %+v", c)
+	for source, demo := range map[string]struct {
+		amqp   string
+		routes []string
+	}{
+		sourceRabbitMQ: {vhost.URL(), []string{routeDevices, routeIngest, routeMQTT, routeArchive, routeTruth}},
+		sourceProcess:  {Off, []string{routeDirect, routeTruth}},
+	} {
+		t.Run(source, func(t *testing.T) {
+			o, _ := options(t)
+			o.AMQP, o.Postgres = demo.amqp, db.URL()
+			r := demonstrate(t, o)
+			wantComplete(t, r, source, demo.routes...)
+			if c := r.PostgreSQL; c == nil || c.Arrived != r.API.Readings || c.Duplicates != 0 {
+				t.Errorf("PostgreSQL: %+v", c)
+			}
+		})
 	}
 	conn, err := pgx.Connect(t.Context(), db.URL())
 	if err != nil {
