@@ -22,7 +22,7 @@ type Quarantine struct {
 
 // Postgres names a table in a PostgreSQL database.
 type Postgres struct {
-	URL   feed.URL `yaml:"url" doc:"Address of the database: postgres://user:password@host:5432/database?sslmode=verify-full."`
+	URL   feed.URL `yaml:"url" doc:"Address of the database: postgres://user:password@host:5432/database. Without sslmode in its query the server must prove with a certificate that it is the host (verify-full)."`
 	Table string   `yaml:"table" doc:"Table that holds the messages; it is created when missing. Feeds of different names may share it."`
 }
 
