@@ -1,7 +1,9 @@
 // Command feed runs feeds from a YAML file and looks at those that run.
 //
 //	feed run FILE              run a feed until SIGTERM or SIGINT
-//	feed demo                  run the main job with a private RabbitMQ and show what arrived
+//	feed demo                  run all of it, from simulated devices to MQTT and files, and compare what arrived
+//	feed simulate              send the batches of simulated devices to RabbitMQ and to a cloud API
+//	feed simulate api          stand in for the cloud API of a vendor
 //	feed lint FILE...          check files without running them
 //	feed test FILE...          run the tests in files: messages through the transforms, without servers
 //	feed status                show what a running feed does

@@ -37,8 +37,8 @@ func (l load) batches(readings *witness.Tally) (next func() (witness.Reading, bo
 		}
 		for {
 			r := g.Next()
-			rs := append(gathered[r.Device], r)
-			gathered[r.Device] = rs
+			gathered[r.Device] = append(gathered[r.Device], r)
+			rs := gathered[r.Device]
 			if len(rs) < l.perBatch {
 				continue
 			}

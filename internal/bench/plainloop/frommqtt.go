@@ -31,8 +31,8 @@ func fromMQTT(ctx context.Context, j job) error {
 		batch    published
 		spare    published // of the batch before
 		busy     bool
-		late     bool            // the batch has waited long enough
-		ending   <-chan struct{} = ctx.Done()
+		late     bool // the batch has waited long enough
+		ending   = ctx.Done()
 		ended    bool
 		uploaded = make(chan error, 1)
 		timer    = time.NewTimer(maxDelay)
