@@ -8,10 +8,6 @@ BIN              := .cache/bin
 GOLANGCI_VERSION := v2.15.0
 GOLANGCI_LINT    := $(BIN)/golangci-lint-$(GOLANGCI_VERSION)
 
-# Packages whose tests run side by side. Many wait for brokers most of the time; more of them would only make each other late.
-TEST_PARALLEL ?= 3
-# Tests of one package that say they may run side by side, since they wait most of the time.
-TESTS_PARALLEL ?= 4
 TEST_TIMEOUT  ?= 9m
 FUZZTIME      ?= 10s
 DEMO_FOR      ?= 20s
@@ -27,13 +23,10 @@ setup: ## install what tests need and the machine lacks (Debian, Ubuntu)
 build: ## build the binary bin/feed
 	CGO_ENABLED=0 go build -trimpath -o bin/feed ./cmd/feed
 
-test: setup ## run all tests, with the race detector, on real servers: 10 minutes
+test: setup ## run all tests, most with the race detector, on real servers: 12 minutes
 	go vet ./...
 	@go build -o $(BIN)/testservers ./internal/testenv/testservers
-	@echo 'go test -race ./...'
-	@$(BIN)/testservers with "$(CURDIR)" -- go test -race -p $(TEST_PARALLEL) -parallel $(TESTS_PARALLEL) -timeout $(TEST_TIMEOUT) ./...
-	@echo "Watermill's own suite, which has a race of its own, and what takes long: without the race detector"
-	go test -timeout $(TEST_TIMEOUT) -run 'Watermill|ReplayToRabbitMQ' ./stages/amqp ./stages/mqtt ./cmd/feed
+	@TEST_TIMEOUT=$(TEST_TIMEOUT) $(BIN)/testservers with "$(CURDIR)" -- tools/test.sh
 
 test-short: ## run the tests that need no servers
 	go test -short ./...

@@ -16,7 +16,11 @@ func TestPathsMeetBothContenders(t *testing.T) {
 		}
 		for i, l := range p.legs {
 			job := strings.Split(jobs[i], ":")
-			if job[0] != l.job || job[1] != p.bindings()[i].queue || !strings.Contains(yaml, "queue: "+job[1]+", prefetch: "+job[2]+"}") {
+			window := "queue: " + job[1] + ", prefetch: " + job[2] + "}"
+			if p.fromMQTT {
+				window = "receiveMaximum: " + job[2] + "}"
+			}
+			if job[0] != l.job || !p.fromMQTT && job[1] != p.bindings()[i].queue || !strings.Contains(yaml, window) {
 				t.Errorf("%s: job %q for\n%s", p.name, jobs[i], yaml)
 			}
 			if l.batch > 0 && !strings.Contains(yaml, "maxMessages: "+job[3]+",") {
