@@ -20,7 +20,8 @@ import (
 // The rest is optional. Settled is told of messages that Func got, and made
 // something of or filtered, once all that was made of the same delivery has
 // ended and the source has taken that for settled: from then on they come again
-// only if somebody sends them again. It must not block for long, and what it
+// only if somebody sends them again, or when the source's connection is lost
+// before its broker was told. It must not block for long, and what it
 // cannot do is lost to nobody but the transform. It is never called at the same
 // time as Func. Close releases what the transform holds; it is called
 // once, after the last call of Func. Events counts as an [EventCounter] does.

@@ -94,9 +94,11 @@ func (r *runner) transformEntry(e *entry) error {
 				return err
 			}
 		}
+		clear(s.in) // retain no message beyond its turn
 		s.in, s.out, s.done = s.out, s.in[:0], 0
 	}
 	r.enqueue(e, s.in)
+	clear(s.in)
 	s.of = nil
 	return nil
 }

@@ -47,8 +47,9 @@
 // the same ids as before, and of a contradiction nobody knows. That is what
 // happens without a cache, and loses nothing. Marks that cannot be written, because
 // the disk is full, are kept in memory, and no further batch is taken until they
-// can: the route holds its source back and tries again. A batch whose
-// readings were filtered or quarantined downstream is not marked.
+// can: the route holds its source back and tries again. A batch of
+// which a reading was quarantined downstream, or all of which were filtered, is not
+// marked.
 //
 // The file is not locked: routes, and feeds, may share it, and then know what the
 // other has delivered. Conflicts with what another has in flight are not seen. Tests
