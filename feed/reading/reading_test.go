@@ -95,6 +95,7 @@ func TestParseRefuses(t *testing.T) {
 		{`"seq":1`, `"seq":1,"unit":"K"`, `no member "unit"`},
 		{`03:04:05Z`, `03:04:05`, "ts"},
 		{`03:04:05Z`, `03:04:05.1234567891Z`, "ts"},
+		{`03:04:05Z`, `03:04:05,1234567891Z`, "ts"},
 		{`2026`, `2263`, "ts"},
 		{`"value":1`, `"value":[1]`, "value"},
 		{`"value":1`, `"value":1e999`, "value"},

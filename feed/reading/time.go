@@ -14,7 +14,7 @@ func appendTime(dst []byte, nanos int64) []byte {
 // than nine digits of a second, or is outside of the years 1678 to 2261.
 func parseTime(s string) (nanos int64, ok bool) {
 	t, err := time.Parse(time.RFC3339Nano, s)
-	if err != nil {
+	if err != nil || strings.IndexByte(s, ',') >= 0 { // which time.Parse takes for a point
 		return 0, false
 	}
 	if _, fraction, has := strings.Cut(s, "."); has && strings.IndexAny(fraction, "Z+-") > 9 {

@@ -110,7 +110,11 @@ func (s *stage) quarantined(ctx context.Context) (map[string]uint64, error) {
 // reasonOf returns the word for what is wrong with a batch.
 func reasonOf(reason string) string {
 	for word := range strings.SplitSeq(reason, ":") {
-		switch w := strings.TrimSpace(word); batch.Reason(w) {
+		w := strings.TrimSpace(word)
+		if w == "conflict" { // of two batches: unbatch finds it
+			return w
+		}
+		switch batch.Reason(w) {
 		case batch.ReasonFormat, batch.ReasonTruncated, batch.ReasonChecksum, batch.ReasonCodec, batch.ReasonBody,
 			batch.ReasonReading, batch.ReasonCount, batch.ReasonDevice, batch.ReasonTimes, batch.ReasonLimits:
 			return w

@@ -170,7 +170,7 @@ func (c *cache) open() error {
 func (c *cache) dsn() string {
 	q := url.Values{
 		"_txlock": {"immediate"},
-		"_pragma": {"busy_timeout(5000)", "journal_mode(WAL)", "synchronous(NORMAL)", "journal_size_limit(4194304)",
+		"_pragma": {"busy_timeout(5000)", "synchronous(NORMAL)", "journal_size_limit(4194304)",
 			fmt.Sprintf("max_page_count(%d)", c.config.MaxBytes/pageBytes)},
 	}
 	path, err := filepath.Abs(c.config.Path)
@@ -195,7 +195,10 @@ func prepare(db *sql.DB) (*sql.Stmt, error) {
 			return nil, err
 		}
 	default:
-		return nil, fmt.Errorf("it is a SQLite file of another application or version (application_id %d, version %d): choose another path", app, version)
+		return nil, fmt.Errorf("%w (application_id %d, version %d): choose another path", errForeign, app, version)
+	}
+	if _, err := db.Exec(`PRAGMA journal_mode = WAL`); err != nil { // only now: it changes the file
+		return nil, err
 	}
 	return db.Prepare(`SELECT checksum FROM batches WHERE device = ? AND sequence = ? AND marked >= ?`)
 }
@@ -212,6 +215,12 @@ func create(db *sql.DB) error {
 	return tx.Commit()
 }
 
+// errForeign says that a file is somebody else's, and perhaps all that there is.
+var errForeign = errors.New("it is a SQLite file of another application or version")
+
 func (c *cache) wrap(doing string, err error) error {
+	if errors.Is(err, errForeign) {
+		return fmt.Errorf("%s cache of batches %s: %w", doing, c.config.Path, err)
+	}
 	return fmt.Errorf("%s cache of batches %s: %w (it holds no messages: when it is damaged, it may be removed)", doing, c.config.Path, err)
 }

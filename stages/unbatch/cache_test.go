@@ -1,6 +1,7 @@
 package unbatch
 
 import (
+	"bytes"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -174,6 +175,10 @@ func TestUnusableFile(t *testing.T) {
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
+	before, err := os.ReadFile(foreign)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(text, []byte(strings.Repeat("no database ", 1000)), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +189,13 @@ func TestUnusableFile(t *testing.T) {
 			if err == nil || feed.IsPermanent(err) || !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: %v, want a transient error with %q", path, err, want)
 			}
+			if path == foreign && strings.Contains(err.Error(), "removed") {
+				t.Errorf("%v: it invites to remove what is another's", err)
+			}
 		}
+	}
+	if after, err := os.ReadFile(foreign); err != nil || !bytes.Equal(after, before) {
+		t.Errorf("another's file was changed, or %v", err)
 	}
 }
 
