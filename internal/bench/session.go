@@ -13,10 +13,12 @@ import (
 	"github.com/kraft-edge/datafeed/internal/witness"
 )
 
-// The session at Mosquitto in which messages wait.
+// The session at Mosquitto in which messages wait. Nobody else subscribes to its
+// topics: sessions of other paths' witnesses would keep the messages, too.
 const (
 	sessionName   = "bench"
-	sessionFilter = "kraft/#"
+	sessionPrefix = "waiting/"
+	sessionFilter = sessionPrefix + "#"
 )
 
 // retained is by how much the count of stored messages may differ between two
@@ -83,7 +85,7 @@ func (s *stand) fillSession(ctx context.Context, l load, progress func(done int)
 		if !ok {
 			break
 		}
-		topic := "kraft/" + strings.ReplaceAll(strings.TrimPrefix(r.RoutingKey, "telemetry."), ".", "/")
+		topic := sessionPrefix + strings.ReplaceAll(strings.TrimPrefix(r.RoutingKey, "telemetry."), ".", "/")
 		if _, err := client.PublishWithOptions(ctx, &paho.Publish{Topic: topic, QoS: 1, Payload: r.Payload}, paho.PublishOptions{Method: paho.PublishMethod_AsyncSend}); err != nil {
 			return nil, fmt.Errorf("fill the session: %w", err)
 		}
