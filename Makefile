@@ -24,7 +24,6 @@ build: ## build the binary bin/feed
 	CGO_ENABLED=0 go build -trimpath -o bin/feed ./cmd/feed
 
 test: setup ## run all tests, most with the race detector, on real servers: 12 minutes
-	go vet ./...
 	@go build -o $(BIN)/testservers ./internal/testenv/testservers
 	@TEST_TIMEOUT=$(TEST_TIMEOUT) $(BIN)/testservers with "$(CURDIR)" -- tools/test.sh
 

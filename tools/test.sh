@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Runs all tests, on the servers of "testservers with", which calls it. Two things go on side by side:
 #
-# - what runs feeds as processes of their own, or is made for tests alone, without the race detector, which would look at the
-#   test and not at the feed; most of it waits most of the time,
+# - without the race detector: what runs feeds as processes of their own, or is made for tests alone (the detector would look at
+#   the test and not at the feed; most of it waits most of the time), Watermill's own suite, which has a race of its own, and
+#   what takes long,
 # - everything else with the race detector.
 set -uo pipefail
 cd "$(dirname "$0")/.."
@@ -10,14 +11,17 @@ cd "$(dirname "$0")/.."
 timeout=${TEST_TIMEOUT:-9m}
 apart='/internal/(bench|demo|e2e|embedded|standin|testenv)(/|$)'
 
-processes=$(go list ./... | grep -E "$apart")
-rest=$(go list ./... | grep -vE "$apart")
-status=0
+without_detector() {
+  local status=0
+  # shellcheck disable=SC2046 # package paths have no spaces
+  go test -p 2 -parallel 4 -timeout "$timeout" $(go list ./... | grep -E "$apart") || status=1
+  go test -timeout "$timeout" -run 'Watermill|ReplayToRabbitMQ' ./stages/amqp ./stages/mqtt ./cmd/feed || status=1
+  return $status
+}
 
-go test -p 1 -parallel 4 -timeout "$timeout" $processes &
-apart_pid=$!
-go test -race -p 2 -timeout "$timeout" $rest || status=1
-echo "Watermill's own suite, which has a race of its own, and what takes long: without the race detector"
-go test -timeout "$timeout" -run 'Watermill|ReplayToRabbitMQ' ./stages/amqp ./stages/mqtt ./cmd/feed || status=1
-wait "$apart_pid" || status=1
+status=0
+without_detector &
+# shellcheck disable=SC2046
+go test -race -p 2 -timeout "$timeout" $(go list ./... | grep -vE "$apart") || status=1
+wait $! || status=1
 exit $status

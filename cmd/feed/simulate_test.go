@@ -154,7 +154,7 @@ func TestSimulateFor(t *testing.T) {
 	ch := openChannel(t, v.URL())
 	declareBound(t, ch, "devices", "batches.#", "arrived")
 	truth, api := startTruth(t)
-	r, code := simulated(t, append([]string{"--url", v.URL(), "--for", "2s", "--rate", "0"}, api...)...)
+	r, code := simulated(t, append([]string{"--url", v.URL(), "--for", "2s", "--rate", "10000"}, api...)...)
 	if code != exitOK || !r.Complete || r.Readings == 0 || r.Sinks[0].Made.Batches != r.Sinks[1].Made.Batches {
 		t.Fatalf("exit code %d, %+v", code, r)
 	}
