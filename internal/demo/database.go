@@ -5,13 +5,13 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/kraft-edge/datafeed/feed"
+	"github.com/kraft-edge/datafeed/internal/pgurl"
 	"github.com/kraft-edge/datafeed/stages/postgres"
 )
 
@@ -26,13 +26,9 @@ type database struct {
 
 // newDatabase names a schema unlike any other. It does no I/O.
 func newDatabase(text string) (*database, error) {
-	u, err := url.Parse(text)
+	u, err := pgurl.WithTLS(text) // as the stage does
 	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
 		return nil, errors.New("--postgres: not a URL such as postgres://user:password@host:5432/database")
-	}
-	if q := u.Query(); !q.Has("sslmode") {
-		q.Set("sslmode", "verify-full") // as the stage does
-		u.RawQuery = q.Encode()
 	}
 	return &database{url: u.String(), schema: "feed_demo_" + strings.ToLower(rand.Text()[:8])}, nil
 }

@@ -5,25 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/url"
 	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/kraft-edge/datafeed/internal/pgurl"
 )
 
-// connConfig reads an address. TLS is the default, and not, as in libpq, a wish
-// that an attacker can refuse.
+// connConfig reads an address.
 func connConfig(text string) (*pgx.ConnConfig, error) {
-	u, err := url.Parse(text)
+	u, err := pgurl.WithTLS(text)
 	if err != nil {
-		return nil, errors.New("is no URL") // err would quote it
-	}
-	q := u.Query()
-	if !q.Has("sslmode") {
-		q.Set("sslmode", "verify-full")
-		u.RawQuery = q.Encode()
+		return nil, err
 	}
 	return pgx.ParseConfig(u.String())
 }

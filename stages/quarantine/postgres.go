@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -16,6 +15,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/kraft-edge/datafeed/internal/pgurl"
 )
 
 // createPostgres makes the tables. The totals are kept by statement, so that
@@ -156,14 +157,9 @@ func (p *postgresTable) config() (*pgx.ConnConfig, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open quarantine: %w", err)
 	}
-	u, err := url.Parse(text)
+	u, err := pgurl.WithTLS(text)
 	if err != nil {
-		return nil, fmt.Errorf("open quarantine: postgres.url: %s is no URL: write postgres://user:password@host:5432/database", p.at.URL) // err would quote it
-	}
-	q := u.Query()
-	if !q.Has("sslmode") {
-		q.Set("sslmode", "verify-full")
-		u.RawQuery = q.Encode()
+		return nil, fmt.Errorf("open quarantine: postgres.url: %s %w: write postgres://user:password@host:5432/database", p.at.URL, err)
 	}
 	c, err := pgx.ParseConfig(u.String())
 	if err != nil {
