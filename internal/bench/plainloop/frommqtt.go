@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"time"
 
@@ -92,32 +90,17 @@ type published struct {
 type mqttSession struct {
 	client   *paho.Client
 	messages chan *paho.Publish // room for all that may be unacknowledged
-	failed   chan error
+	failed   failure
 }
 
 func resumeSession(ctx context.Context, j job) (*mqttSession, error) {
-	address, err := net.ResolveTCPAddr("tcp", os.Getenv("MQTT_ADDRESS"))
+	conn, err := dialMQTT(64 << 10)
 	if err != nil {
-		return nil, fmt.Errorf("connect to the MQTT broker: %w", err)
+		return nil, err
 	}
-	tcp, err := net.DialTCP("tcp", nil, address)
-	if err != nil {
-		return nil, fmt.Errorf("connect to the MQTT broker: %w", err)
-	}
-	s := &mqttSession{messages: make(chan *paho.Publish, j.prefetch), failed: make(chan error, 1)}
-	fail := func(err error) {
-		select {
-		case s.failed <- err:
-		default: // an earlier failure waits to be read
-		}
-	}
+	s := &mqttSession{messages: make(chan *paho.Publish, j.prefetch), failed: make(failure, 1)}
 	s.client = paho.NewClient(paho.ClientConfig{
-		Conn:                       &bufferedConn{TCPConn: tcp, reader: bufio.NewReaderSize(tcp, 64<<10)},
-		EnableManualAcknowledgment: true,
-		OnClientError:              fail,
-		OnServerDisconnect: func(d *paho.Disconnect) {
-			fail(fmt.Errorf("the broker ended it with reason 0x%02x", d.ReasonCode))
-		},
+		Conn: conn, EnableManualAcknowledgment: true, OnClientError: s.failed.note, OnServerDisconnect: s.failed.noteDisconnect,
 		OnPublishReceived: []func(paho.PublishReceived) (bool, error){func(p paho.PublishReceived) (bool, error) {
 			s.messages <- p.Packet
 			return true, nil
@@ -132,7 +115,7 @@ func resumeSession(ctx context.Context, j job) (*mqttSession, error) {
 		err = errors.New("there is no session")
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("connect to the MQTT broker: %w", err), tcp.Close())
+		return nil, errors.Join(fmt.Errorf("connect to the MQTT broker: %w", err), conn.Close())
 	}
 	return s, nil
 }

@@ -95,42 +95,27 @@ type publishing struct {
 type broker struct {
 	client  *paho.Client
 	session *sharedSession
-	failed  chan error
+	failed  failure
 }
 
 func connectMQTT(ctx context.Context, j job) (*broker, error) {
-	address, err := net.ResolveTCPAddr("tcp", os.Getenv("MQTT_ADDRESS"))
+	conn, err := dialMQTT(16 << 10)
 	if err != nil {
-		return nil, fmt.Errorf("connect to the MQTT broker: %w", err)
-	}
-	tcp, err := net.DialTCP("tcp", nil, address)
-	if err != nil {
-		return nil, fmt.Errorf("connect to the MQTT broker: %w", err)
+		return nil, err
 	}
 	b := &broker{
 		session: &sharedSession{SessionManager: state.NewInMemory(), answers: make(chan packets.ControlPacket, j.prefetch)},
-		failed:  make(chan error, 1),
-	}
-	fail := func(err error) {
-		select {
-		case b.failed <- err:
-		default: // an earlier failure waits to be read
-		}
+		failed:  make(failure, 1),
 	}
 	b.client = paho.NewClient(paho.ClientConfig{
-		Conn:          &bufferedConn{TCPConn: tcp, reader: bufio.NewReaderSize(tcp, 16<<10)},
-		Session:       b.session,
-		OnClientError: fail,
-		OnServerDisconnect: func(d *paho.Disconnect) {
-			fail(fmt.Errorf("the broker ended it with reason 0x%02x", d.ReasonCode))
-		},
+		Conn: conn, Session: b.session, OnClientError: b.failed.note, OnServerDisconnect: b.failed.noteDisconnect,
 	})
 	// Acknowledgement may not stop while draining: the connection outlives ctx.
 	_, err = b.client.Connect(context.WithoutCancel(ctx), &paho.Connect{
 		ClientID: fmt.Sprintf("plainloop-%d-%s", os.Getpid(), j.queue), CleanStart: true, KeepAlive: 30,
 	})
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("connect to the MQTT broker: %w", err), tcp.Close())
+		return nil, errors.Join(fmt.Errorf("connect to the MQTT broker: %w", err), conn.Close())
 	}
 	return b, nil
 }
@@ -172,6 +157,34 @@ func (s *sharedSession) AddToSession(ctx context.Context, packet session.Packet,
 	err := s.SessionManager.AddToSession(ctx, packet, s.answers)
 	s.last = p.PacketID
 	return err
+}
+
+// failure keeps the first reason why a connection has ended: it has room for one.
+type failure chan error
+
+func (f failure) note(err error) {
+	select {
+	case f <- err:
+	default: // an earlier one waits to be read
+	}
+}
+
+func (f failure) noteDisconnect(d *paho.Disconnect) {
+	f.note(fmt.Errorf("the broker ended it with reason 0x%02x", d.ReasonCode))
+}
+
+// dialMQTT connects to where the environment says, and reads pieces of the given
+// size.
+func dialMQTT(size int) (*bufferedConn, error) {
+	address, err := net.ResolveTCPAddr("tcp", os.Getenv("MQTT_ADDRESS"))
+	if err != nil {
+		return nil, fmt.Errorf("connect to the MQTT broker: %w", err)
+	}
+	tcp, err := net.DialTCP("tcp", nil, address)
+	if err != nil {
+		return nil, fmt.Errorf("connect to the MQTT broker: %w", err)
+	}
+	return &bufferedConn{TCPConn: tcp, reader: bufio.NewReaderSize(tcp, size)}, nil
 }
 
 // bufferedConn reads from the connection in larger pieces than paho, which
