@@ -10,7 +10,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 )
 
-// Kind is the role of a stage in a route.
+// Kind is the role of a stage in a route, or in a validation.
 type Kind string
 
 // The kinds of stages.
@@ -18,6 +18,10 @@ const (
 	KindSource    Kind = "source"
 	KindTransform Kind = "transform"
 	KindSink      Kind = "sink"
+	// KindExpectation and KindObservation are the sides of a validation, see
+	// package feed/validate.
+	KindExpectation Kind = "expectation"
+	KindObservation Kind = "observation"
 )
 
 // StageConfig is a pointer to a stage's typed configuration. Its exported
@@ -66,7 +70,7 @@ type StageEnv struct {
 }
 
 // Factory makes stages of one name and kind. Use [SourceFactory],
-// [TransformFactory] or [SinkFactory].
+// [TransformFactory], [SinkFactory] or [SideFactory].
 type Factory struct {
 	Kind    Kind
 	Name    string // the key in feed.yaml, such as "amqp"
@@ -76,6 +80,7 @@ type Factory struct {
 	newSource    func(StageConfig, StageEnv) (message.Subscriber, error)
 	newTransform func(StageConfig, StageEnv) (Transform, error)
 	newSink      func(StageConfig, StageEnv) (message.Publisher, error)
+	newSide      func(StageConfig, StageEnv) (io.Closer, error)
 }
 
 type configPointer[C any] interface {
@@ -109,6 +114,17 @@ func SinkFactory[C any, P configPointer[C], S message.Publisher](name, summary s
 	f := newFactory[C, P](KindSink, name, summary, defaults)
 	f.newSink = func(c StageConfig, env StageEnv) (message.Publisher, error) {
 		return asStage[message.Publisher](build(*c.(P), env))
+	}
+	return f
+}
+
+// SideFactory returns a factory for sides of a validation; what they must be is
+// said by package feed/validate, whose functions call it. Constructors do no
+// network I/O.
+func SideFactory[C any, P configPointer[C], S io.Closer](k Kind, name, summary string, defaults func() C, build func(C, StageEnv) (S, error)) Factory {
+	f := newFactory[C, P](k, name, summary, defaults)
+	f.newSide = func(c StageConfig, env StageEnv) (io.Closer, error) {
+		return asStage[io.Closer](build(*c.(P), env))
 	}
 	return f
 }
@@ -149,6 +165,12 @@ func (f Factory) Sink(c StageConfig, env StageEnv) (message.Publisher, error) {
 	return f.newSink(c, env)
 }
 
+// Side makes a side of a validation from a configuration that NewConfig
+// returned.
+func (f Factory) Side(c StageConfig, env StageEnv) (io.Closer, error) {
+	return f.newSide(c, env)
+}
+
 // Registry is a set of factories. It is passed in; there is no global one.
 type Registry struct {
 	byKind map[Kind]map[string]Factory
@@ -160,7 +182,7 @@ func NewRegistry(factories ...Factory) (*Registry, error) {
 	r := &Registry{byKind: map[Kind]map[string]Factory{}}
 	for _, f := range factories {
 		if f.newConfig == nil || f.Name == "" {
-			return nil, fmt.Errorf("registry: a factory without name or configuration: make it with SourceFactory, TransformFactory or SinkFactory")
+			return nil, fmt.Errorf("registry: a factory without name or configuration: make it with SourceFactory, TransformFactory, SinkFactory or SideFactory")
 		}
 		if r.byKind[f.Kind] == nil {
 			r.byKind[f.Kind] = map[string]Factory{}
