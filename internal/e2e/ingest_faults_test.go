@@ -30,37 +30,49 @@ func TestIngestSurvives(t *testing.T) {
 	ingest.ready()
 
 	start := time.Now().Add(-24 * time.Hour).UTC().Truncate(time.Second)
+	// Batches, 76 in all, are let go some at a time, so that there is something to
+	// do whenever something is wrong.
+	permits := make(chan struct{}, n)
+	letGo := func() {
+		for range 15 {
+			permits <- struct{}{}
+		}
+	}
 	sent := make(chan uint64, 1)
 	go func() {
-		sent <- sendBatches(t, node.URL(), plantOf(n, start, 0, simulate.Chaos{Within: 3})).Messages
+		sent <- sendBatches(t, node.URL(), plantOf(n, start, 0, simulate.Chaos{Within: 3}), permits).Messages
 	}()
-	stored := func(least uint64) {
+	settled := func(least uint64) {
 		t.Helper()
-		testenv.Eventually(t, 2*time.Minute, "more readings to be stored", func() bool {
+		testenv.Eventually(t, 2*time.Minute, "more batches to be settled", func() bool {
 			s, err := ingest.status()
-			return err == nil && s.Routes[0].Produced.Delivered >= least
+			return err == nil && s.Routes[0].Deliveries.Delivered >= least
 		})
 	}
-	stuck := func(why string) {
+	stuck := func(reason, why string) {
 		t.Helper()
 		testenv.Eventually(t, time.Minute, why, func() bool {
 			s, err := ingest.status()
-			return err == nil && s.Routes[0].State != feed.StateRunning
+			return err == nil && s.Routes[0].State != feed.StateRunning && strings.Contains(s.Routes[0].Reason, reason)
 		})
 	}
-	stored(5000)
+	letGo()
+	settled(5)
 	db.Kill()
-	stuck("the route to notice that PostgreSQL is gone")
+	letGo()
+	stuck("store", "the route to notice that PostgreSQL is gone")
 	db.Start()
-	stored(10_000)
+	settled(20)
 	disk.Fill(0)
-	stuck("the route to notice that the disk is full")
-	disk.Free()
-	stored(15_000)
+	letGo()
+	stuck("No space left", "the route to notice that the disk is full")
 	node.SetMemoryAlarm(true)
-	stuck("the route to notice that RabbitMQ takes nothing")
+	disk.Free()
+	stuck("publisher", "the route to notice that RabbitMQ takes nothing")
 	node.SetMemoryAlarm(false)
-	stored(20_000)
+	settled(40)
+	close(permits)
+	settled(50)
 	ingest.kill()
 	ingest.start()
 	messages := <-sent
@@ -92,7 +104,7 @@ func TestHistoryExample(t *testing.T) {
 	p.start()
 	p.ready()
 	start := time.Now().Add(-24 * time.Hour).UTC().Truncate(time.Second)
-	sendBatches(t, vhost.URL(), plantOf(n, start, 0, simulate.Chaos{Within: 3}))
+	sendBatches(t, vhost.URL(), plantOf(n, start, 0, simulate.Chaos{Within: 3}), nil)
 	testenv.Eventually(t, time.Minute, "all readings to be stored", func() bool {
 		s, err := p.status()
 		return err == nil && s.Routes[0].Produced.Delivered >= n

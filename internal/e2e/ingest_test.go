@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"io"
@@ -57,7 +58,7 @@ func TestIngest(t *testing.T) {
 		t.Fatal(err)
 	}
 	begin := time.Now()
-	sent := sendBatches(t, vhost.URL(), plantOf(n, start, 0, chaos))
+	sent := sendBatches(t, vhost.URL(), plantOf(n, start, 0, chaos), nil)
 	truth := contentsOf(t, plantOf(n, start, 0, chaos.ClocksOnly()))
 	if truth.Distinct() != n {
 		t.Fatalf("the truth has %d readings, want %d", truth.Distinct(), n)
@@ -133,8 +134,8 @@ func account(t *testing.T, p *feedProcess, route string) feed.RouteStatus {
 }
 
 // sendBatches has a feed of its own send what simulated devices make, and
-// returns what that was.
-func sendBatches(t *testing.T, amqpURL string, c simulate.Config) simulate.Report {
+// returns what that was. Without permits, each for a batch, nothing waits.
+func sendBatches(t *testing.T, amqpURL string, c simulate.Config, permits <-chan struct{}) simulate.Report {
 	t.Helper()
 	s := simulator(t, c)
 	to := amqp.DefaultSinkConfig()
@@ -143,7 +144,9 @@ func sendBatches(t *testing.T, amqpURL string, c simulate.Config) simulate.Repor
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := feed.New(feed.Options{Name: "factory"}, feed.Route{Name: "batches", Source: s, Sink: sink})
+	f, err := feed.New(feed.Options{Name: "factory"}, feed.Route{
+		Name: "batches", Source: s, Sink: gate{sink, permits}, Batch: feed.BatchLimits{MaxMessages: 1},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,6 +154,26 @@ func sendBatches(t *testing.T, amqpURL string, c simulate.Config) simulate.Repor
 		t.Fatal(err)
 	}
 	return s.Report()
+}
+
+// gate is a sink that asks for a permit before each message.
+type gate struct {
+	*amqp.Sink
+	permits <-chan struct{} // nil permits all
+}
+
+func (g gate) PublishBatch(ctx context.Context, b *feed.Batch) error {
+	for range b.Messages {
+		if g.permits == nil {
+			break
+		}
+		select {
+		case <-g.permits:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return g.Sink.PublishBatch(ctx, b)
 }
 
 func simulator(t *testing.T, c simulate.Config) *simulate.Source {
