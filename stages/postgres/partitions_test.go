@@ -106,12 +106,11 @@ func TestPartitionWidth(t *testing.T) {
 	checkStored(t, c, append(rs, at(noon, 1), at(noon.Add(-3*day), 2), at(noon.Add(-20*day), 7))...)
 }
 
-// TestPartitionsUnderLoad: several feeds need the same new partitions at once,
-// while somebody reads for long.
-func TestPartitionsUnderLoad(t *testing.T) {
-	first := newSink(t, nil)
-	mustPublish(t, first, at(noon, 0))
-	url, err := first.config.URL.Reveal()
+// holdPoints reads points in a transaction that stays open until release, or the
+// end of the test.
+func holdPoints(t *testing.T, c Config) (release func()) {
+	t.Helper()
+	url, err := c.URL.Reveal()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,10 +118,27 @@ func TestPartitionsUnderLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(t.Context())
+	t.Cleanup(func() {
+		if err := conn.Close(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	})
 	if _, err := conn.Exec(t.Context(), `BEGIN; SELECT * FROM telemetry.points`); err != nil {
 		t.Fatal(err)
 	}
+	return func() {
+		if _, err := conn.Exec(t.Context(), `COMMIT`); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestPartitionsUnderLoad: several feeds need the same new partitions at once,
+// while somebody reads for long.
+func TestPartitionsUnderLoad(t *testing.T) {
+	first := newSink(t, nil)
+	mustPublish(t, first, at(noon, 0))
+	holdPoints(t, first.config)
 	var wg sync.WaitGroup
 	for feedNo := range 4 {
 		s := openSink(t, first.config)
@@ -162,27 +178,14 @@ func TestRetentionWaits(t *testing.T) {
 	var log logged
 	s.writer.logger = slog.New(slog.NewTextHandler(&log, nil))
 	mustPublish(t, s, at(noon.Add(-day), 1), at(noon, 2))
-	url, err := s.config.URL.Reveal()
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn, err := pgx.Connect(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close(t.Context())
-	if _, err := conn.Exec(t.Context(), `BEGIN; SELECT * FROM telemetry.points`); err != nil {
-		t.Fatal(err)
-	}
+	release := holdPoints(t, s.config)
 	now := noon.Add(2 * day)
 	s.now = func() time.Time { return now }
 	mustPublish(t, s, at(now, 3))
 	if !strings.Contains(log.text.String(), "lock timeout") {
 		t.Errorf("logged was: %s", log.text.String())
 	}
-	if _, err := conn.Exec(t.Context(), `COMMIT`); err != nil {
-		t.Fatal(err)
-	}
+	release()
 	now = now.Add(upkeepInterval)
 	mustPublish(t, s, at(now, 4))
 	if !strings.Contains(log.text.String(), "partition=points_20261120_000000") {
