@@ -27,8 +27,10 @@
 // # Promises
 //
 // [Sink.PublishBatch] returns nil when all readings of the batch have been
-// committed with synchronous_commit=on, whatever the server's own setting is. A
-// server that runs with fsync=off is used, with a warning in the log.
+// committed with synchronous_commit=on, whatever the server's own setting is, and
+// when the synchronous standbys, if the server has any, have them: also those that
+// an earlier try has stored. A server that runs with fsync=off is used, with a
+// warning in the log.
 //
 // Delivery is at least once and the rows are there once: a reading that comes
 // again changes nothing. Readings of a batch are sent in statements of at most

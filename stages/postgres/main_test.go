@@ -155,8 +155,10 @@ func exec(t testing.TB, c Config, sql string) {
 		t.Fatal(err)
 	}
 	defer conn.Close(t.Context())
-	if _, err := conn.PgConn().Exec(t.Context(), "SET search_path = telemetry; "+sql).ReadAll(); err != nil {
-		t.Fatalf("%s: %v", sql, err)
+	for _, sql := range []string{"SET search_path = telemetry", sql} {
+		if _, err := conn.PgConn().Exec(t.Context(), sql).ReadAll(); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
 	}
 }
 

@@ -30,6 +30,8 @@ type session struct {
 	// timeout bounds one request; the server gives up by itself, too.
 	timeout time.Duration
 	server  properties
+	// waitCut says that a commit has not waited for the standbys to the end.
+	waitCut bool
 }
 
 // properties are what the server says about itself.
@@ -100,12 +102,12 @@ func connect(ctx context.Context, c *Config, a access) (_ *session, err error) {
 	defer cancel()
 	lifetime, hang := context.WithCancel(context.Background())
 	config.DialFunc = dialWithin(lifetime, config.DialFunc)
-	conn, err := pgx.ConnectConfig(ctx, config)
-	if err != nil {
+	s := &session{hang: hang, timeout: c.Timeout}
+	config.OnNotice = s.notice
+	if s.conn, err = pgx.ConnectConfig(ctx, config); err != nil {
 		hang()
 		return nil, err
 	}
-	s := &session{conn: conn, hang: hang, timeout: c.Timeout}
 	if err := s.examine(ctx, c.Schema); err != nil {
 		return nil, errors.Join(err, s.close())
 	}

@@ -42,6 +42,8 @@ type writer struct {
 	// repeated says that points come again, as they do after a connection was
 	// lost.
 	repeated bool
+	// found says that points were there, and that nothing was committed since.
+	found bool
 
 	columns columns
 	failed  []feed.Failure
@@ -142,7 +144,7 @@ const (
 // write stores points. What of them can never be stored is in w.failed
 // afterwards, the rest durable; after an error nothing is known.
 func (w *writer) write(ctx context.Context, points []point, now time.Time) (err error) {
-	w.failed = nil
+	w.failed, w.found, w.session.waitCut = nil, false, false
 	defer func() {
 		w.full = diskFull(err)
 		if outdated(err) || elsewhere(err) {
@@ -166,7 +168,7 @@ func (w *writer) write(ctx context.Context, points []point, now time.Time) (err 
 		}
 		points = points[n:]
 	}
-	return nil
+	return w.confirm(ctx)
 }
 
 // place finds the ids and partitions of points.
@@ -199,6 +201,9 @@ func (w *writer) place(ctx context.Context, points []point) error {
 // the halves, until it has found the row.
 func (w *writer) store(ctx context.Context, points []point) error {
 	inserted, err := w.insert(ctx, points)
+	if err == nil {
+		w.found = inserted == 0
+	}
 	switch {
 	case err == nil && inserted == len(points):
 		return nil
