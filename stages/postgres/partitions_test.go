@@ -196,6 +196,39 @@ func TestRetentionWaits(t *testing.T) {
 	}
 }
 
+// TestDetachedPartition: somebody detaches a partition and keeps its table, or is
+// about to. Readings of its time are stored in a new one, and the table is left
+// as it is.
+func TestDetachedPartition(t *testing.T) {
+	s := newSink(t, nil)
+	yesterday := noon.Add(-day)
+	mustPublish(t, s, at(yesterday, 1), at(noon, 2))
+	exec(t, s.config, `ALTER TABLE points DETACH PARTITION points_20261120_000000`)
+	if tries := untilStored(t, s, []reading.Reading{at(yesterday, 3), at(noon, 4)}); tries > 2 {
+		t.Errorf("%d tries", tries)
+	}
+	checkStored(t, s.config, at(noon, 2), at(yesterday, 3), at(noon, 4))
+	exec(t, s.config, `ALTER TABLE points DETACH PARTITION points_20261120_000000_2`)
+	release := holdPoints(t, s.config)
+	impatient := s.config
+	impatient.Timeout = 300 * time.Millisecond
+	if err := deny(t, impatient, `ALTER TABLE points DETACH PARTITION points_20261121_000000 CONCURRENTLY`); err == nil || !strings.Contains(err.Error(), "statement timeout") {
+		t.Fatalf("detach a partition that is read: %v", err)
+	}
+	release()
+	if tries := untilStored(t, s, []reading.Reading{at(yesterday, 5), at(noon, 6)}); tries > 2 {
+		t.Errorf("%d tries", tries)
+	}
+	checkStored(t, s.config, at(yesterday, 5), at(noon, 6))
+	if got, want := partitionsOf(t, s.config), "20261120_000000_3 20261121_000000_2 20261122_000000"; got != want {
+		t.Errorf("partitions %s, want %s", got, want)
+	}
+	const kept = `SELECT (SELECT count(*) FROM telemetry.points_20261120_000000) * 100 + (SELECT count(*) FROM telemetry.points_20261120_000000_2) * 10 + (SELECT count(*) FROM telemetry.points_20261121_000000)`
+	if n := query[int](t, s.config, kept); n != 112 {
+		t.Errorf("the detached tables have %03d rows, want 112", n)
+	}
+}
+
 // TestRefusedPartitions: whoever may not make partitions is told what is missing.
 func TestRefusedPartitions(t *testing.T) {
 	s := newSink(t, nil)

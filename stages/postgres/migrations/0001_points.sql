@@ -72,7 +72,7 @@ SELECT p.ts, p.ns, l.site, l.line, s.device, s.tag,
 	p.seq::numeric + 9223372036854775808 AS seq
 FROM points p JOIN series s ON s.id = p.series JOIN places l ON l.id = p.place;
 
--- The partitions of points; there are none in a hypertable.
+-- The partitions of points that take rows; there are none in a hypertable.
 CREATE VIEW partitions AS
 SELECT c.oid::regclass AS name,
 	coalesce(substring(b.bound FROM 'FROM \(''([^'']+)''\)')::timestamptz, '-infinity') AS lower,
@@ -80,17 +80,23 @@ SELECT c.oid::regclass AS name,
 FROM pg_inherits i
 JOIN pg_class c ON c.oid = i.inhrelid AND c.relispartition
 CROSS JOIN LATERAL (SELECT pg_get_expr(c.relpartbound, c.oid) AS bound) b
-WHERE i.inhparent = 'points'::regclass AND b.bound <> 'DEFAULT';
+WHERE i.inhparent = 'points'::regclass AND b.bound <> 'DEFAULT' AND NOT i.inhdetachpending;
 
 -- Makes sure that there is a partition for a time. It is attached, and not
 -- created in place: that would have to wait for all who read, and all who write
--- for it. Where partitions of another width are there it fills the gap.
+-- for it. Where partitions of another width are there it fills the gap. A table
+-- that somebody has detached is left as it is, and its name to it; a detaching that
+-- was begun and given up is completed when it is in the way, which it would be for
+-- ever.
 CREATE FUNCTION ensure_partition(at timestamptz, width interval) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
 	lo timestamptz := date_bin(width, at, '2001-01-01 00:00+00'); -- a Monday
 	hi timestamptz := lo + width;
+	base text;
 	part text;
+	attach text;
+	n integer := 1;
 BEGIN
 	PERFORM pg_advisory_xact_lock(1885761893, 'points'::regclass::oid::integer);
 	IF EXISTS (SELECT FROM partitions p WHERE p.lower <= at AND at < p.upper) THEN
@@ -98,9 +104,22 @@ BEGIN
 	END IF;
 	lo := greatest(lo, (SELECT max(p.upper) FROM partitions p WHERE p.upper <= at));
 	hi := least(hi, (SELECT min(p.lower) FROM partitions p WHERE p.lower > at));
-	part := 'points_' || to_char(lo AT TIME ZONE 'UTC', 'YYYYMMDD_HH24MISS');
+	base := 'points_' || to_char(lo AT TIME ZONE 'UTC', 'YYYYMMDD_HH24MISS');
+	part := base;
+	WHILE to_regclass(quote_ident(part)) IS NOT NULL LOOP
+		n := n + 1;
+		part := base || '_' || n;
+	END LOOP;
 	EXECUTE format('CREATE TABLE %I (LIKE points INCLUDING ALL)', part);
-	EXECUTE format('ALTER TABLE points ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', part, lo, hi);
+	attach := format('ALTER TABLE points ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', part, lo, hi);
+	BEGIN
+		EXECUTE attach;
+	EXCEPTION WHEN invalid_object_definition THEN -- it overlaps one that is being detached
+		FOR part IN SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'points'::regclass AND inhdetachpending LOOP
+			EXECUTE format('ALTER TABLE points DETACH PARTITION %s FINALIZE', part);
+		END LOOP;
+		EXECUTE attach;
+	END;
 END $$;
 
 -- Drops the oldest partition that ends before a time, and returns its name, or
