@@ -45,9 +45,9 @@
 //     site, line and quality count, too,
 //   - its time is more than maxAge or retention ago, or more than maxAhead in the
 //     future,
-//   - the server refuses its row for what is in it (SQLSTATE classes 22, 23 and 54,
-//     and P0001), which can only be by a constraint or a trigger that somebody has
-//     added, or loses it without an error.
+//   - the server refuses its row, or its names, for what is in it (SQLSTATE classes
+//     22, 23 and 54, and P0001), which can only be by a constraint or a trigger that
+//     somebody has added, or loses it without an error.
 //
 // Everything else passes, and the batch is sent again: a lost connection, a full
 // disk, a server that is starting, stopping or read-only, a lock, missing rights.

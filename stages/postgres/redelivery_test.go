@@ -135,3 +135,42 @@ func TestRefusedRows(t *testing.T) {
 		t.Errorf("%d readings are stored, want %d", len(got), len(rs)-len(want))
 	}
 }
+
+// TestRefusedNames: the server's rules refuse names, and the readings that have
+// others are stored.
+func TestRefusedNames(t *testing.T) {
+	s := newSink(t, nil)
+	mustPublish(t, s, series50(0, 1)...)
+	exec(t, s.config, `
+		ALTER TABLE series ADD CONSTRAINT plausible CHECK (device <> 'device03');
+		ALTER TABLE places ADD CONSTRAINT known CHECK (line <> 'line4');
+		CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+			IF NEW.device = 'device10' THEN RAISE EXCEPTION 'no ten'; END IF;
+			IF NEW.device = 'device20' THEN RETURN NULL; END IF;
+			RETURN NEW;
+		END $$;
+		CREATE TRIGGER refuse BEFORE INSERT ON series FOR EACH ROW EXECUTE FUNCTION refuse()`)
+	rs := series50(0, 30)
+	want := map[int]string{3: "plausible", 10: "no ten", 20: "no id"}
+	for i := range 30 {
+		if i%5 == 4 {
+			want[i] = "known"
+		}
+	}
+	for range 2 { // no more is known of them the second time
+		fs := failuresOf(t, s, rs...)
+		if len(fs) != len(want) {
+			t.Fatalf("failures %v, want those of %v", fs, want)
+		}
+		for _, f := range fs {
+			if w := want[f.Index]; w == "" || !strings.Contains(f.Err.Error(), w) {
+				t.Errorf("failure %+v, want %q", f, w)
+			}
+		}
+	}
+	if got := stored(t, s.config); len(got) != len(rs)-len(want) {
+		t.Errorf("%d readings are stored, want %d", len(got), len(rs)-len(want))
+	}
+	exec(t, s.config, `ALTER TABLE series DROP CONSTRAINT plausible; ALTER TABLE places DROP CONSTRAINT known; DROP TRIGGER refuse ON series`)
+	mustPublish(t, s, series50(0, 30)...)
+}

@@ -23,6 +23,9 @@ type point struct {
 	series, place int32
 }
 
+func (p *point) seriesNames() pair { return pair{p.reading.Device, p.reading.Tag} }
+func (p *point) placeNames() pair  { return pair{p.reading.Site, p.reading.Line} }
+
 // writer stores readings over one session after the other.
 type writer struct {
 	config *Config
@@ -154,7 +157,7 @@ func (w *writer) write(ctx context.Context, points []point, now time.Time) (err 
 	if err := w.upkeep(ctx, now); err != nil {
 		return err
 	}
-	if err := w.place(ctx, points); err != nil {
+	if points, err = w.place(ctx, points); err != nil {
 		return err
 	}
 	for len(points) > 0 {
@@ -171,30 +174,44 @@ func (w *writer) write(ctx context.Context, points []point, now time.Time) (err 
 	return w.confirm(ctx)
 }
 
-// place finds the ids and partitions of points.
-func (w *writer) place(ctx context.Context, points []point) error {
+// place finds the ids and partitions of points, and returns those that have them.
+func (w *writer) place(ctx context.Context, points []point) ([]point, error) {
 	w.series.makeRoom(len(points))
 	w.places.makeRoom(len(points))
 	for i := range points {
-		r := &points[i].reading
-		w.series.ask(pair{r.Device, r.Tag})
-		w.places.ask(pair{r.Site, r.Line})
+		w.series.ask(points[i].seriesNames())
+		w.places.ask(points[i].placeNames())
 	}
 	for _, n := range []*names{w.series, w.places} {
 		if err := n.resolve(ctx, w.session); err != nil {
-			return err
+			return nil, err
 		}
 	}
+	points = w.named(points)
 	for i := range points {
 		p := &points[i]
-		p.series, p.place = w.series.id(pair{p.reading.Device, p.reading.Tag}), w.places.id(pair{p.reading.Site, p.reading.Line})
+		p.series, p.place = w.series.id(p.seriesNames()), w.places.id(p.placeNames())
 		if at, _ := split(p.reading.Time); !w.partitions.have(at) {
 			if err := w.partitions.ensure(ctx, w.session, at, w.config.Partition); err != nil {
-				return err
+				return nil, err
 			}
 		}
 	}
-	return nil
+	return points, nil
+}
+
+// named leaves out the points whose names the database refuses.
+func (w *writer) named(points []point) []point {
+	if len(w.series.refused)+len(w.places.refused) == 0 {
+		return points
+	}
+	return slices.DeleteFunc(points, func(p point) bool {
+		err := errors.Join(w.series.refused[p.seriesNames()], w.places.refused[p.placeNames()])
+		if err != nil {
+			w.fail(&p, err)
+		}
+		return err != nil
+	})
 }
 
 // store inserts points in one transaction. When the server refuses a row it tries
