@@ -62,6 +62,10 @@
 // written, at most every 15 minutes, and put off when it would have to wait 2 s for
 // somebody who reads.
 //
+// What time it is the feed's clock says and, at each connect and then every 15
+// minutes, the server's. A time is out of bounds, and a partition too old, when it
+// is so by both. That they differ by more than a minute is logged once.
+//
 // # Configuration
 //
 //	sink:

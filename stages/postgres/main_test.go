@@ -30,6 +30,7 @@ func configOf(url string) Config {
 }
 
 // openSink returns a sink whose clock stands at noon, and closes it after the test.
+// The server's clock agrees with it.
 func openSink(t testing.TB, c Config) *Sink {
 	t.Helper()
 	s, err := NewSink(c, feed.StageEnv{Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
@@ -37,6 +38,7 @@ func openSink(t testing.TB, c Config) *Sink {
 		t.Fatal(err)
 	}
 	s.now = func() time.Time { return noon }
+	s.writer.clocks.ask = func(context.Context, *session) (time.Time, error) { return s.now(), nil }
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
 			t.Errorf("close sink: %v", err)

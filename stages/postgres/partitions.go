@@ -97,6 +97,9 @@ func (w *writer) upkeep(ctx context.Context, now time.Time) error {
 	if now.Before(w.nextUpkeep) {
 		return nil
 	}
+	if err := w.compareClocks(ctx, now); err != nil {
+		return err
+	}
 	w.nextUpkeep = now.Add(upkeepInterval)
 	if err := w.keep(ctx, now); err != nil {
 		if ctx.Err() != nil || w.session.broken() {
@@ -111,7 +114,8 @@ func (w *writer) keep(ctx context.Context, now time.Time) error {
 	if w.session.server.hypertable {
 		return w.keepHypertable(ctx)
 	}
-	for _, at := range []time.Time{now, now.Add(w.config.Partition)} {
+	server := w.clocks.serverNow(now)
+	for _, at := range []time.Time{server, server.Add(w.config.Partition)} {
 		if !w.partitions.have(at.UnixMicro()) {
 			if err := w.partitions.ensure(ctx, w.session, at.UnixMicro(), w.config.Partition); err != nil {
 				return err
@@ -123,7 +127,7 @@ func (w *writer) keep(ctx context.Context, now time.Time) error {
 	}
 	dropped := 0
 	for {
-		name, err := w.dropPartition(ctx, now.Add(-w.config.Retention))
+		name, err := w.dropPartition(ctx, w.clocks.earlier(now).Add(-w.config.Retention))
 		if name == nil || err != nil {
 			if dropped > 0 {
 				err = errors.Join(err, w.partitions.load(ctx, w.session))

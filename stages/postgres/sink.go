@@ -51,7 +51,7 @@ func NewSink(c Config, env feed.StageEnv) (*Sink, error) {
 		logger = slog.Default()
 	}
 	s := &Sink{config: c, now: time.Now}
-	s.writer = writer{config: &s.config, logger: logger}
+	s.writer = writer{config: &s.config, logger: logger, clocks: clocks{ask: serverTime}}
 	s.lifetime, s.end = context.WithCancelCause(context.Background())
 	return s, nil
 }
@@ -74,17 +74,16 @@ func (s *Sink) Publish(_ string, msgs ...*message.Message) error {
 
 func (s *Sink) publish(ctx context.Context, msgs []*message.Message) error {
 	return s.use(ctx, func(ctx context.Context) error {
-		now := s.now()
 		defer func() {
 			clear(s.points) // large texts
 			s.points = s.points[:0]
 		}()
-		refused := s.parse(msgs, now)
+		refused := s.parse(msgs)
 		if len(s.points) > 0 {
-			if err := s.writer.open(ctx, now); err != nil {
+			if err := s.writer.open(ctx); err != nil {
 				return err
 			}
-			if err := s.writer.write(ctx, s.points, now); err != nil {
+			if err := s.writer.write(ctx, s.points, s.now()); err != nil {
 				return fmt.Errorf("store %d readings: %w", len(s.points), explained(err))
 			}
 		}
@@ -92,22 +91,14 @@ func (s *Sink) publish(ctx context.Context, msgs []*message.Message) error {
 	})
 }
 
-// parse makes points of messages, and says which cannot be stored.
-func (s *Sink) parse(msgs []*message.Message, now time.Time) (refused []feed.Failure) {
+// parse makes points of messages, and says which are no readings that a database
+// could hold.
+func (s *Sink) parse(msgs []*message.Message) (refused []feed.Failure) {
 	s.writer.failed = nil
-	oldest, newest := now.Add(-s.config.oldest()), now.Add(s.config.MaxAhead)
 	for i, m := range msgs {
 		r, err := s.parser.Parse(m.Payload)
-		switch {
-		case err != nil:
-		case strings.IndexByte(r.Device, 0) >= 0 || strings.IndexByte(r.Tag, 0) >= 0 || strings.IndexByte(r.Site, 0) >= 0 || strings.IndexByte(r.Line, 0) >= 0 || strings.IndexByte(r.Quality, 0) >= 0:
+		if err == nil && (strings.IndexByte(r.Device, 0) >= 0 || strings.IndexByte(r.Tag, 0) >= 0 || strings.IndexByte(r.Site, 0) >= 0 || strings.IndexByte(r.Line, 0) >= 0 || strings.IndexByte(r.Quality, 0) >= 0) {
 			err = errors.New("a name has a zero character, which PostgreSQL cannot store")
-		case r.At().Before(oldest) && s.config.oldest() == s.config.Retention:
-			err = fmt.Errorf("the reading is of %s, beyond the retention of %v: its partition has been dropped, or will be", r.At().Format(time.RFC3339), s.config.Retention)
-		case r.At().Before(oldest):
-			err = fmt.Errorf("the reading is of %s, more than maxAge (%v) ago", r.At().Format(time.RFC3339), s.config.MaxAge)
-		case r.At().After(newest):
-			err = fmt.Errorf("the reading is of %s, more than maxAhead (%v) in the future: the clock of the device is wrong", r.At().Format(time.RFC3339), s.config.MaxAhead)
 		}
 		if err != nil {
 			refused = append(refused, feed.Failure{Index: i, Err: feed.Permanent(err)})
@@ -122,7 +113,7 @@ func (s *Sink) parse(msgs []*message.Message, now time.Time) (refused []feed.Fai
 // one of 64 KiB. Implements [feed.Prober].
 func (s *Sink) Probe(ctx context.Context) error {
 	return s.use(ctx, func(ctx context.Context) error {
-		if err := s.writer.open(ctx, s.now()); err != nil {
+		if err := s.writer.open(ctx); err != nil {
 			return fmt.Errorf("probe: %w", err)
 		}
 		if err := s.writer.probe(ctx); err != nil {

@@ -37,6 +37,7 @@ type writer struct {
 	series, places *names
 	partitions     partitions
 	nextUpkeep     time.Time
+	clocks         clocks
 
 	hypertableKept bool // by this process
 	warned         bool // of a server that does not sync
@@ -84,7 +85,7 @@ const (
 )
 
 // open connects, unless the session is there, and prepares everything.
-func (w *writer) open(ctx context.Context, now time.Time) (err error) {
+func (w *writer) open(ctx context.Context) (err error) {
 	if w.session != nil {
 		if !w.session.broken() {
 			return nil
@@ -99,7 +100,7 @@ func (w *writer) open(ctx context.Context, now time.Time) (err error) {
 	if err := w.prepare(ctx); err != nil {
 		return errors.Join(fmt.Errorf("prepare %s: %w", w.config.URL, explained(because(ctx, err))), w.close())
 	}
-	w.nextUpkeep, w.repeated = now, true
+	w.nextUpkeep, w.repeated = time.Time{}, true
 	return nil
 }
 
@@ -157,7 +158,7 @@ func (w *writer) write(ctx context.Context, points []point, now time.Time) (err 
 	if err := w.upkeep(ctx, now); err != nil {
 		return err
 	}
-	if points, err = w.place(ctx, points); err != nil {
+	if points, err = w.place(ctx, w.timely(points, now)); err != nil {
 		return err
 	}
 	for len(points) > 0 {
