@@ -94,6 +94,9 @@ func TestReasons(t *testing.T) {
 		}
 		return z.EncodeAll(content, nil)
 	}
+	// Decoders pass over both.
+	emptyFrame := []byte("\x28\xb5\x2f\xfd\x20\x00\x01\x00\x00")
+	skippableFrame := []byte("\x50\x2a\x4d\x18\x03\x00\x00\x00abc")
 	zstdCodec := func(e *batch.Envelope) { e.Codec = "json+zstd" }
 	columnar := func(e *batch.Envelope) { e.Codec = "columnar" }
 	columns := batch.Columns(rs)
@@ -128,6 +131,12 @@ func TestReasons(t *testing.T) {
 		{"cut gzip", sealed(same, body[:len(body)-5]), batch.ReasonBody},
 		{"no zstd", sealed(zstdCodec, lines(rs)), batch.ReasonBody},
 		{"a wide window", sealed(zstdCodec, zstdBody(make([]byte, 600<<10), zstd.WithWindowSize(512<<10), zstd.WithSingleSegment(false))), batch.ReasonLimits},
+		{"an empty zstd frame behind", sealed(zstdCodec, append(zstdBody(lines(rs)), emptyFrame...)), batch.ReasonBody},
+		{"a skippable zstd frame behind", sealed(zstdCodec, append(zstdBody(lines(rs)), skippableFrame...)), batch.ReasonBody},
+		{"a skippable zstd frame before", sealed(zstdCodec, append(bytes.Clone(skippableFrame), zstdBody(lines(rs))...)), batch.ReasonBody},
+		{"an empty zstd frame behind columns", sealed(columnar, append(append([]byte{1}, zstdBody(columns)...), emptyFrame...)), batch.ReasonBody},
+		{"bytes behind zstd", sealed(zstdCodec, append(zstdBody(lines(rs)), 0)), batch.ReasonBody},
+		{"cut zstd", sealed(zstdCodec, zstdBody(lines(rs))[:60]), batch.ReasonBody},
 		{"a long text", sealed(same, gzipOf(t, lines(long))), batch.ReasonLimits},
 		{"a long text in columns", sealed(columnar, append([]byte{0}, batch.Columns(long)...)), batch.ReasonLimits},
 		{"no columns", sealed(columnar, []byte{2}), batch.ReasonBody},

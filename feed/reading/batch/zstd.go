@@ -51,12 +51,44 @@ func (zstandard) decompress(dst, src []byte, l Limits) ([]byte, error) {
 	case !h.SingleSegment && h.WindowSize > uint64(l.MaxWindow): // otherwise the content is the window
 		return nil, corrupt(ReasonLimits, "zstd: a window of %d bytes, %d are allowed", h.WindowSize, l.MaxWindow)
 	}
+	if n := frameLength(src, &h); n != len(src) {
+		return nil, fmt.Errorf("zstd: %d bytes, where one frame has %d", len(src), n)
+	}
 	size := int(h.FrameContentSize)
-	// Its capacity is what the decoder may fill, also with further frames.
+	// Its capacity is what the decoder may fill.
 	room := slices.Grow(dst, size)[: len(dst) : len(dst)+size]
 	out, err := z.DecodeAll(src, room)
 	if err != nil {
 		return nil, fmt.Errorf("zstd: %w", err)
 	}
 	return out, nil
+}
+
+// frameLength returns how many bytes the frame has that src begins with, as far
+// as the heads of its blocks tell, and more than src has when it is cut. The
+// decoder would pass over frames behind it that hold nothing.
+func frameLength(src []byte, h *zstd.Header) int {
+	const (
+		blockHead = 3
+		repeated  = 1 // the kind of a block of one byte, which is told how often
+		checksum  = 4
+	)
+	n := h.HeaderSize
+	for last := false; !last; {
+		n += blockHead
+		if n > len(src) {
+			return n
+		}
+		head := int(src[n-3]) | int(src[n-2])<<8 | int(src[n-1])<<16
+		last = head&1 == 1
+		if kind := head >> 1 & 3; kind == repeated {
+			n++
+		} else {
+			n += head >> 3
+		}
+	}
+	if h.HasCheckSum {
+		n += checksum
+	}
+	return n
 }
