@@ -16,7 +16,8 @@
 // true a boolean, "on" a text, null says that there is none. A float that JSON
 // has no number for (NaN with its bits, an infinity) is {"float":"7ff8000000000001"},
 // the bits of IEEE 754 in hexadecimal. So what is written is read back to the bit;
-// minus zero is -0.0.
+// minus zero is -0.0. A text is characters: \ud800 without its other half stands for
+// none and is refused, not read as U+FFFD.
 //
 // The form is this project's own. Readings of other forms pass a feed unharmed
 // wherever no stage says that it needs this one.

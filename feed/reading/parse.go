@@ -26,8 +26,8 @@ type Parser struct {
 
 // Parse reads what [Reading.AppendJSON] writes, with its members in any order
 // and with white space. A member that a reading does not have, one that is there
-// twice or has another type, and a reading that is not valid are errors. It
-// retains nothing of payload.
+// twice or has another type, an escape that is half of a surrogate pair, and a
+// reading that is not valid are errors. It retains nothing of payload.
 func (p *Parser) Parse(payload []byte) (Reading, error) {
 	if p.canonical(payload) {
 		return p.r, nil
@@ -102,6 +102,8 @@ func (p *Parser) member(name, text []byte) {
 		return
 	}
 	switch {
+	case p.err != nil:
+		p.err = fmt.Errorf("%s: %w", name, p.err)
 	case !ok:
 		p.err = fmt.Errorf("%s is %.80s, which does not fit", name, text)
 	case p.seen&which != 0:
@@ -113,6 +115,10 @@ func (p *Parser) member(name, text []byte) {
 // unquoted returns the characters of a string, until the next call.
 func (p *Parser) unquoted(text []byte) ([]byte, bool) {
 	if text[0] != '"' {
+		return nil, false
+	}
+	if half, found := unpaired(text); found {
+		p.err = fmt.Errorf("%s is half of a surrogate pair, and stands for no character", half)
 		return nil, false
 	}
 	p.text = jsonscan.AppendString(p.text[:0], text)
@@ -130,7 +136,7 @@ func (p *Parser) name(dst *string, text []byte) bool {
 func (p *Parser) time(text []byte) bool {
 	b, ok := p.unquoted(text)
 	if ok {
-		p.r.Time, ok = parseTime(string(b))
+		p.r.Time, ok = ParseTime(string(b))
 	}
 	return ok
 }

@@ -74,6 +74,24 @@ func TestParseTakesAnyOrder(t *testing.T) {
 	}
 }
 
+// TestParseKeepsTexts: escapes are what they stand for, also those of U+FFFD and
+// of what looks like half a pair.
+func TestParseKeepsTexts(t *testing.T) {
+	var p reading.Parser
+	for text, want := range map[string]string{
+		`\ud83d\ude00`:             "😀",
+		`\uD83D\uDE00\uDBFF\uDFFF`: "😀\U0010ffff",
+		`\ufffd\ud7ff\ue000`:       "\ufffd\ud7ff\ue000",
+		`\\ud800\"\\\n`:            `\ud800"\` + "\n",
+		"\ufffd":                   "\ufffd",
+	} {
+		r, err := p.Parse([]byte(`{"device":"d","tag":"t","ts":"2026-11-21T03:04:05Z","value":"` + text + `","quality":"good","seq":1}`))
+		if err != nil || r.Value.Text() != want {
+			t.Errorf("%s: %q, %v, want %q", text, r.Value.Text(), err, want)
+		}
+	}
+}
+
 func TestParseRefuses(t *testing.T) {
 	const good = `{"device":"d","tag":"t","ts":"2026-11-21T03:04:05Z","value":1,"quality":"good","seq":1}`
 	var p reading.Parser
@@ -100,6 +118,12 @@ func TestParseRefuses(t *testing.T) {
 		{`"value":1`, `"value":[1]`, "value"},
 		{`"value":1`, `"value":1e999`, "value"},
 		{`"value":1`, `"value":9223372036854775808`, "value"},
+		{`"value":1`, `"value":"\ud800"`, `"value": \ud800 is half`},
+		{`"value":1`, `"value":"\\\ud800\u0041"`, "value"},
+		{`"value":1`, `"value":"\ud83d\ud83d\ude00"`, "value"},
+		{`"value":1`, `"value":"\ude00\ud83d"`, "value"},
+		{`"tag":"t"`, `"tag":"\udfff"`, "tag"},
+		{`03:04:05Z`, `03:04:05Z\ud800`, "ts"},
 		{`"value":1`, `"value":{}`, "value"},
 		{`"value":1`, `"value":{"float":"7ff8"}`, "value"},
 		{`"value":1`, `"value":{"float":"7ff800000000000x"}`, "value"},

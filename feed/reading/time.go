@@ -10,9 +10,10 @@ func appendTime(dst []byte, nanos int64) []byte {
 	return time.Unix(0, nanos).UTC().AppendFormat(dst, time.RFC3339Nano)
 }
 
-// parseTime reads RFC 3339 of any zone. ok is false when it is none, has more
-// than nine digits of a second, or is outside of the years 1678 to 2261.
-func parseTime(s string) (nanos int64, ok bool) {
+// ParseTime reads RFC 3339 of any zone, and returns nanoseconds since 1970 UTC. ok is
+// false when it is none, has more than nine digits of a second, or is outside of
+// the years 1678 to 2261.
+func ParseTime(s string) (nanos int64, ok bool) {
 	t, err := time.Parse(time.RFC3339Nano, s)
 	if err != nil || strings.IndexByte(s, ',') >= 0 { // which time.Parse takes for a point
 		return 0, false

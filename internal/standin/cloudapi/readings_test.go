@@ -172,6 +172,8 @@ func TestParameters(t *testing.T) {
 		{"/v1/readings?limit=0", "limit"},
 		{"/v1/readings?limit=10001", "limit"},
 		{"/v1/readings?from=2026-01-01", "from"},
+		{"/v1/readings?from=2026-11-21T03:04:05,5Z", "from"},
+		{"/v1/readings?to=2026-11-21T03:04:05.1234567891Z", "to"},
 		{"/v1/readings?to=2300-01-01T00:00:00Z", "to"},
 		{"/v1/readings?tag=%zz", "malformed"},
 		{"/v1/readings?cursor=x", "cursor"},

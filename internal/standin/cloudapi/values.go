@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/kraft-edge/datafeed/feed/reading"
 )
 
 // values are the parameters of a URL.
@@ -58,9 +60,8 @@ func (v values) time(name string) (*int64, error) {
 	if !ok {
 		return nil, nil //nolint:nilnil // no limit is no error
 	}
-	t, err := time.Parse(time.RFC3339Nano, text)
-	at := t.UnixNano()
-	if err != nil || !time.Unix(0, at).Equal(t) {
+	at, ok := reading.ParseTime(text)
+	if !ok {
 		return nil, refuse(http.StatusBadRequest, "%s: %.40q is no time from 1678 to 2261 as in RFC 3339: write 2026-11-21T03:04:05.123Z", name, text)
 	}
 	return &at, nil
