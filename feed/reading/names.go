@@ -1,8 +1,8 @@
 package reading
 
-// maxNames bounds what is remembered of names: more than that are those of a
-// sender that makes them up.
-const maxNames = 65_536
+// maxNames bounds what is remembered of names, to some 3 MiB: more than that are
+// those of a sender that makes them up.
+const maxNames = 16_384
 
 // names keeps one string for each name.
 type names struct{ known map[string]string }

@@ -12,9 +12,9 @@ import (
 	"github.com/kraft-edge/datafeed/internal/jsonscan"
 )
 
-// Parser reads readings from JSON. It keeps the names that it has seen, up to a
-// bound, so that they are not allocated for each reading. The zero Parser is
-// ready; it is for one goroutine.
+// Parser reads readings from JSON. It keeps the names that it has seen, up to 16,384
+// of them, so that they are not allocated for each reading, and nothing else of
+// what it has read. The zero Parser is ready; it is for one goroutine.
 type Parser struct {
 	names names
 
@@ -29,11 +29,35 @@ type Parser struct {
 // twice or has another type, an escape that is half of a surrogate pair, and a
 // reading that is not valid are errors. It retains nothing of payload.
 func (p *Parser) Parse(payload []byte) (Reading, error) {
-	if p.canonical(payload) {
-		return p.r, nil
+	if !p.canonical(payload) {
+		return p.parseAny(payload)
 	}
-	return p.parse(payload)
+	if p.r.Value.kind == Text {
+		return p.takeText(), nil
+	}
+	return p.r, nil
 }
+
+// parseAny reads a reading in JSON of any form, and keeps nothing of it.
+func (p *Parser) parseAny(payload []byte) (Reading, error) {
+	r, err := p.parse(payload)
+	p.r, p.err = Reading{}, nil
+	if cap(p.text) > keptText {
+		p.text = nil
+	}
+	return r, err
+}
+
+// takeText returns the reading and forgets its text. Its names are kept: most are
+// those of the next one, too.
+func (p *Parser) takeText() Reading {
+	r := p.r
+	p.r.Value = Value{}
+	return r
+}
+
+// keptText bounds the memory for texts with escapes that is kept to be used again.
+const keptText = 64 << 10
 
 // parse reads a reading in JSON of any form.
 func (p *Parser) parse(payload []byte) (Reading, error) {

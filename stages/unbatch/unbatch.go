@@ -112,6 +112,7 @@ func (u *Unbatch) check(e *batch.Envelope) error {
 func (u *Unbatch) unpack(m *message.Message, b *batch.Batch) ([]*message.Message, error) {
 	rs, err := b.Decode(u.codecs, u.readings[:0], u.limits)
 	if err != nil {
+		clear(u.readings[:cap(u.readings)]) // what was decoded before the error
 		return nil, err
 	}
 	defer u.keep(rs)

@@ -222,6 +222,37 @@ func TestOwnCodec(t *testing.T) {
 	}
 }
 
+// failing decodes all readings, and then fails when it is told to.
+type failing struct {
+	batch.Codec
+	err error
+}
+
+func (f *failing) Decode(dst []reading.Reading, body []byte, l batch.Limits) ([]reading.Reading, error) {
+	rs, err := f.Codec.Decode(dst, body, l)
+	if f.err != nil {
+		return dst, f.err
+	}
+	return rs, err
+}
+
+// TestNothingIsKept: the memory that is used again holds no readings, whether the
+// batch before was good or bad.
+func TestNothingIsKept(t *testing.T) {
+	codec := &failing{Codec: batch.Columnar()}
+	u := newUnbatch(t, func(c *Config) { c.Codecs = batch.Codecs{codec} })
+	for _, codec.err = range []error{nil, errors.New("bad")} {
+		_, err := u.Handle(&message.Message{Payload: frame(t, codec, 1, readings(10, 20))})
+		if (err == nil) != (codec.err == nil) {
+			t.Fatal(err)
+		}
+		kept := u.readings[:cap(u.readings)]
+		if len(kept) == 0 || slices.ContainsFunc(kept, func(r reading.Reading) bool { return r != reading.Reading{} }) {
+			t.Errorf("after %v: %+v", err, kept)
+		}
+	}
+}
+
 func TestConforms(t *testing.T) {
 	good := frame(t, batch.JSONZstd(), 1, readings(10, 20))
 	for _, edit := range []func(*Config){nil, withCache(t)} {

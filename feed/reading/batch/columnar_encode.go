@@ -28,13 +28,21 @@ type encoder struct {
 
 type seriesKey struct{ source, tag int }
 
-func newEncoder() *encoder { return new(encoder) }
+func newEncoder() *encoder {
+	return &encoder{names: newIndex[string](), sources: newIndex[source](), states: newIndex[state](), series: newIndex[seriesKey](), texts: newIndex[string]()}
+}
 
-// release puts the encoder back, unless it holds much.
+// release puts the encoder back, without what it has read, unless it holds much.
 func (e *encoder) release() {
-	if cap(e.content) <= keptScratch && cap(e.place) <= keptReadings {
-		encoders.Put(e)
+	if cap(e.content) > keptScratch || cap(e.place) > keptReadings {
+		return
 	}
+	e.names.reset()
+	e.sources.reset()
+	e.states.reset()
+	e.series.reset()
+	e.texts.reset()
+	encoders.Put(e)
 }
 
 // keptReadings bounds the scratch, in readings, that is kept to be used again.
@@ -46,10 +54,9 @@ type index[K comparable] struct {
 	list  []K
 }
 
+func newIndex[K comparable]() index[K] { return index[K]{known: make(map[K]int)} }
+
 func (x *index[K]) reset() {
-	if x.known == nil {
-		x.known = make(map[K]int)
-	}
 	clear(x.known)
 	clear(x.list)
 	x.list = x.list[:0]
@@ -97,10 +104,6 @@ func (e *encoder) encode(dst []byte, rs []reading.Reading) []byte {
 
 // sort numbers names, states and series, and gives each reading a slot.
 func (e *encoder) sort(rs []reading.Reading) {
-	e.names.reset()
-	e.sources.reset()
-	e.states.reset()
-	e.series.reset()
 	e.of, e.state, e.place = resized(e.of, len(rs)), resized(e.state, len(rs)), resized(e.place, len(rs))
 	e.counts = e.counts[:0]
 	for i := range rs {
@@ -204,7 +207,6 @@ func (e *encoder) appendBools(dst []byte, rs []reading.Reading) []byte {
 // appendTexts appends all texts, by series: each different one once, and for
 // each reading 0 for the next new one, or the number of a known one, from 1.
 func (e *encoder) appendTexts(dst []byte, rs []reading.Reading) []byte {
-	e.texts.reset()
 	e.column = e.column[:0]
 	for _, i := range e.place {
 		v := rs[i].Value

@@ -7,7 +7,7 @@ import (
 )
 
 // Columns returns the columns of readings before they are compressed.
-func Columns(rs []reading.Reading) []byte { return new(encoder).encode(nil, rs) }
+func Columns(rs []reading.Reading) []byte { return newEncoder().encode(nil, rs) }
 
 // Unpacked returns how many bytes a body of n bytes may be unpacked to.
 func Unpacked(l Limits, n int) int { return l.orDefaults().unpacked(n) }

@@ -21,6 +21,7 @@ func (gzipped) compress(dst, src []byte) ([]byte, error) {
 	z := gzipWriters.Get().(*gzip.Writer)
 	defer gzipWriters.Put(z)
 	buf := bytes.NewBuffer(dst)
+	defer func() { *buf = bytes.Buffer{} }() // the writer holds it until it is used again
 	z.Reset(buf)
 	if _, err := z.Write(src); err != nil {
 		return dst, err
@@ -37,6 +38,7 @@ func (gzipped) decompress(dst, src []byte, l Limits) ([]byte, error) {
 	z := gzipReaders.Get().(*gzip.Reader)
 	defer gzipReaders.Put(z)
 	rest := bytes.NewReader(src)
+	defer rest.Reset(nil) // z holds it until it is used again
 	if err := z.Reset(rest); err != nil {
 		return nil, fmt.Errorf("gzip: %w", err)
 	}

@@ -15,16 +15,22 @@ type zstandard struct{}
 // maxZstdWindow is the largest window that any limit allows.
 const maxZstdWindow = 1 << 29
 
-// Both know no state between calls and start no goroutine. Making them fails for
-// options that are wrong only.
+// The writer knows no state between calls, the readers none but the last body that
+// they have read. Neither starts a goroutine. Making them fails for options that are
+// wrong only.
 var (
 	zstdWriter = sync.OnceValues(func() (*zstd.Encoder, error) {
 		return zstd.NewWriter(nil, zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true)) // so that also short frames say it
 	})
-	zstdReader = sync.OnceValues(func() (*zstd.Decoder, error) {
-		return zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderMaxWindow(maxZstdWindow))
-	})
+	zstdReaders sync.Pool // of *zstd.Decoder
 )
+
+func zstdReader() (*zstd.Decoder, error) {
+	if z, ok := zstdReaders.Get().(*zstd.Decoder); ok {
+		return z, nil
+	}
+	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecodeAllCapLimit(true), zstd.WithDecoderMaxWindow(maxZstdWindow))
+}
 
 func (zstandard) compress(dst, src []byte) ([]byte, error) {
 	z, err := zstdWriter()
@@ -35,10 +41,6 @@ func (zstandard) compress(dst, src []byte) ([]byte, error) {
 }
 
 func (zstandard) decompress(dst, src []byte, l Limits) ([]byte, error) {
-	z, err := zstdReader()
-	if err != nil {
-		return nil, err
-	}
 	var h zstd.Header
 	if err := h.Decode(src); err != nil {
 		return nil, fmt.Errorf("zstd: %w", err)
@@ -57,7 +59,14 @@ func (zstandard) decompress(dst, src []byte, l Limits) ([]byte, error) {
 	size := int(h.FrameContentSize)
 	// Its capacity is what the decoder may fill.
 	room := slices.Grow(dst, size)[: len(dst) : len(dst)+size]
+	z, err := zstdReader()
+	if err != nil {
+		return nil, err
+	}
 	out, err := z.DecodeAll(src, room)
+	if len(src) <= keptScratch {
+		zstdReaders.Put(z)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("zstd: %w", err)
 	}
