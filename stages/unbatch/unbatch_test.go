@@ -191,18 +191,52 @@ func TestBomb(t *testing.T) {
 	}
 	bomb := frame(t, batch.Columnar(), 1, rs)
 	u := newUnbatch(t, func(c *Config) { c.Limits.MaxBytes = 8 * feed.MiB })
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	_, err := u.Handle(&message.Message{Payload: bomb})
-	runtime.ReadMemStats(&after)
+	got, err := costOf(func() error {
+		_, err := u.Handle(&message.Message{Payload: bomb})
+		return err
+	})
 	if !feed.IsPermanent(err) || !strings.Contains(err.Error(), "limits: the payloads") {
 		t.Errorf("%v, want a permanent error", err)
 	}
 	const readings, growing = 50_000 * 128 * 2, 5
-	if got, most := after.TotalAlloc-before.TotalAlloc, uint64(readings+growing*8<<20); got > most {
+	if most := uint64(readings + growing*8<<20); got > most {
 		t.Errorf("%d bytes of batch take %d bytes of memory, more than %d", len(bomb), got, most)
 	} else {
 		t.Logf("%d bytes of batch take %d bytes of memory", len(bomb), got)
+	}
+}
+
+// costOf returns how many bytes are allocated.
+func costOf(do func() error) (uint64, error) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	err := do()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc, err
+}
+
+// TestManyReadings: of columns that are all the same, a hundred bytes say any number
+// of readings, which no ratio bounds. Each costs what maxReadings states.
+func TestManyReadings(t *testing.T) {
+	rs := make([]reading.Reading, DefaultConfig().Limits.MaxReadings)
+	for i := range rs {
+		rs[i] = reading.Reading{Device: "d", Tag: "t", Seq: uint64(i)}
+	}
+	small := frame(t, batch.Columnar(), 1, rs)
+	u := newUnbatch(t, nil)
+	var msgs []*message.Message
+	got, err := costOf(func() (err error) {
+		msgs, err = u.Handle(&message.Message{Payload: small})
+		return err
+	})
+	if err != nil || len(msgs) != len(rs) || len(small) > 150 {
+		t.Fatalf("%d messages of %d bytes, %v", len(msgs), len(small), err)
+	}
+	const most = 1300
+	if each := got / uint64(len(rs)); each > most {
+		t.Errorf("%d bytes of memory for each reading, more than %d", each, most)
+	} else {
+		t.Logf("%d bytes of batch take %d bytes of memory for each of %d readings", len(small), each, len(rs))
 	}
 }
 
@@ -284,6 +318,7 @@ func TestValidate(t *testing.T) {
 		{func(c *Config) { c.Limits.MaxBytes = 0 }, "limits.maxBytes: 0B is out of range"},
 		{func(c *Config) { c.Limits.MaxRatio = 0 }, "limits.maxRatio: 0 is out of range"},
 		{func(c *Config) { c.Limits.MaxReadings = -1 }, "limits.maxReadings: -1 is out of range"},
+		{func(c *Config) { c.Limits.MaxReadings = 1_000_001 }, "limits.maxReadings: 1000001 is out of range"},
 		{func(c *Config) { c.Limits.MaxWindow = feed.TiB }, "limits.maxWindow: 1TiB is out of range"},
 		{func(c *Config) { c.Limits.MaxText = 2 * feed.MiB }, "limits.maxText: 2MiB is out of range"},
 	} {
