@@ -29,7 +29,7 @@ type Cache struct {
 type Limits struct {
 	MaxBytes    feed.Size `yaml:"maxBytes" doc:"Most bytes that its body is unpacked to, of all of its texts together, and of all payloads and topics made of it."`
 	MaxRatio    int       `yaml:"maxRatio" doc:"Most times its own length that a body is unpacked to, when that is more than 1 MiB."`
-	MaxReadings int       `yaml:"maxReadings" doc:"Most readings. Each takes up to 1.3 KB of memory while it is unpacked and 0.7 KB as a message, also when a hundred bytes of columns say all of them."`
+	MaxReadings int       `yaml:"maxReadings" doc:"Most readings. Each takes some 1 KB of memory while it is unpacked and 0.7 KB as a message, more with long names, also when a hundred bytes of columns say all of them."`
 	MaxWindow   feed.Size `yaml:"maxWindow" doc:"Largest window of zstd."`
 	MaxText     feed.Size `yaml:"maxText" doc:"Longest text of a reading."`
 }
@@ -40,7 +40,7 @@ const (
 	maxCacheBytes = feed.TiB
 	maxBytes      = feed.GiB
 	maxRatio      = 1_000_000
-	maxReadings   = 1_000_000 // which take 1.3 GB, see TestManyReadings
+	maxReadings   = 1_000_000 // which take 1 GB, see TestManyReadings
 	maxWindow     = 128 * feed.MiB
 	maxText       = feed.MiB // of a reading
 )

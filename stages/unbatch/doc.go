@@ -9,10 +9,11 @@
 // A message that comes out holds a reading as JSON, see package reading. Its
 // UUID is
 //
-//	<device>/<sequence>/<index>
+//	<device>/<sequence>/<checksum>/<index>
 //
-// with the reading's place in the batch, from 0: the same whenever the batch comes
-// again. Its topic is the routing key telemetry.<site>.<line>.<device>.<tag>, its
+// with the first 16 hexadecimal digits of the batch's checksum and the reading's place
+// in the batch, from 0: the same whenever the batch comes again, and others when
+// the device, reset or replaced, counts from the beginning. Its topic is the routing key telemetry.<site>.<line>.<device>.<tag>, its
 // metadata the reading's time and the content type application/json, and nothing
 // else: what the batch's message had in its metadata ends here. The messages of
 // a batch share their memory, and leave in the order of the batch.
@@ -41,6 +42,10 @@
 // again, since what repeats it wants to see it acknowledged: its messages have the
 // same ids, and it is counted. One with the same device and sequence but another
 // checksum contradicts what was delivered, or what is in flight, and is quarantined.
+// So is what a device sends whose sequence begins again, until the marks of its
+// former batches are older than maxAge: choose it no longer than batches may come
+// again, and for a replaced device stop the feed, remove the file, start it and
+// replay what was quarantined. Without a cache all of it passes.
 //
 // The cache holds no messages. A crash may take its last marks, and maxBytes and
 // maxAge its oldest: a batch that comes again is then taken for new and yields
@@ -74,7 +79,7 @@
 //	  limits:                              # of one batch
 //	    maxBytes: 64MiB                    # unpacked, and of all payloads and topics
 //	    maxRatio: 500                      # times its length, beyond 1 MiB
-//	    maxReadings: 100000                # 0.7 KB of memory each, 1.3 KB while it is unpacked
+//	    maxReadings: 100000                # 0.7 KB of memory each, 1 KB while it is unpacked
 //	    maxWindow: 8MiB                    # of zstd
 //	    maxText: 1MiB                      # of a value
 package unbatch

@@ -2,6 +2,7 @@ package unbatch
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -40,6 +41,10 @@ func (e *largeError) Error() string {
 	return fmt.Sprintf("%s: the payloads and topics of %d readings have %d bytes, more than %d", batch.ReasonLimits, e.readings, e.bytes, e.most)
 }
 
+// idChecksum is how many bytes of a batch's checksum stand in the ids of its
+// readings: a sequence may begin again, and then they name others.
+const idChecksum = 8
+
 // likelyPayload is how many bytes of memory there are for each payload at first.
 const likelyPayload = 192
 
@@ -47,13 +52,13 @@ const likelyPayload = 192
 // most bytes of payloads and topics.
 func (s *splitter) split(m *message.Message, e *batch.Envelope, rs []reading.Reading, most int) ([]*message.Message, error) {
 	defer s.release()
-	s.parts, s.text = s.parts[:0], s.text[:0]
+	s.parts, s.text = slices.Grow(s.parts[:0], len(rs)), s.text[:0]
 	if s.topics == nil {
 		s.topics = make(map[series]string)
 	}
 	payloads := make([]byte, 0, min(len(rs)*likelyPayload, most))
-	id := append(append([]byte(e.Device), '/'), strconv.AppendUint(nil, e.Sequence, 10)...)
-	id = append(id, '/')
+	id := fmt.Appendf(nil, "%s/%d/%x/", e.Device, e.Sequence, e.Checksum[:idChecksum])
+	s.text = slices.Grow(s.text, len(rs)*(len(id)+len("1000000"+"2026-11-21T03:04:05.123456789Z")))
 	topics := 0 // bytes
 	for i := range rs {
 		r := &rs[i]
