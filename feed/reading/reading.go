@@ -61,35 +61,3 @@ func (r *Reading) Validate() error {
 	}
 	return errors.Join(errs...)
 }
-
-// AppendRoutingKey appends telemetry.<site>.<line>.<device>.<tag>, the topic of
-// a reading. An empty name is "-". What is no letter, digit, -, _ or ~ in ASCII
-// stands there as % and two hexadecimal digits, so that no name can add a word
-// to the key or be taken for a wildcard.
-func (r *Reading) AppendRoutingKey(dst []byte) []byte {
-	dst = append(dst, "telemetry"...)
-	for _, name := range [...]string{r.Site, r.Line, r.Device, r.Tag} {
-		dst = append(dst, '.')
-		if name == "" {
-			dst = append(dst, '-')
-		}
-		for i := 0; i < len(name); i++ {
-			if c := name[i]; plain[c] {
-				dst = append(dst, c)
-			} else {
-				dst = append(dst, '%', upperHex[c>>4], upperHex[c&15])
-			}
-		}
-	}
-	return dst
-}
-
-const upperHex = "0123456789ABCDEF"
-
-// plain says which bytes of a name stand in a routing key as they are.
-var plain = func() (t [256]bool) {
-	for c := range t {
-		t[c] = c == '-' || c == '_' || c == '~' || '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
-	}
-	return t
-}()

@@ -151,21 +151,6 @@ func TestValidate(t *testing.T) {
 	}
 }
 
-// TestRoutingKey: four words follow the first, whatever the names are.
-func TestRoutingKey(t *testing.T) {
-	r := reading.Reading{Site: "plant1", Device: "press.7/#", Tag: "ü"}
-	if got, want := string(r.AppendRoutingKey(nil)), "telemetry.plant1.-.press%2E7%2F%23.%C3%BC"; got != want {
-		t.Errorf("got %s, want %s", got, want)
-	}
-	rapid.Check(t, func(t *rapid.T) {
-		r := readingtest.Readings().Draw(t, "reading")
-		key := string(r.AppendRoutingKey(nil))
-		if n := strings.Count(key, "."); n != 4 || strings.ContainsAny(key, "*#+/$ ") {
-			t.Fatalf("routing key %q", key)
-		}
-	})
-}
-
 // FuzzParse: what is read is written and read again as the same.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(`{"device":"d","tag":"t","ts":"2026-11-21T03:04:05Z","value":{"float":"7ff8000000000001"},"quality":"good","seq":1}`))

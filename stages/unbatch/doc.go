@@ -13,10 +13,12 @@
 //
 // with the first 16 hexadecimal digits of the batch's checksum and the reading's place
 // in the batch, from 0: the same whenever the batch comes again, and others when
-// the device, reset or replaced, counts from the beginning. Its topic is the routing key telemetry.<site>.<line>.<device>.<tag>, its
-// metadata the reading's time and the content type application/json, and nothing
-// else: what the batch's message had in its metadata ends here. The messages of
-// a batch share their memory, and leave in the order of the batch.
+// the device, reset or replaced, counts from the beginning. Its topic is the routing
+// key telemetry.<site>.<line>.<device>.<tag>, of at most 255 bytes, see
+// reading.Reading.AppendRoutingKey. Its metadata is the reading's time and the content
+// type application/json, and nothing else: what the batch's message had in its
+// metadata ends here. The messages of a batch share their memory, and leave in the
+// order of the batch.
 //
 // # What is quarantined
 //

@@ -99,7 +99,7 @@ func TestMessages(t *testing.T) {
 	}
 	for i, want := range []struct{ id, topic, time string }{
 		{"0", "telemetry.plant1.line2.press7.tag0", "2026-11-21T03:04:05.12Z"},
-		{"1", "telemetry.-.line2.press7.%C3%BC", "2026-11-21T03:04:05.121Z"},
+		{"1", "telemetry.-.line2.press7.ü", "2026-11-21T03:04:05.121Z"},
 		{"2", "telemetry.plant1.line2.press7.tag2", "2026-11-21T03:04:05.122Z"},
 	} {
 		got := msgs[i]
