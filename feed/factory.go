@@ -39,7 +39,8 @@ type (
 	// WindowConfig: how many unsettled deliveries a source hands out at most.
 	WindowConfig interface{ Window() int }
 	// FanOutConfig: whether a transform makes many messages of one, so that a
-	// batch may have more of them than the source hands out.
+	// batch may have more of them than the source hands out, and order key is
+	// refused.
 	FanOutConfig interface{ FanOut() bool }
 	// AckTimeoutConfig: how long a source's broker lets a delivery stay
 	// unsettled before it takes it back; 0 is for ever.

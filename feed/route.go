@@ -21,7 +21,9 @@ const (
 	OrderWire Order = "wire"
 	// OrderKey is strict: one message per key is in flight at a time, and
 	// different keys go together. A failing key parks its messages while the
-	// other keys go on.
+	// other keys go on. A call of the sink has one message of each key at most:
+	// behind a transform that makes many messages of one it is slow, and a
+	// delivery of which more are made than MaxHold has time for never ends.
 	OrderKey Order = "key"
 	// OrderNone parks each failing message by itself while all others go on.
 	OrderNone Order = "none"

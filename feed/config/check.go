@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"net"
-	"slices"
 	"strconv"
 	"time"
 
@@ -96,6 +95,10 @@ func (d *decoder) checkRoute(r *Route) {
 	if set("park") && r.Order == feed.OrderWire {
 		bad("park", "has no effect with order: wire", "remove it, or write order: key")
 	}
+	if name, ok := r.fansOut(); ok && r.Order == feed.OrderKey {
+		bad("order", fmt.Sprintf("key hands a sink one message of a key at a time, and %s makes many of one delivery: a thousand of a key would take a thousand calls of the sink, and their delivery might be given back, and begun anew, before they are through", name),
+			"write order: wire, which keeps their order too, or have a route of its own take, with order: key, what this one publishes")
+	}
 	if r.Source.ok {
 		d.checkSource(r, bad, set)
 	}
@@ -109,18 +112,21 @@ func atLeast[T int | feed.Size | time.Duration](bad func(key, reason, remedy str
 	}
 }
 
-// fansOut reports whether a transform makes many messages of one.
-func (r *Route) fansOut() bool {
-	return slices.ContainsFunc(r.Transforms, func(t Stage) bool {
-		f, ok := t.Config.(feed.FanOutConfig)
-		return ok && f.FanOut()
-	})
+// fansOut names a transform that makes many messages of one, if there is any.
+func (r *Route) fansOut() (name string, ok bool) {
+	for _, t := range r.Transforms {
+		if f, ok := t.Config.(feed.FanOutConfig); ok && f.FanOut() {
+			return t.Name, true
+		}
+	}
+	return "", false
 }
 
 // checkSource checks the route's limits against those of its source.
 func (d *decoder) checkSource(r *Route, bad func(key, reason, remedy string), set func(string) bool) {
 	if w, ok := r.Source.Config.(feed.WindowConfig); ok {
-		if window := w.Window(); window > 0 && r.Batch.MaxMessages > window && !r.fansOut() {
+		_, fansOut := r.fansOut()
+		if window := w.Window(); window > 0 && r.Batch.MaxMessages > window && !fansOut {
 			if set("batch.maxMessages") {
 				bad("batch.maxMessages", fmt.Sprintf("%d is more than the %d unsettled messages that %s hands out, so a batch would never fill", r.Batch.MaxMessages, window, r.Source.Name),
 					fmt.Sprintf("write at most %d, or raise the limit of the source", window))

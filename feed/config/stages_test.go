@@ -92,6 +92,12 @@ func (c *bridgeConfig) Validate() error {
 	return nil
 }
 
+// splitConfig is of a transform that makes many messages of one.
+type splitConfig struct{}
+
+func (*splitConfig) Validate() error { return nil }
+func (*splitConfig) FanOut() bool    { return true }
+
 // eitherConfig needs one of two keys.
 type eitherConfig struct {
 	URL    feed.URL    `yaml:"url" doc:"Address."`
@@ -158,6 +164,10 @@ func registry(t interface{ Fatal(...any) }, made *[]*place) *feed.Registry {
 		feed.TransformFactory("bridge", "Renames topics.", func() bridgeConfig { return bridgeConfig{} },
 			func(bridgeConfig, feed.StageEnv) (feed.Transform, error) {
 				return feed.Transform{Func: message.PassthroughHandler, Close: keep(&place{}).Close}, nil
+			}),
+		feed.TransformFactory("split", "Makes many messages of one.", func() splitConfig { return splitConfig{} },
+			func(splitConfig, feed.StageEnv) (feed.Transform, error) {
+				return feed.Transform{Func: message.PassthroughHandler}, nil
 			}),
 		feed.SinkFactory("place", "Writes to a place.", func() placeConfig { return placeConfig{Name: "here"} },
 			func(c placeConfig, _ feed.StageEnv) (*place, error) {
