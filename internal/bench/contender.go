@@ -18,6 +18,8 @@ type contender struct {
 	name string // "feed" or "plain loop"
 	args []string
 	env  []string // in addition to the environment
+	// leastBytes is how much it writes at a time while it has something to do.
+	leastBytes uint64
 }
 
 const (
@@ -46,7 +48,7 @@ func (c contender) run(ctx context.Context, settled settled) (measurement, error
 	go func() { isSettled <- settled(ctx, p.cmd.Process.Pid) }()
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
-	watch := watch{pid: p.cmd.Process.Pid, lastWrite: p.begin}
+	watch := watch{pid: p.cmd.Process.Pid, lastWrite: p.begin, leastBytes: c.leastBytes}
 	for waiting := true; waiting; {
 		select {
 		case now := <-look.C:

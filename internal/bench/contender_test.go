@@ -9,7 +9,7 @@ import (
 
 // shell is a contender that runs a shell script.
 func shell(script string) contender {
-	return contender{"shell", []string{"/bin/sh", "-c", script}, []string{"GREETING=hello"}}
+	return contender{"shell", []string{"/bin/sh", "-c", script}, []string{"GREETING=hello"}, ackBytes}
 }
 
 func TestContenderIsStoppedWhenAllIsSettled(t *testing.T) {

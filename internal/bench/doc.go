@@ -10,7 +10,7 @@
 //	go run ./internal/bench -flat               # how the cost changes with the load
 //	go run ./internal/bench -flat -sweeps routes
 //
-// It starts servers of its own (RabbitMQ, Mosquitto, Azurite), the same for
+// It starts servers of its own (RabbitMQ, Mosquitto, PostgreSQL, Azurite), the same for
 // all. A path is what both contenders do, by one or more legs from a queue to a
 // destination. A pair is one run of each, in alternating order, so that what
 // else happens on the machine meets both.

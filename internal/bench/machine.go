@@ -35,6 +35,9 @@ func describe(ctx context.Context, s *stand) machine {
 	if v := mosquittoVersion(ctx); v != "" {
 		m.versions = append(m.versions, "Mosquitto "+v)
 	}
+	if v, err := (&databaseDestination{server: s.servers.postgresql}).version(ctx); err == nil {
+		m.versions = append(m.versions, "PostgreSQL "+v)
+	}
 	m.versions = append(m.versions, modules()...)
 	return m
 }
@@ -94,9 +97,9 @@ func modules() []string {
 	var versions []string
 	for _, m := range info.Deps {
 		switch m.Path {
-		case "github.com/rabbitmq/amqp091-go", "github.com/eclipse/paho.golang", "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob":
-			name := m.Path[strings.LastIndexByte(m.Path, '/')+1:]
-			versions = append(versions, name+" "+strings.TrimPrefix(m.Version, "v"))
+		case "github.com/rabbitmq/amqp091-go", "github.com/eclipse/paho.golang", "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob", "github.com/jackc/pgx/v5":
+			name := strings.TrimSuffix(m.Path, "/v5")
+			versions = append(versions, name[strings.LastIndexByte(name, '/')+1:]+" "+strings.TrimPrefix(m.Version, "v"))
 		}
 	}
 	return versions

@@ -19,7 +19,7 @@ func (r report) writeMethod(p *page) {
 	p.line("- The feed is the real binary, built as `make build` does, with its quarantine open and its admin server listening. Both")
 	p.line("  contenders use the same servers, queues and prefetch (%s). Mosquitto's limits of what is in", r.prefetches())
 	p.line("  flight and queued are off. Neither is told how many threads to use: the feed takes one for each of its routes, the plain")
-	p.line("  loop, like any Go program, one for each core.")
+	p.line("  loop, like any Go program, one for each core. PostgreSQL does not sync to disk.")
 	p.line("- Messages are readings as JSON of %d bytes, of %s devices, persistent, in quorum queues of one node.", o.payloadBytes, thousands(o.devices))
 	p.line("- A pair is a run of each contender right after the other; which is first alternates.")
 	p.line("- Peak RSS is the process's high-water mark (VmHWM), in MiB.")
@@ -29,7 +29,8 @@ func (r report) writeMethod(p *page) {
 		p.line("  RabbitMQ says that everything is settled. CPU time is user and system time of the process from start to end, as the")
 		p.line("  kernel accounts it. The rate is counted from the start of the process to the last byte that it wrote before everything")
 		p.line("  was settled. A first pair, of a quarter, warms up the servers and is not counted. After each run it is checked that everything arrived")
-		p.line("  once: for MQTT by Mosquitto's own count of publishes, and in the first pair by a subscriber; for blobs by reading them.")
+		p.line("  once: for MQTT by Mosquitto's own count of publishes, and in the first pair by a subscriber; for blobs and tables by reading")
+		p.line("  them. The whole feed has its end when the queue of batches was empty, and after that all queues were.")
 	}
 	if len(steady) > 0 {
 		p.line("- At a steady rate: %s messages a second, each at its time by the clock and not by pauses between them, for %v to run", thousands(o.rate), o.runIn)

@@ -26,10 +26,11 @@ type leg struct {
 	job         string // of the plain loop
 	name        string // of the queue, after a prefix; empty: the job
 	binding     string // of the queue; empty: it holds every message
+	fed         bool   // the queue is filled by another leg of the path
 	source      string // of the feed's route, in YAML; empty: the queue
-	destination string // "mqtt", "blob" or "queue"
+	destination string // "mqtt", "blob", "queue" or "postgres"
 	prefetch    int
-	batch       int    // messages of a batch, where the job says so
+	batch       int    // messages of a batch, readings of a transaction, where the job says so
 	stages      string // of the feed's route after its source, in YAML
 }
 
@@ -65,7 +66,21 @@ var (
       amqp: {url: "${AMQP_URL}", exchange: bench-out}
     batch: {maxMessages: 20_000, maxBytes: 16MiB}
 `}
+	ingestLeg = leg{job: "ingest", binding: "batches.#", destination: "postgres", prefetch: 50, batch: 10_000, stages: `    transforms:
+      - unbatch: {cache: {path: "DIR/batches.db", maxBytes: 1GiB}}
+    sink:
+      all:
+        - postgres: {url: "${POSTGRES_URL}"}
+        - amqp: {url: "${AMQP_URL}", exchange: bench}
+    batch: {maxMessages: BATCH, maxBytes: 16MiB}
+`}
 )
+
+// filledByOther returns the leg with a queue that another leg of the path fills.
+func (l leg) filledByOther() leg {
+	l.fed = true
+	return l
+}
 
 // paths returns all paths.
 func paths() []path {
@@ -105,6 +120,14 @@ func paths() []path {
 			legs:     []leg{unbatchLeg},
 			perBatch: 1000,
 			goals:    []goal{ratio(cpuMetric, 0.95), ratio(rateMetric, 1.0)},
+		},
+		{
+			name:     "whole",
+			title:    "The whole feed: AMQP batches → PostgreSQL and single messages → MQTT and Azure Blob",
+			about:    "A chain in one process. The batches of the path before are unpacked; each reading is stored in PostgreSQL once, and published to an exchange, persistent and confirmed; a batch is acknowledged when both is done. From two queues at that exchange the readings go on at the same time: to Mosquitto as on the first path, and to Azurite as blobs of up to 10,000 lines. The feed runs three routes: `unbatch` with its cache, and the sink `all` of `postgres` and `amqp`; `bridge` and `mqtt`; `blob`. The plain loop runs three loops: the first reads each line with `json.Unmarshal`, publishes with deferred confirms, and copies the readings of up to ten batches in a transaction (`COPY` to a temporary table, `INSERT … ON CONFLICT DO NOTHING`). Both make their tables when they start. A message is here a reading that has gone all the way.",
+			legs:     []leg{ingestLeg, mqttLeg.filledByOther(), blobLeg.filledByOther()},
+			perBatch: 1000,
+			goals:    []goal{ratio(cpuMetric, 0.95)},
 		},
 		{
 			name:     "mqtt-blob",
@@ -157,7 +180,7 @@ func (p path) yaml(dir, admin string) string {
 	text := strings.NewReplacer("DIR", dir, "ADMIN", admin).Replace(feedYAML)
 	for _, l := range p.legs {
 		text += strings.NewReplacer(
-			"QUEUE", l.queue(), "PREFETCH", strconv.Itoa(l.prefetch), "BATCH", strconv.Itoa(l.batch),
+			"DIR", dir, "QUEUE", l.queue(), "PREFETCH", strconv.Itoa(l.prefetch), "BATCH", strconv.Itoa(l.batch),
 		).Replace(cmp.Or(l.source, routeYAML) + l.stages)
 	}
 	return text
@@ -182,10 +205,25 @@ func (p path) bindings() []binding {
 	var all []binding
 	for _, l := range p.legs {
 		if l.source == "" {
-			all = append(all, binding{queue: l.queue(), key: cmp.Or(l.binding, everything)})
+			all = append(all, binding{queue: l.queue(), key: cmp.Or(l.binding, everything), fed: l.fed})
 		}
 	}
 	return all
+}
+
+// chain reports whether a leg fills the queue of another.
+func (p path) chain() bool {
+	return slices.ContainsFunc(p.legs, func(l leg) bool { return l.fed })
+}
+
+// leastBytes is what a contender writes at a time while it has something to do,
+// see [ackBytes]. A chain is looked at for a while after its end, in which its
+// connections, two for a leg, may write a heartbeat of eight bytes each.
+func (p path) leastBytes() uint64 {
+	if p.chain() {
+		return uint64(8 + 2*8*len(p.legs))
+	}
+	return ackBytes
 }
 
 // destinations returns the names of the destinations, each once.

@@ -32,15 +32,21 @@ type queues struct {
 
 // binding is a queue and the routing keys that lead to it: all (everything), or
 // a part that no other queue has.
-type binding struct{ queue, key string }
+type binding struct {
+	queue, key string
+	fed        bool // contenders fill it, with messages of other keys
+}
 
-// copies returns how many messages all queues hold when n were published.
+// copies returns how many messages all queues hold when n were published, and no
+// contender has run.
 func (q queues) copies(n int) int {
 	whole, parts := 0, 0
 	for _, b := range q.bindings {
-		if b.key == everything {
+		switch {
+		case b.fed:
+		case b.key == everything:
 			whole++
-		} else {
+		default:
 			parts = 1 // of them all together
 		}
 	}

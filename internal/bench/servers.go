@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -32,9 +33,10 @@ var rabbitmqSettings = []string{
 
 // servers are the real servers that all contenders share.
 type servers struct {
-	rabbitmq  *server.RabbitMQ
-	mosquitto *server.Mosquitto
-	azurite   *server.Azurite
+	rabbitmq   *server.RabbitMQ
+	mosquitto  *server.Mosquitto
+	postgresql *server.PostgreSQL
+	azurite    *server.Azurite
 }
 
 // startServers starts the servers; their files are in dir.
@@ -42,12 +44,13 @@ func startServers(ctx context.Context, root, dir string) (*servers, error) {
 	ctx, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
 	s := &servers{}
-	var errs [3]error
+	var errs [4]error
 	s.rabbitmq, errs[0] = server.NewRabbitMQ(filepath.Join(dir, "rabbitmq"), server.RabbitMQConfig{Settings: rabbitmqSettings})
 	// The server's own limits of what is in flight and queued are off unless settings say otherwise.
 	// The count of what was received, which tells whether everything arrived, comes every second instead of every ten.
 	s.mosquitto, errs[1] = server.NewMosquitto(filepath.Join(dir, "mosquitto"), server.MosquittoConfig{Settings: []string{"sys_interval 1"}})
 	s.azurite, errs[2] = server.NewAzurite(filepath.Join(dir, "azurite"), server.AzuriteConfig{Program: share.AzuriteProgram(root)})
+	s.postgresql, errs[3] = newPostgreSQL()
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
@@ -55,10 +58,25 @@ func startServers(ctx context.Context, root, dir string) (*servers, error) {
 	starting.Go(func() error { return s.rabbitmq.Start(ctx) })
 	starting.Go(func() error { return s.mosquitto.Start(ctx) })
 	starting.Go(func() error { return s.azurite.Start(ctx) })
+	starting.Go(func() error { return s.postgresql.Start(ctx) })
 	if err := starting.Wait(); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
+}
+
+// newPostgreSQL has a place of its own: the server runs as another user when we
+// are root, who may not pass through other temporary folders.
+func newPostgreSQL() (*server.PostgreSQL, error) {
+	dir, err := os.MkdirTemp("", "feed-bench-postgresql-")
+	if err != nil {
+		return nil, err
+	}
+	p, err := server.NewPostgreSQL(dir, server.PostgreSQLConfig{Settings: []string{"synchronous_commit=on"}}) // as the feed has it, for both
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return p, nil
 }
 
 func (s *servers) close() error {
@@ -68,6 +86,9 @@ func (s *servers) close() error {
 	}
 	if s.mosquitto != nil {
 		errs = append(errs, s.mosquitto.Close())
+	}
+	if s.postgresql != nil {
+		errs = append(errs, s.postgresql.Close())
 	}
 	if s.azurite != nil {
 		errs = append(errs, s.azurite.Close())

@@ -151,10 +151,15 @@ func TestCopies(t *testing.T) {
 	for want, p := range map[int]path{
 		5:  {legs: []leg{mqttLeg}},
 		10: {legs: []leg{mqttLeg, blobLeg}},
+		15: {legs: []leg{ingestLeg, mqttLeg, blobLeg}},
 	} {
 		if got := (queues{bindings: p.bindings()}).copies(5); got != want {
 			t.Errorf("%d copies, want %d", got, want)
 		}
+	}
+	chain := path{legs: []leg{ingestLeg, mqttLeg.filledByOther(), blobLeg.filledByOther()}}
+	if got := (queues{bindings: chain.bindings()}).copies(5); got != 5 || !chain.chain() {
+		t.Errorf("of a chain: %d", got)
 	}
 	if got := (queues{bindings: flatPath("routes", lineLegs(50)...).bindings()}).copies(5); got != 5 {
 		t.Errorf("of parts: %d", got)

@@ -10,10 +10,11 @@ import (
 
 // watch follows a running process through /proc.
 type watch struct {
-	pid       int
-	written   uint64    // bytes, to sockets too
-	lastWrite time.Time // when that grew: the last acknowledgement, once everything is settled
-	peakRSS   int64     // bytes
+	pid        int
+	leastBytes uint64    // that are a write of a process that has something to do
+	written    uint64    // bytes, to sockets too
+	lastWrite  time.Time // when that grew: the last acknowledgement, once everything is settled
+	peakRSS    int64     // bytes
 }
 
 // ackBytes is the size of an acknowledgement to RabbitMQ (a frame with the
@@ -29,7 +30,7 @@ const ackBytes = 21
 // that forked this one had.
 func (w *watch) look(now time.Time) {
 	if n, ok := w.field("io", "wchar:"); ok {
-		if n >= w.written+ackBytes {
+		if n >= w.written+w.leastBytes {
 			w.lastWrite = now
 		}
 		w.written = n

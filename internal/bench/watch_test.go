@@ -23,7 +23,7 @@ func TestParseField(t *testing.T) {
 
 func TestWatchSeesWrites(t *testing.T) {
 	begin := time.Now()
-	w := watch{pid: os.Getpid(), lastWrite: begin}
+	w := watch{pid: os.Getpid(), lastWrite: begin, leastBytes: ackBytes}
 	file, err := os.Create(t.TempDir() + "/file")
 	if err != nil {
 		t.Fatal(err)

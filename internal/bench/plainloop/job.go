@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -12,7 +13,7 @@ type job struct {
 	name     string
 	queue    string
 	prefetch int
-	batch    int // messages of a blob
+	batch    int // messages of a blob, readings of a transaction
 }
 
 // jobs are the loops by name.
@@ -21,6 +22,7 @@ var jobs = map[string]func(context.Context, job) error{
 	"mqtt-json": func(ctx context.Context, j job) error { return toMQTT(ctx, j, topicOfPayload) },
 	"blob":      toBlob,
 	"unbatch":   unbatch,
+	"ingest":    ingest,
 	"mqtt-blob": fromMQTT,
 }
 
@@ -32,13 +34,13 @@ func parseJob(arg string) (job, error) {
 	}
 	j := job{name: parts[0], queue: parts[1]}
 	if jobs[j.name] == nil {
-		return job{}, fmt.Errorf("%q: there is no job %q; there are mqtt, mqtt-json, blob, unbatch and mqtt-blob", arg, j.name)
+		return job{}, fmt.Errorf("%q: there is no job %q; there are mqtt, mqtt-json, blob, unbatch, ingest and mqtt-blob", arg, j.name)
 	}
 	var err error
 	if j.prefetch, err = strconv.Atoi(parts[2]); err != nil || j.prefetch < 1 {
 		return job{}, fmt.Errorf("%q: the prefetch is no positive number", arg)
 	}
-	if j.batch, err = strconv.Atoi(parts[3]); err != nil || j.batch < 1 && (j.name == "blob" || j.name == "mqtt-blob") {
+	if j.batch, err = strconv.Atoi(parts[3]); err != nil || j.batch < 1 && slices.Contains([]string{"blob", "ingest", "mqtt-blob"}, j.name) {
 		return job{}, fmt.Errorf("%q: the batch is no positive number", arg)
 	}
 	return j, nil

@@ -1,6 +1,6 @@
 // Command plainloop is what the feed is measured against: the jobs of the
 // benchmark, written by hand over the stock client libraries (amqp091-go,
-// paho.golang, azblob), as well as these allow.
+// paho.golang, azblob, pgx), as well as these allow.
 //
 // It does the job and nothing else: it acknowledges only what is durable, in
 // batches, keeps many messages in flight and drains on SIGTERM; but it ends at
@@ -11,10 +11,11 @@
 //	plainloop JOB:QUEUE:PREFETCH:BATCH...
 //
 // JOB is mqtt, mqtt-json (topics from the payload), blob, unbatch, which
-// unpacks batches, or mqtt-blob, which takes from an MQTT session instead of the
-// queue. Those to blobs make batches. Each job has connections of its own. Where the servers are
-// comes from the environment: AMQP_URL; MQTT_ADDRESS; BLOB_CONNECTION,
-// CONTAINER.
+// unpacks batches, ingest, which also stores their readings in PostgreSQL, or
+// mqtt-blob, which takes from an MQTT session instead of the queue. Those to
+// blobs and to PostgreSQL make batches. Each job has connections of its own. Where
+// the servers are comes from the environment: AMQP_URL; MQTT_ADDRESS;
+// BLOB_CONNECTION, CONTAINER; POSTGRES_URL.
 package main
 
 import (

@@ -15,12 +15,7 @@ func topicOfKey(d *amqp.Delivery) (string, error) {
 
 // topicOfPayload takes the same from the fields of a JSON payload.
 func topicOfPayload(d *amqp.Delivery) (string, error) {
-	var r struct {
-		Site   string `json:"site"`
-		Line   string `json:"line"`
-		Device string `json:"device"`
-		Tag    string `json:"tag"`
-	}
+	var r place
 	if err := json.Unmarshal(d.Body, &r); err != nil {
 		return "", fmt.Errorf("read the payload: %w", err)
 	}

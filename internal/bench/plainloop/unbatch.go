@@ -1,18 +1,12 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 
 	amqp "github.com/rabbitmq/amqp091-go"
-
-	"github.com/kraft-edge/datafeed/feed/reading/batch"
 )
 
 // outExchange is where single readings go.
@@ -27,13 +21,16 @@ func unbatch(ctx context.Context, j job) error {
 		return err
 	}
 	defer source.conn.Close() //nolint:errcheck // everything is acknowledged, or will be delivered again
-	out, err := openPublisher()
+	out, err := openPublisher(outExchange)
 	if err != nil {
 		return err
 	}
 	defer out.conn.Close() //nolint:errcheck // everything is confirmed, or will be delivered again
 
-	var inFlight []unpacked // oldest first
+	var (
+		unzip    unpacker
+		inFlight []unpacked // oldest first
+	)
 	deliveries := source.deliveries
 	for deliveries != nil || len(inFlight) > 0 {
 		var confirmed <-chan struct{}
@@ -49,7 +46,16 @@ func unbatch(ctx context.Context, j job) error {
 				deliveries = nil
 				continue
 			}
-			u, err := out.publish(&d)
+			u := unpacked{tag: d.DeliveryTag}
+			err := unzip.each(&d, func(line []byte, id string) error {
+				key, err := keyOfPayload(line)
+				if err != nil {
+					return err
+				}
+				c, err := out.publish(line, key, id)
+				u.confirms = append(u.confirms, c)
+				return err
+			})
 			if err != nil {
 				return err
 			}
@@ -79,75 +85,24 @@ type unpacked struct {
 	confirms []*amqp.DeferredConfirmation
 }
 
-// publisher is a channel with confirms.
-type publisher struct {
-	conn    *amqp.Connection
-	channel *amqp.Channel
-	closed  chan *amqp.Error
-	unzip   gzip.Reader
-}
-
-func openPublisher() (*publisher, error) {
-	conn, err := amqp.Dial(os.Getenv("AMQP_URL"))
-	if err != nil {
-		return nil, fmt.Errorf("connect to RabbitMQ: %w", err)
-	}
-	p := &publisher{conn: conn}
-	if p.channel, err = conn.Channel(); err == nil {
-		err = p.channel.Confirm(false)
-	}
-	if err != nil {
-		return nil, errors.Join(err, conn.Close())
-	}
-	p.closed = p.channel.NotifyClose(make(chan *amqp.Error, 1))
-	return p, nil
-}
-
-// publish publishes the readings of a batch.
-func (p *publisher) publish(d *amqp.Delivery) (unpacked, error) {
-	u := unpacked{tag: d.DeliveryTag}
-	frame, err := batch.Parse(d.Body, batch.Limits{})
-	if err != nil {
-		return u, err
-	}
-	if err := p.unzip.Reset(bytes.NewReader(frame.Body)); err != nil {
-		return u, fmt.Errorf("unpack: %w", err)
-	}
-	lines := bufio.NewScanner(&p.unzip)
-	for lines.Scan() {
-		line := bytes.Clone(lines.Bytes()) // amqp091 keeps it until it is written
-		key, err := keyOfPayload(line)
-		if err != nil {
-			return u, err
-		}
-		c, err := p.channel.PublishWithDeferredConfirm(outExchange, key, false, false, amqp.Publishing{
-			DeliveryMode: amqp.Persistent, ContentType: "application/json", Body: line,
-			MessageId: fmt.Sprintf("%s/%d/%d", frame.Device, frame.Sequence, len(u.confirms)),
-		})
-		if err != nil {
-			return u, fmt.Errorf("publish: %w", err)
-		}
-		u.confirms = append(u.confirms, c)
-	}
-	if err := lines.Err(); err != nil {
-		return u, fmt.Errorf("unpack: %w", err)
-	}
-	if len(u.confirms) != frame.Count {
-		return u, fmt.Errorf("a batch of %d readings has %d lines", frame.Count, len(u.confirms))
-	}
-	return u, nil
-}
-
 // keyOfPayload makes the routing key of a reading.
 func keyOfPayload(line []byte) (string, error) {
-	var r struct {
-		Site   string `json:"site"`
-		Line   string `json:"line"`
-		Device string `json:"device"`
-		Tag    string `json:"tag"`
-	}
-	if err := json.Unmarshal(line, &r); err != nil {
+	var p place
+	if err := json.Unmarshal(line, &p); err != nil {
 		return "", fmt.Errorf("read a line: %w", err)
 	}
-	return "telemetry." + r.Site + "." + r.Line + "." + r.Device + "." + r.Tag, nil
+	return p.key(), nil
+}
+
+// place is where a reading comes from.
+type place struct {
+	Site   string `json:"site"`
+	Line   string `json:"line"`
+	Device string `json:"device"`
+	Tag    string `json:"tag"`
+}
+
+// key is the routing key of its readings.
+func (p *place) key() string {
+	return "telemetry." + p.Site + "." + p.Line + "." + p.Device + "." + p.Tag
 }
