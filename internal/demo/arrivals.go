@@ -25,14 +25,14 @@ func newArrivals() *arrivals {
 // AddJSON implements [witness.Recorder].
 func (a *arrivals) AddJSON(payload []byte) {
 	a.contents.AddJSON(payload)
-	a.tally.AddJSON(payload)
 	a.n.Add(1)
+	a.tally.AddJSON(payload) // which wakes up who waits for the number
 }
 
 func (a *arrivals) add(r reading.Reading) {
 	a.contents.Add(r)
-	a.tally.Add(r.Device, r.Seq)
 	a.n.Add(1)
+	a.tally.Add(r.Device, r.Seq)
 }
 
 // Comparison is what a place has beside what the cloud API serves.

@@ -9,6 +9,7 @@
 // by package config and run as "feed run" does. Around them stand a private
 // RabbitMQ node (or one that is given, or none: then the devices hand their
 // batches to the feed within the process), an MQTT broker inside the process that
-// asks for a service account token, and a directory. All of it is stopped and
+// asks for service account tokens, with a subscriber that has one of its own, and a
+// directory. All of it is stopped and
 // removed when the demo ends, however it ends.
 package demo

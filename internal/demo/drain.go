@@ -117,12 +117,18 @@ func (s *stage) awaitSubscriber() {
 	if s.place == nil {
 		want = s.feed.route(routeDirect).Produced.Delivered
 	}
-	idle := time.NewTimer(2 * time.Second)
+	idle := time.NewTimer(idleFor)
 	defer idle.Stop()
-	for s.received.n.Load() < want {
+	for {
+		changed := s.received.tally.Changed()
+		if s.received.n.Load() >= want {
+			return
+		}
 		select {
-		case <-s.received.tally.Changed():
-			idle.Reset(2 * time.Second)
+		case <-changed:
+			idle.Reset(idleFor)
+		case <-s.subscriber.Done():
+			return
 		case <-idle.C:
 			return
 		}

@@ -82,6 +82,9 @@ func (s *stage) play(ctx context.Context) (*Report, error) {
 		}
 	}
 	s.awaitSubscriber()
+	if err := s.unsubscribe(); err != nil {
+		r.problem("the MQTT subscriber was cut off: %v", err)
+	}
 	r.DrainSeconds = time.Since(drained).Seconds()
 	s.enter("comparing with what the cloud API serves")
 	compared := time.Now()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/kraft-edge/datafeed/internal/embedded"
 	"github.com/kraft-edge/datafeed/internal/standin/cloudapi"
+	"github.com/kraft-edge/datafeed/internal/witness"
 )
 
 // The files of the demo's directory.
@@ -40,6 +41,10 @@ type stage struct {
 	database  *database // nil: no PostgreSQL
 	simulated *simulated
 	received  *arrivals // at the MQTT subscriber
+	// subscriber has all that the feed publishes; unsubscribe ends it, and returns
+	// an error when it was cut off before.
+	subscriber  *witness.Subscriber
+	unsubscribe func() error
 
 	mu      sync.Mutex // guards what follows where the watcher reads it
 	place   *place     // nil: no RabbitMQ
@@ -165,23 +170,31 @@ func (s *stage) setPlace(p *place) {
 }
 
 // openBroker starts an MQTT broker that asks for a token, and subscribes to all
-// that the feed publishes.
-func (s *stage) openBroker(context.Context) error {
-	token := rand.Text()
+// that the feed publishes, as a client with a token of its own. A subscriber that is
+// slow loses nothing: it acknowledges what it has recorded, and while too much is
+// not acknowledged the broker holds the feed back, long before it would have to
+// drop. Only of a client that is away it keeps a part, and refuses the rest.
+func (s *stage) openBroker(ctx context.Context) error {
+	token, own := rand.Text(), rand.Text()
 	if err := os.WriteFile(s.path(tokenName), []byte(token), 0o600); err != nil {
 		return err
 	}
-	broker, err := embedded.StartWithTokens(embedded.NewTokens(token))
+	broker, err := embedded.StartWithTokens(embedded.NewTokens(token, own))
 	if err != nil {
 		return err
 	}
 	s.broker = broker
 	s.onClose(broker.Close)
-	unsubscribe, err := broker.Watch("kraft/#", func(_ string, payload []byte) { s.received.AddJSON(payload) })
+	subscriber, err := witness.Subscribe(ctx, broker.URL(), "kraft/#", s.received, witness.WithServiceAccountToken(own))
 	if err != nil {
 		return err
 	}
-	s.onClose(func() error { unsubscribe(); return nil })
+	s.subscriber = subscriber
+	s.unsubscribe = sync.OnceValue(subscriber.Close)
+	s.onClose(func() error {
+		_ = s.unsubscribe() // play has reported it
+		return nil
+	})
 	return nil
 }
 

@@ -2,6 +2,7 @@ package witness
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -17,10 +18,34 @@ type Subscriber struct {
 	conn   net.Conn
 }
 
+// Option changes how a [Subscriber] connects.
+type Option func(*paho.ClientConfig, *paho.Connect)
+
+// WithServiceAccountToken authenticates with a token as Azure IoT Operations MQ
+// asks for it: MQTT 5 enhanced authentication with the method K8S-SAT.
+func WithServiceAccountToken(token string) Option {
+	return func(client *paho.ClientConfig, c *paho.Connect) {
+		client.AuthHandler = silent{}
+		c.Properties.AuthMethod, c.Properties.AuthData = "K8S-SAT", []byte(token)
+	}
+}
+
+// silent has nothing to add to a token.
+type silent struct{}
+
+// Authenticate implements [paho.Auther].
+func (silent) Authenticate(*paho.Auth) *paho.Auth { return nil }
+
+// Authenticated implements [paho.Auther].
+func (silent) Authenticated() {}
+
 // Subscribe connects to the broker at address (mqtt://host:port) and tallies
-// all messages on filter. The connection has no keep-alive, so that it
-// outlives a broker that is frozen for a while.
-func Subscribe(ctx context.Context, address, filter string, t Recorder) (*Subscriber, error) {
+// all messages on filter, with QoS 1: a message is acknowledged when it is
+// tallied, so that the broker knows how far a slow recorder is. ctx bounds
+// connecting and subscribing alone. The connection has no keep-alive, so that it
+// outlives a broker that is frozen for a while; one that is lost stays lost, and
+// Close says so.
+func Subscribe(ctx context.Context, address, filter string, t Recorder, options ...Option) (*Subscriber, error) {
 	u, err := url.Parse(address)
 	if err != nil {
 		return nil, fmt.Errorf("subscribe: %w", err)
@@ -30,18 +55,23 @@ func Subscribe(ctx context.Context, address, filter string, t Recorder) (*Subscr
 	if err != nil {
 		return nil, fmt.Errorf("subscribe: %w", err)
 	}
-	client := paho.NewClient(paho.ClientConfig{
+	config := paho.ClientConfig{
 		Conn: conn,
 		OnPublishReceived: []func(paho.PublishReceived) (bool, error){func(p paho.PublishReceived) (bool, error) {
 			t.AddJSON(p.Packet.Payload)
 			return true, nil
 		}},
-	})
+	}
 	expiry, receiveMaximum := uint32(3600), uint16(65535)
-	ack, err := client.Connect(ctx, &paho.Connect{
+	connect := &paho.Connect{
 		ClientID: fmt.Sprintf("witness-%d", time.Now().UnixNano()), CleanStart: true,
 		Properties: &paho.ConnectProperties{SessionExpiryInterval: &expiry, ReceiveMaximum: &receiveMaximum},
-	})
+	}
+	for _, o := range options {
+		o(&config, connect)
+	}
+	client := paho.NewClient(config)
+	ack, err := client.Connect(ctx, connect)
 	if err != nil {
 		_ = conn.Close()
 		return nil, fmt.Errorf("subscribe: %w", err)
@@ -58,8 +88,18 @@ func Subscribe(ctx context.Context, address, filter string, t Recorder) (*Subscr
 	return &Subscriber{client: client, conn: conn}, nil
 }
 
-// Close ends the subscription and waits until nothing is tallied any more.
+// Done is closed when the connection is lost, or closed.
+func (s *Subscriber) Done() <-chan struct{} { return s.client.Done() }
+
+// Close ends the subscription and waits until nothing is tallied any more. It
+// returns an error when the connection was lost before.
 func (s *Subscriber) Close() error {
+	select {
+	case <-s.client.Done():
+		_ = s.conn.Close()
+		return errors.New("the subscriber had lost its connection to the MQTT broker")
+	default:
+	}
 	err := s.client.Disconnect(&paho.Disconnect{})
 	<-s.client.Done()
 	_ = s.conn.Close()
