@@ -4,38 +4,24 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
-	"errors"
 	"fmt"
 	"io"
 	nethttp "net/http"
-	"net/url"
-	"os"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/klauspost/compress/gzip"
 
 	"github.com/kraft-edge/datafeed/feed"
-)
-
-const (
-	// maxAnswer is how much of an answer is read: enough for a connection to be
-	// used again in all ordinary cases.
-	maxAnswer = 64 << 10
-	// shownAnswer is how much of it an error shows.
-	shownAnswer = 200
+	"github.com/kraft-edge/datafeed/internal/httpclient"
 )
 
 // client sends requests, each once.
 type client struct {
 	config SinkConfig
 	http   nethttp.Client
-	tokens *tokens // nil: not by OAuth 2
+	tokens *httpclient.Tokens // nil: not by OAuth 2
 }
-
-const userAgent = "datafeed"
 
 func newClient(c SinkConfig) (*client, error) {
 	secure, err := c.TLS.clientConfig()
@@ -56,8 +42,8 @@ func newClient(c SinkConfig) (*client, error) {
 		Timeout:       c.Timeout,
 		CheckRedirect: func(*nethttp.Request, []*nethttp.Request) error { return nethttp.ErrUseLastResponse },
 	}}
-	if c.OAuth2 != nil {
-		cl.tokens = &tokens{config: c.OAuth2, http: &cl.http}
+	if o := c.OAuth2; o != nil {
+		cl.tokens = httpclient.NewTokens(httpclient.Credentials{TokenURL: o.TokenURL, ClientID: o.ClientID, ClientSecret: o.ClientSecret, Scopes: o.Scopes}, &cl.http)
 	}
 	return cl, nil
 }
@@ -65,18 +51,9 @@ func newClient(c SinkConfig) (*client, error) {
 // clientConfig reads the authorities now, and a certificate of one's own at each
 // connection, so that a renewed one counts.
 func (t ClientTLS) clientConfig() (*tls.Config, error) {
-	c := &tls.Config{MinVersion: tls.VersionTLS12}
-	if t.CAFile != "" {
-		pem, err := os.ReadFile(t.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("read tls.caFile: %w", err)
-		}
-		if c.RootCAs, err = x509.SystemCertPool(); err != nil {
-			c.RootCAs = x509.NewCertPool() // a minimal image may have none
-		}
-		if !c.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, errors.New("read tls.caFile: no PEM certificate in " + t.CAFile)
-		}
+	c, err := httpclient.TLS(t.CAFile)
+	if err != nil {
+		return nil, err
 	}
 	if t.CertFile != "" {
 		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
@@ -147,12 +124,12 @@ func (c *client) request(ctx context.Context, method string, body io.Reader) (*n
 	}
 	req, err := nethttp.NewRequestWithContext(ctx, method, u.String(), body)
 	if err != nil {
-		return nil, redact(err)
+		return nil, httpclient.Redact(err)
 	}
-	req.Header.Set("User-Agent", userAgent)
+	req.Header.Set("User-Agent", httpclient.UserAgent)
 	switch {
 	case c.tokens != nil:
-		token, err := c.tokens.get(ctx)
+		token, err := c.tokens.Get(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -176,39 +153,20 @@ func (c *client) request(ctx context.Context, method string, body io.Reader) (*n
 func (c *client) do(req *nethttp.Request) (answer, error) {
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return answer{}, redact(err)
+		return answer{}, httpclient.Redact(err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode == nethttp.StatusUnauthorized && c.tokens != nil {
-		c.tokens.drop() // the next try has another one
+		c.tokens.Drop(strings.TrimPrefix(req.Header.Get("Authorization"), "Bearer ")) // the next try has another one
 	}
-	a := answer{status: resp.StatusCode, retryAfter: parseRetryAfter(resp.Header.Get("Retry-After"), time.Now())}
+	a := answer{status: resp.StatusCode, retryAfter: min(httpclient.RetryAfter(resp.Header.Get("Retry-After"), time.Now()), longestRetryAfter)}
 	if resp.StatusCode/100 == 3 {
 		a.location = feed.NewURL(resp.Header.Get("Location")).String()
 	}
 	// The status came, and with it what the receiver says: the text is for people.
-	text, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer)) //nolint:errcheck // see above
-	a.text = shown(text)
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, httpclient.MaxAnswer)) //nolint:errcheck // see above
+	a.text = httpclient.Shown(text)
 	return a, nil
-}
-
-// redact removes the URL from an error: its query may be a credential.
-func redact(err error) error {
-	var ue *url.Error
-	if errors.As(err, &ue) {
-		return ue.Err
-	}
-	return err
-}
-
-// shown makes a line of what a receiver wrote.
-func shown(text []byte) string {
-	if len(text) > shownAnswer {
-		text = text[:shownAnswer]
-	}
-	return strings.Join(strings.FieldsFunc(strings.ToValidUTF8(string(text), "�"), func(r rune) bool {
-		return unicode.IsSpace(r) || unicode.IsControl(r)
-	}), " ")
 }
 
 func (c *client) close() { c.http.CloseIdleConnections() }

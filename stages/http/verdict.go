@@ -3,8 +3,6 @@ package http
 import (
 	"fmt"
 	nethttp "net/http"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -66,16 +64,4 @@ func (a answer) error() error {
 		s += ": " + a.text
 	}
 	return fmt.Errorf("%s", s)
-}
-
-// parseRetryAfter reads seconds or a date (RFC 9110, section 10.2.3).
-func parseRetryAfter(value string, now time.Time) time.Duration {
-	value = strings.TrimSpace(value)
-	var d time.Duration
-	if n, err := strconv.ParseUint(value, 10, 31); err == nil {
-		d = time.Duration(n) * time.Second
-	} else if t, err := nethttp.ParseTime(value); err == nil {
-		d = t.Sub(now)
-	}
-	return min(max(d, 0), longestRetryAfter)
 }
