@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -16,7 +17,8 @@ func (c *cli) lintCommand() *cobra.Command {
 		Use:   "lint FILE...",
 		Short: "Check files without running them",
 		Long: `Checks files as run does, without connecting to anything: keys, types, settings
-of the stages, secrets that must be there, and whether the routes can work.
+of the stages, secrets that must be there, and whether the routes can work; what
+validate compares, too.
 It prints all problems at once; what only the making of a stage shows, such as a
 certificate that cannot be read, comes when there is no other. FILE may be - for standard input.`,
 		Args: arguments(1, -1),
@@ -41,12 +43,24 @@ func (c *cli) lint(file string) error {
 	for _, w := range cfg.Warnings {
 		fmt.Fprintln(c.stderr, "warning:", w)
 	}
-	routes := fmt.Sprintf("%d routes", len(cfg.Routes))
-	if len(cfg.Routes) == 1 {
-		routes = "1 route"
-	}
-	fmt.Fprintf(c.stdout, "%s: ok, %s\n", file, routes)
+	fmt.Fprintf(c.stdout, "%s: ok, %s\n", file, strings.Join(contents(cfg), ", "))
 	return nil
+}
+
+// contents says what is in a file.
+func contents(cfg *config.Config) []string {
+	var parts []string
+	switch n := len(cfg.Routes); n {
+	case 0:
+	case 1:
+		parts = append(parts, "1 route")
+	default:
+		parts = append(parts, fmt.Sprintf("%d routes", n))
+	}
+	if v := &cfg.Validate; !v.Off() {
+		parts = append(parts, fmt.Sprintf("validation of %s against %s", v.Expect.Name, strings.Join(v.Observe.Names(), " and ")))
+	}
+	return parts
 }
 
 // load reads a file, or standard input for "-".

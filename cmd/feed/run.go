@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 
 	"github.com/spf13/cobra"
@@ -23,6 +24,9 @@ at once. Either way nothing is lost: what is not settled comes again.`,
 			cfg, err := config.Load(args[0], c.registry)
 			if err != nil {
 				return err
+			}
+			if len(cfg.Routes) == 0 {
+				return fmt.Errorf("%s has no route, so that there is nothing to run: feed validate %s compares what it names", args[0], args[0])
 			}
 			return c.runFeed(cmd.Context(), cfg)
 		},

@@ -11,8 +11,9 @@ import (
 	"github.com/kraft-edge/datafeed/feed/config"
 )
 
-// kinds are the kinds of stages in the order of a route.
-var kinds = []feed.Kind{feed.KindSource, feed.KindTransform, feed.KindSink}
+// kinds are the kinds of stages: those of a route in its order, and the sides of
+// a validation.
+var kinds = []feed.Kind{feed.KindSource, feed.KindTransform, feed.KindSink, feed.KindExpectation, feed.KindObservation}
 
 // stageInfo is what --json prints of a stage.
 type stageInfo struct {
@@ -69,7 +70,7 @@ func (c *cli) stageInfos() []stageInfo {
 	return all
 }
 
-// only returns the stages of one name; a source and a sink may share it.
+// only returns the stages of one name; those of different kinds may share it.
 func only(all []stageInfo, name string) ([]stageInfo, error) {
 	var some []stageInfo
 	var names []string

@@ -34,20 +34,27 @@ func (c *Config) Build(logger *slog.Logger) (feed.Options, []feed.Route, error) 
 // CheckStages makes the stages and closes them, which finds what only their
 // constructors see, such as a secret of the wrong form or a certificate that
 // cannot be read. It does no network I/O. What is wrong is returned as one
-// *[Error], the first problem of each route.
+// *[Error], the first problem of each route and of each comparison.
 func (c *Config) CheckStages() error {
 	b := &builder{config: c, logger: slog.New(slog.DiscardHandler)}
 	var (
 		ps   []Problem
 		errs []error
 	)
-	for _, r := range c.Routes {
-		_, err := b.route(r)
+	collect := func(err error) {
 		if e := (*Error)(nil); errors.As(err, &e) {
 			ps = append(ps, e.Problems...)
 		} else if err != nil {
 			errs = append(errs, err)
 		}
+	}
+	for _, r := range c.Routes {
+		_, err := b.route(r)
+		collect(err)
+	}
+	for i := range c.Validate.Observe {
+		_, err := b.validation(&c.Validate.Observe[i])
+		collect(err)
 	}
 	errs = append(errs, b.close()...)
 	if len(ps) > 0 {

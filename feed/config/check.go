@@ -25,8 +25,11 @@ func (d *decoder) check(c *Config, root *yaml.Node) {
 	if d.registry == nil {
 		return
 	}
+	d.checkValidation(&c.Validate, root, bad)
 	if _, ok := find(root, "routes"); !ok {
-		d.problem(root, "routes", "missing", "write at least one route: {name: {source: {…}, sink: {…}}}")
+		if _, ok := find(root, "validate"); !ok {
+			d.problem(root, "routes", "missing", "write at least one route: {name: {source: {…}, sink: {…}}}")
+		}
 	} else if len(c.Routes) == 0 && len(d.problems) == 0 {
 		bad("routes", "there is no route", "write at least one: {name: {source: {…}, sink: {…}}}")
 	}

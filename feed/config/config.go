@@ -16,6 +16,7 @@ type Config struct {
 	Log          Log           `yaml:"log" doc:"What is logged, to standard error."`
 	DrainTimeout time.Duration `yaml:"drainTimeout" doc:"How long a stopping feed finishes what is in flight before it gives it back to its sources."`
 	Routes       Routes        `yaml:"routes" doc:"The routes by name. Each leads from one source through transforms to one sink."`
+	Validate     Validation    `yaml:"validate" doc:"What feed validate compares: what there should be, and where it should have arrived."`
 	Tests        []Test        `yaml:"tests" doc:"What feed test checks: messages that the transforms of a route get, and what must become of them."`
 
 	// Warnings are doubts about the file that do not keep it from running.
@@ -127,6 +128,7 @@ func DefaultConfig() Config {
 		Admin:        Admin{Address: "127.0.0.1:8686"},
 		Log:          Log{Format: LogText, Level: LogInfo},
 		DrainTimeout: 20 * time.Second,
+		Validate:     defaultValidation(),
 	}
 }
 

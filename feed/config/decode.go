@@ -44,8 +44,12 @@ var (
 	stageType    = reflect.TypeFor[Stage]()
 	sinksType    = reflect.TypeFor[Sinks]()
 	routesType   = reflect.TypeFor[Routes]()
-	jsonType     = reflect.TypeFor[JSON]()
-	positionType = reflect.TypeFor[Position]()
+	nestedType   = reflect.TypeFor[feed.Nested]()
+	sidesType    = reflect.TypeFor[Observations]()
+
+	validationType = reflect.TypeFor[Validation]()
+	jsonType       = reflect.TypeFor[JSON]()
+	positionType   = reflect.TypeFor[Position]()
 )
 
 // problem records what is wrong at n.
@@ -175,17 +179,26 @@ func (d *decoder) structure(n *yaml.Node, v reflect.Value, key string, depth int
 			d.unknown(e, key, fields, es)
 			continue
 		}
-		target, at := v.FieldByIndex(fields[i].index), joinKey(key, e.name)
-		switch {
-		case target.Type() == stageType:
-			d.stage(e, target.Addr().Interface().(*Stage), feed.Kind(fields[i].tag.Get("stage")), at, depth+1)
-		case target.Type() == sinksType:
-			d.sinks(e, target.Addr().Interface().(*Sinks), at, depth+1)
-		case target.Type() == reflect.TypeFor[[]Stage]():
-			d.stages(e.value, target.Addr().Interface().(*[]Stage), feed.Kind(fields[i].tag.Get("stage")), at, depth+1)
-		default:
-			d.value(e.value, target, at, depth+1)
-		}
+		d.member(e, v.FieldByIndex(fields[i].index), feed.Kind(fields[i].tag.Get("stage")), joinKey(key, e.name), depth+1)
+	}
+}
+
+// member decodes what a field of a struct is set to; kind is that of the stages
+// that it holds, when it holds any.
+func (d *decoder) member(e entry, v reflect.Value, kind feed.Kind, key string, depth int) {
+	switch target := v.Addr().Interface().(type) {
+	case *Stage:
+		d.stage(e, target, kind, key, depth)
+	case *[]Stage:
+		d.stages(e.value, target, kind, key, depth)
+	case *Sinks:
+		d.sinks(e, target, key, depth)
+	case *Observations:
+		d.observations(e, target, key, depth)
+	case *feed.Nested:
+		d.nested(e, target, kind, key, depth)
+	default:
+		d.value(e.value, v, key, depth)
 	}
 }
 

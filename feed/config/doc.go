@@ -14,7 +14,14 @@
 //
 // A stage is a mapping of one key, its name, to its settings; the names and
 // their settings come from the [feed.Registry]. A sink named all holds a list
-// of sinks that must each take every message (see [feed.All]).
+// of sinks that must each take every message (see [feed.All]). A field of type
+// [feed.Nested] in a stage's settings is a stage, too.
+//
+// A file may also say what is to be compared, with or without routes:
+//
+//	validate:
+//	  expect: {cloudapi: {…}}
+//	  observe: {blob: {…}}
 //
 // # References
 //

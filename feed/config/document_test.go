@@ -47,6 +47,8 @@ var writtenAs = map[string]string{
 	"routes.NAME.source":       "stage",
 	"routes.NAME.transforms":   "list of stages",
 	"routes.NAME.sink":         "stage, or all: and a list of stages",
+	"validate.expect":          "stage",
+	"validate.observe":         "mapping of stages to their settings",
 	"tests":                    "list of tests",
 	"tests[].given":            "list of messages",
 	"tests[].given[].payload":  "any value",
@@ -66,13 +68,6 @@ func documented() []string {
 	}
 	c, r := DefaultConfig(), defaultRoute()
 	add(keysOf(reflect.ValueOf(c), "", 0), func(name string) bool { return strings.HasPrefix(name, "routes[]") })
-	add(keysOf(reflect.ValueOf(r), "routes.NAME", 0), func(name string) bool {
-		for _, stage := range []string{"source.", "transforms[].", "sink[]."} {
-			if strings.HasPrefix(name, "routes.NAME."+stage) {
-				return true
-			}
-		}
-		return false
-	})
+	add(keysOf(reflect.ValueOf(r), "routes.NAME", 0), func(string) bool { return false })
 	return rows
 }

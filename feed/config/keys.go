@@ -47,6 +47,9 @@ func keysOf(v reflect.Value, prefix string, depth int) []Key {
 	for _, f := range fieldsOf(v.Type()) {
 		fv := v.FieldByIndex(f.index)
 		k := Key{Name: joinKey(prefix, f.name), Type: typeName(f.typ), Default: defaultText(fv), Doc: f.doc}
+		if f.typ == nestedType {
+			k.Type = f.tag.Get("stage")
+		}
 		if enum := element(f.typ); enumValues(enum) != nil {
 			k.Values = enumValues(enum)
 		}
@@ -82,7 +85,11 @@ func element(t reflect.Type) reflect.Type {
 
 // section reports whether a type is a mapping of keys of its own.
 func section(t reflect.Type) bool {
-	return t.Kind() == reflect.Struct && !scalar(t) && t != secretType && t != urlType
+	switch t {
+	case secretType, urlType, stageType, nestedType:
+		return false
+	}
+	return t.Kind() == reflect.Struct && !scalar(t)
 }
 
 // defaultText prints a default as it would be written in the file; empty when
@@ -95,6 +102,8 @@ func defaultText(v reflect.Value) string {
 		return durationText(time.Duration(v.Int()))
 	case v.Type() == sizeType:
 		return feed.Size(v.Int()).String()
+	case v.Type() == stageType, v.Type() == nestedType:
+		return ""
 	case v.Kind() == reflect.Pointer:
 		if v.IsNil() {
 			return ""
@@ -164,6 +173,8 @@ func setSomething(v reflect.Value) bool {
 		v.Set(reflect.ValueOf(feed.NewSecret("x")))
 	case v.Type() == urlType:
 		v.Set(reflect.ValueOf(feed.NewURL("x://x/x")))
+	case v.Type() == nestedType:
+		v.Set(reflect.ValueOf(feed.Nested{Name: "x"}))
 	case v.Kind() == reflect.String && enumValues(v.Type()) == nil:
 		v.SetString("x")
 	default:

@@ -75,7 +75,7 @@ func example(t reflect.Type) string {
 		return "${NAME}"
 	case t == urlType:
 		return "${URL}"
-	case t == stageType:
+	case t == stageType, t == nestedType:
 		return "{name: {…}}"
 	case enumValues(t) != nil:
 		return enumValues(t)[0]

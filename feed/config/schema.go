@@ -27,8 +27,8 @@ func Schema(registry *feed.Registry) ([]byte, error) {
 	root := s.object(reflect.ValueOf(c), 0)
 	root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	root["title"] = "feed.yaml"
-	root["description"] = "A feed: routes that lead from a source through transforms to a sink."
-	root["required"] = []string{"routes"}
+	root["description"] = "A feed: routes that lead from a source through transforms to a sink, or a validation of what arrived."
+	root["anyOf"] = []any{map[string]any{"required": []string{"routes"}}, map[string]any{"required": []string{"validate"}}}
 	root["$defs"] = s.defs
 	out, err := json.MarshalIndent(root, "", "  ")
 	if err != nil {
@@ -86,10 +86,16 @@ func (s *schemer) value(v reflect.Value, f field, depth int) map[string]any {
 			"type": "object", "minProperties": 1, "additionalProperties": s.route(),
 			"propertyNames": map[string]any{"pattern": "^[A-Za-z0-9_-]{1,64}$"},
 		}
-	case stageType:
+	case stageType, nestedType:
 		return s.stage(feed.Kind(f.tag.Get("stage")))
 	case sinksType:
 		return s.sinks()
+	case validationType:
+		o := s.object(v, depth)
+		o["required"] = []string{"expect", "observe"}
+		return o
+	case sidesType:
+		return s.observations()
 	case reflect.TypeFor[[]Stage]():
 		return map[string]any{"type": []string{"array", "null"}, "items": s.stage(feed.Kind(f.tag.Get("stage")))}
 	case jsonType:
@@ -140,6 +146,15 @@ func (s *schemer) value(v reflect.Value, f field, depth int) map[string]any {
 		whole["pattern"] = `^[0-9_]+$|` + aReference
 	}
 	return whole
+}
+
+// observations describes the choice of one or more observations.
+func (s *schemer) observations() map[string]any {
+	properties := map[string]any{}
+	for _, f := range s.registry.Factories(feed.KindObservation) {
+		properties[f.Name] = s.settings(f)
+	}
+	return map[string]any{"type": "object", "properties": properties, "additionalProperties": false, "minProperties": 1}
 }
 
 // route describes a route.

@@ -89,48 +89,83 @@ func (d *decoder) sinks(e entry, out *Sinks, key string, depth int) {
 
 // stage decodes a mapping of one key, the stage's name, to its settings.
 func (d *decoder) stage(e entry, s *Stage, kind feed.Kind, key string, depth int) {
-	n := resolve(e.value)
-	if !d.affordable(n, key, depth) || d.onlyTests && kind != feed.KindTransform {
-		return
-	}
-	factories := d.registry.Factories(kind)
-	names := make([]string, len(factories))
-	for i, f := range factories {
-		names[i] = f.Name
-	}
-	form := "{" + string(kind) + ": {…}}"
-	if len(names) > 0 {
-		form = "{" + names[0] + ": {…}}"
-	}
-	es, ok := d.entries(n, key, form)
+	es, ok := d.choices(e, kind, key, depth)
 	switch {
 	case !ok:
 		return
-	case len(es) == 0:
-		d.problem(e.key, key, "names no "+string(kind), "write one such as "+form+"; feed stages lists all")
-		return
 	case len(es) > 1:
 		remedy := "keep one"
-		if kind == feed.KindSink {
+		switch kind {
+		case feed.KindSink:
 			remedy = "keep one, or list them: all: [{" + shorten(es[0].name) + ": {…}}, {" + shorten(es[1].name) + ": {…}}]"
-		} else if kind == feed.KindTransform {
+		case feed.KindTransform:
 			remedy = "write each after a dash of its own"
 		}
 		d.problem(es[1].key, joinKey(key, es[1].name), "a second "+string(kind)+" beside "+shorten(es[0].name), remedy)
 		return
 	}
-	name, at := es[0].name, joinKey(key, es[0].name)
-	factory, found := d.registry.Lookup(kind, name)
+	d.settings(es[0], s, kind, joinKey(key, es[0].name), depth)
+}
+
+// choices lists the entries of a mapping of stages' names to their settings,
+// at least one.
+func (d *decoder) choices(e entry, kind feed.Kind, key string, depth int) ([]entry, bool) {
+	if d.registry == nil || d.onlyTests && kind != feed.KindTransform {
+		return nil, false
+	}
+	n := resolve(e.value)
+	if !d.affordable(n, key, depth) {
+		return nil, false
+	}
+	form := "{" + string(kind) + ": {…}}"
+	if names := d.names(kind); len(names) > 0 {
+		form = "{" + names[0] + ": {…}}"
+	}
+	es, ok := d.entries(n, key, form)
+	if ok && len(es) == 0 {
+		d.problem(e.key, key, "names no "+string(kind), "write one such as "+form+"; feed stages lists all")
+		return nil, false
+	}
+	return es, ok
+}
+
+// names lists the stages of a kind.
+func (d *decoder) names(kind feed.Kind) []string {
+	factories := d.registry.Factories(kind)
+	names := make([]string, len(factories))
+	for i, f := range factories {
+		names[i] = f.Name
+	}
+	return names
+}
+
+// settings decodes the settings of the stage that e names. key is the path of
+// its name.
+func (d *decoder) settings(e entry, s *Stage, kind feed.Kind, key string, depth int) {
+	factory, found := d.registry.Lookup(kind, e.name)
 	if !found {
-		d.problem(es[0].key, at, "there is no "+string(kind)+" of this name", DidYouMean(name, names))
+		d.problem(e.key, key, "there is no "+string(kind)+" of this name", DidYouMean(e.name, d.names(kind)))
 		return
 	}
-	before := len(d.problems)
+	before, around := len(d.problems), d.meant
 	d.meant = nil
-	*s = Stage{Name: name, Config: factory.NewConfig(), factory: factory, path: at, key: es[0].key, node: resolve(es[0].value)}
-	d.value(es[0].value, reflect.ValueOf(s.Config).Elem(), at, depth+1)
+	*s = Stage{Name: e.name, Config: factory.NewConfig(), factory: factory, path: key, key: e.key, node: resolve(e.value)}
+	d.value(e.value, reflect.ValueOf(s.Config).Elem(), key, depth+1)
 	d.validateStage(s, d.problems[before:])
 	s.ok = len(d.problems) == before
+	d.meant = around
+}
+
+// nested decodes a stage within the settings of another one. What is wrong with
+// it has been said when those are validated: to them it is there.
+func (d *decoder) nested(e entry, out *feed.Nested, kind feed.Kind, key string, depth int) {
+	before := len(d.problems)
+	var s Stage
+	d.stage(e, &s, kind, key, depth)
+	*out = feed.Nested{Name: s.Name, Config: s.Config, Factory: s.factory}
+	if out.IsZero() && len(d.problems) > before {
+		out.Name = "unknown"
+	}
 }
 
 // validateStage asks the stage's own Validate and maps what it says to

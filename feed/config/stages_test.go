@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/kraft-edge/datafeed/feed"
+	"github.com/kraft-edge/datafeed/feed/validate"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -149,6 +150,65 @@ func (p *place) Subscribe(context.Context, string) (<-chan *message.Message, err
 	return nil, errors.New("not used")
 }
 
+// cloudConfig and storeConfig are those of the sides of a validation.
+type cloudConfig struct {
+	URL   feed.URL    `yaml:"url" doc:"Address of the cloud."`
+	Token feed.Secret `yaml:"token" doc:"Token of the cloud."`
+	Fail  bool        `yaml:"fail" doc:"Cannot be made."`
+}
+
+func (c *cloudConfig) Validate() error {
+	if c.URL.IsZero() {
+		return &feed.ConfigError{Key: "url", Problem: "is missing", Remedy: "write ${CLOUD_URL}"}
+	}
+	return nil
+}
+
+func newCloud(c cloudConfig, keep func(*place) *place) (*expectation, error) {
+	if c.Fail {
+		return nil, &feed.ConfigError{Key: "token", Problem: "has expired"}
+	}
+	return &expectation{side{keep(&place{})}}, nil
+}
+
+// side and expectation know nothing.
+type side struct{ *place }
+
+func (side) String() string                                                        { return "nowhere" }
+func (side) Read(context.Context, validate.Query, func(validate.Page) error) error { return nil }
+func (side) Traits() validate.Traits                                               { return validate.Traits{} }
+func (side) Costs() validate.Costs                                                 { return validate.Costs{} }
+
+type expectation struct{ side }
+
+func (expectation) Watermark(context.Context) (time.Time, error) { return time.Time{}, nil }
+
+// verifierConfig is that of a sink with a stage of its own.
+type verifierConfig struct {
+	Expect feed.Nested   `yaml:"expect" stage:"expectation" doc:"What there should be."`
+	Every  time.Duration `yaml:"every" doc:"Time between two checks."`
+}
+
+func (c *verifierConfig) Validate() error {
+	var errs []error
+	if c.Expect.IsZero() {
+		errs = append(errs, &feed.ConfigError{Key: "expect", Problem: "is missing", Remedy: "write an expectation"})
+	}
+	if c.Every <= 0 {
+		errs = append(errs, &feed.ConfigError{Key: "every", Problem: "is missing"})
+	}
+	return errors.Join(errs...)
+}
+
+// newVerifier makes the stage in the stage, too.
+func newVerifier(c verifierConfig, env feed.StageEnv, keep func(*place) *place) (*place, error) {
+	e, err := validate.NewExpectation(c.Expect.Factory, c.Expect.Config, env)
+	if err != nil {
+		return nil, c.Expect.Failed("expect", err)
+	}
+	return keep(&place{}), e.Close()
+}
+
 // registry returns the stages of the tests. made gets every source and sink.
 func registry(t interface{ Fatal(...any) }, made *[]*place) *feed.Registry {
 	keep := func(p *place) *place {
@@ -178,6 +238,19 @@ func registry(t interface{ Fatal(...any) }, made *[]*place) *feed.Registry {
 			}),
 		feed.SinkFactory("log", "Logs.", func() placeConfig { return placeConfig{Lossy: true, Name: "log"} },
 			func(c placeConfig, _ feed.StageEnv) (*place, error) { return keep(&place{config: c}), nil }),
+		feed.SinkFactory("verifier", "Checks.", func() verifierConfig { return verifierConfig{} },
+			func(c verifierConfig, env feed.StageEnv) (*place, error) { return newVerifier(c, env, keep) }),
+		validate.ExpectationFactory("cloud", "Knows the truth.", func() cloudConfig { return cloudConfig{} },
+			func(c cloudConfig, _ feed.StageEnv) (*expectation, error) { return newCloud(c, keep) }),
+		validate.ObservationFactory("store", "Reads a store.", func() placeConfig { return placeConfig{} },
+			func(c placeConfig, _ feed.StageEnv) (*side, error) { return &side{keep(&place{config: c})}, nil }),
+		validate.ObservationFactory("tank", "Reads a tank.", func() placeConfig { return placeConfig{} },
+			func(c placeConfig, _ feed.StageEnv) (*side, error) {
+				if c.Fail {
+					return nil, &feed.ConfigError{Key: "name", Problem: "is no tank"}
+				}
+				return &side{keep(&place{config: c})}, nil
+			}),
 	)
 	if err != nil {
 		t.Fatal(err)

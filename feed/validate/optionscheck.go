@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/kraft-edge/datafeed/feed"
@@ -59,5 +60,5 @@ func known[W interface {
 	if slices.Contains(w.Values(), string(w)) {
 		return nil
 	}
-	return &feed.ConfigError{Key: key, Problem: fmt.Sprintf("%q is not valid here", string(w)), Remedy: fmt.Sprintf("valid: %v", w.Values())}
+	return &feed.ConfigError{Key: key, Problem: fmt.Sprintf("%q is not valid here", string(w)), Remedy: "valid: " + strings.Join(w.Values(), ", ")}
 }
