@@ -26,7 +26,7 @@ type decoder struct {
 	lines     []string // of the file
 	registry  *feed.Registry
 	lookupEnv func(string) (string, bool)
-	onlyTests bool // sources and sinks are left out
+	part      part
 
 	problems []Problem
 	warnings []Problem

@@ -51,9 +51,7 @@ func (d *decoder) parse(data []byte) (*Config, error) {
 	if root = resolve(root); isNull(root) {
 		d.problem(root, "", "the file is empty", "write at least routes: with one route")
 	} else {
-		if d.onlyTests {
-			root = forTests(root)
-		}
+		root = d.part.of(root)
 		d.value(root, reflect.ValueOf(&c).Elem(), "", 0)
 		d.check(&c, root)
 	}

@@ -110,7 +110,7 @@ func (d *decoder) stage(e entry, s *Stage, kind feed.Kind, key string, depth int
 // choices lists the entries of a mapping of stages' names to their settings,
 // at least one.
 func (d *decoder) choices(e entry, kind feed.Kind, key string, depth int) ([]entry, bool) {
-	if d.registry == nil || d.onlyTests && kind != feed.KindTransform {
+	if d.registry == nil || d.part == partTests && kind != feed.KindTransform {
 		return nil, false
 	}
 	n := resolve(e.value)

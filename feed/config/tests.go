@@ -96,23 +96,8 @@ func LoadTests(path string, registry *feed.Registry) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &decoder{file: path, registry: registry, lookupEnv: os.LookupEnv, onlyTests: true}
+	d := &decoder{file: path, registry: registry, lookupEnv: os.LookupEnv, part: partTests}
 	return d.parse(data)
-}
-
-// forTests returns a mapping with those keys of root that tests need.
-func forTests(root *yaml.Node) *yaml.Node {
-	if root.Kind != yaml.MappingNode {
-		return root
-	}
-	part := *root
-	part.Content = nil
-	for _, e := range entries(root, nil) {
-		if e.name == "routes" || e.name == "tests" {
-			part.Content = append(part.Content, e.key, e.value)
-		}
-	}
-	return &part
 }
 
 // Transforms makes the transforms of a route for a test of it.

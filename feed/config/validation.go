@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 
 	"go.yaml.in/yaml/v3"
@@ -41,14 +42,22 @@ func (o Observations) Names() []string {
 	return names
 }
 
-// Validation makes the two sides and returns the job without its range. against
+// LoadValidation reads of the file at path what is compared: no address or secret
+// of a route needs to be there.
+func LoadValidation(path string, registry *feed.Registry) (*Config, error) {
+	data, err := readFile(path)
+	if err != nil {
+		return nil, err
+	}
+	d := &decoder{file: path, registry: registry, lookupEnv: os.LookupEnv, part: partValidation}
+	return d.parse(data)
+}
+
+// Validation makes the two sides of a file that has them, and returns the job without its range. against
 // names the observation; "" is the first. Constructors do no network I/O. The
 // caller owns the sides, and closes them.
 func (c *Config) Validation(against string, logger *slog.Logger) (validate.Job, error) {
 	v := &c.Validate
-	if v.Off() {
-		return validate.Job{}, fmt.Errorf("%s has nothing to compare: write validate: {expect: {…}, observe: {…}}", c.file)
-	}
 	i := 0
 	if against != "" {
 		if i = slices.Index(v.Observe.Names(), against); i < 0 {
@@ -103,7 +112,11 @@ func (d *decoder) observations(e entry, out *Observations, key string, depth int
 // checkValidation checks that there are two sides, and the options.
 func (d *decoder) checkValidation(v *Validation, root *yaml.Node, bad func(key, reason, remedy string)) {
 	e, said := find(root, "validate")
-	if !said {
+	switch {
+	case !said && d.part == partValidation:
+		d.problem(root, "validate", "missing", "write validate: {expect: {…}, observe: {…}}")
+		return
+	case !said:
 		return
 	}
 	if section := resolve(e.value); section.Kind == yaml.MappingNode || isNull(section) {
