@@ -2,78 +2,25 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"strings"
-	"sync"
 	"time"
 
-	"golang.org/x/term"
-
 	"github.com/kraft-edge/datafeed/feed"
-	"github.com/kraft-edge/datafeed/internal/demo"
 )
-
-// simulationWatch tells on standard error what a simulation does: in place on a
-// terminal, in a line now and then elsewhere.
-type simulationWatch struct {
-	stopping chan struct{}
-	ended    sync.WaitGroup
-}
 
 // ratedLooks is how far a rate looks back: batches come in gusts.
 const ratedLooks = 6
 
-// showSimulating begins to show, until stop.
-func (c *cli) showSimulating(s *simulating) *simulationWatch {
-	w := &simulationWatch{stopping: make(chan struct{})}
-	live := demo.IsTerminal(c.stderr)
-	every := 10 * time.Second
-	if live {
-		every = 500 * time.Millisecond
-	}
-	w.ended.Go(func() {
-		tick := time.NewTicker(every)
-		defer tick.Stop()
-		shown := false
-		looks := []glance{s.look()}
-		for {
-			select {
-			case <-tick.C:
-				now := s.look()
-				line := simulationLine(looks[0], now)
-				shown = true
-				if looks = append(looks, now); len(looks) > ratedLooks {
-					looks = looks[1:]
-				}
-				if live {
-					fmt.Fprintf(c.stderr, "\r%s\x1b[K", oneLine(line, terminalWidth(c.stderr)-1))
-				} else {
-					fmt.Fprintln(c.stderr, line)
-				}
-			case <-w.stopping:
-				if live && shown {
-					fmt.Fprintln(c.stderr)
-				}
-				return
-			}
+// showSimulating begins to show what a simulation does, until stop.
+func (c *cli) showSimulating(s *simulating) *liveLine {
+	looks := []glance{s.look()}
+	return c.showLive(500*time.Millisecond, between, func() string {
+		before, now := looks[0], s.look()
+		if looks = append(looks, now); len(looks) > ratedLooks {
+			looks = looks[1:]
 		}
+		return simulationLine(before, now)
 	})
-	return w
-}
-
-func (w *simulationWatch) stop() {
-	close(w.stopping)
-	w.ended.Wait()
-}
-
-// terminalWidth is at least as much as a word needs.
-func terminalWidth(w any) int {
-	if f, ok := w.(*os.File); ok {
-		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
-			return max(width, 20)
-		}
-	}
-	return 80
 }
 
 // glance is a simulation at a moment.
