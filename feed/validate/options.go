@@ -17,9 +17,9 @@ type Options struct {
 // Rules say when two readings say the same.
 type Rules struct {
 	Numbers   Numbers       `yaml:"numbers" doc:"canonical takes 1, 1.0 and 1e0 for the same number; typed also compares whether it is an integer or a float."`
-	Tolerance Tolerance     `yaml:"tolerance" doc:"By how much floats may differ."`
+	Tolerance Tolerance     `yaml:"tolerance" doc:"By how much two numbers may differ when one of them is a float at least."`
 	Time      time.Duration `yaml:"time" doc:"Times are rounded down to multiples of this before they are compared, such as 1us or 1ms; 0 compares nanoseconds."`
-	Strings   Strings       `yaml:"strings" doc:"exact compares bytes; nfc compares Unicode in normal form C; trimmed also leaves out white space at both ends."`
+	Strings   Strings       `yaml:"strings" doc:"How texts of values, sites, lines and qualities are compared: exact compares bytes; nfc compares Unicode in normal form C; trimmed also leaves out white space at both ends. Names of devices and tags are compared byte by byte."`
 	Ignore    []Field       `yaml:"ignore" doc:"Members that are not compared: site, line, quality, seq. Without seq a reading is known by device, tag and time."`
 	Late      time.Duration `yaml:"late" doc:"How long a reading may take from its time to its arrival before it is called late; 0 calls none late."`
 	// Tolerated verdicts are reported and do not make a result discrepant.

@@ -40,7 +40,9 @@ type Result struct {
 	// Problems are windows that are not matched; the worst come first.
 	Problems        []Window `json:"problems"`
 	OmittedProblems int64    `json:"omittedProblems,omitempty"`
-	// Discrepancies are single readings that are not matched; the worst come first.
+	// Discrepancies are single readings that are missing, altered, extra, duplicate
+	// or undecided although their window is judged; the worst come first. What is
+	// late or out of order is counted only.
 	Discrepancies        []Discrepancy `json:"discrepancies"`
 	OmittedDiscrepancies int64         `json:"omittedDiscrepancies,omitempty"`
 	Unreadable           []string      `json:"unreadable,omitempty"` // at most 100

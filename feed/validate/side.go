@@ -15,9 +15,9 @@ type Side interface {
 	fmt.Stringer
 	// Read hands out all readings that a query means, each copy that is stored,
 	// in any order and in pages of any size. What it hands out is fresh: nothing
-	// is remembered from a read before. A page is valid until take returns. An
-	// error of take ends it and is returned. An error means that what was handed
-	// out is not all.
+	// is remembered from a read before. It calls take one call at a time, and a
+	// page is valid until take returns. An error of take ends it and is returned.
+	// An error means that what was handed out is not all.
 	Read(ctx context.Context, q Query, take func(Page) error) error
 	// Traits says what can be known of this place. It does no I/O.
 	Traits() Traits
@@ -77,6 +77,9 @@ func (p Place) String() string {
 type Unreadable struct {
 	Place Place
 	Err   error
+	// From is the first time that a reading there may have, To the first one
+	// beyond. When both are zero, it may be any time of the query.
+	From, To time.Time
 }
 
 // Traits says what can be known of a side.

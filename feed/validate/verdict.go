@@ -7,11 +7,12 @@ type Verdict string
 const (
 	// Matched: both sides have it, and say the same by the rules.
 	Matched Verdict = "matched"
-	// OutOfOrder: matched, but handed out behind a later reading of its device.
+	// OutOfOrder: matched, but handed out behind a later reading of the same
+	// window.
 	OutOfOrder Verdict = "outOfOrder"
 	// Late: matched, but it arrived later than the rules permit.
 	Late Verdict = "late"
-	// Duplicate: a copy beyond the first one.
+	// Duplicate: a copy beyond those that are expected.
 	Duplicate Verdict = "duplicate"
 	// Undecided: nothing can be said yet, or not at all.
 	Undecided Verdict = "undecided"
@@ -47,7 +48,8 @@ const (
 //
 //	Observed = Matched + Altered + Extra + Duplicate
 //
-// OutOfOrder and Late are among the matched and altered ones.
+// OutOfOrder and Late are among the matched and altered ones. A reading whose time
+// is altered is counted where it was expected.
 type Counts struct {
 	Expected   int64 `json:"expected"`
 	Observed   int64 `json:"observed"`
@@ -55,8 +57,8 @@ type Counts struct {
 	Altered    int64 `json:"altered"`
 	Missing    int64 `json:"missing"`
 	Extra      int64 `json:"extra"`
-	Duplicate  int64 `json:"duplicate"` // observed copies beyond the first
-	Repeated   int64 `json:"repeated"`  // expected copies beyond the first
+	Duplicate  int64 `json:"duplicate"` // observed copies beyond those expected
+	Repeated   int64 `json:"repeated"`  // expected copies beyond those observed
 	Undecided  int64 `json:"undecided"` // expected readings of which nothing can be said
 	OutOfOrder int64 `json:"outOfOrder"`
 	Late       int64 `json:"late"`
