@@ -23,13 +23,14 @@ func (r *Reading) AppendJSON(dst []byte) []byte {
 	dst = append(dst, `,"ts":"`...)
 	dst = appendTime(dst, r.Time)
 	dst = append(dst, `","value":`...)
-	dst = r.Value.appendJSON(dst)
+	dst = r.Value.AppendJSON(dst)
 	dst = jsonscan.AppendQuoted(append(dst, `,"quality":`...), r.Quality)
 	dst = strconv.AppendUint(append(dst, `,"seq":`...), r.Seq, 10)
 	return append(dst, '}')
 }
 
-func (v Value) appendJSON(dst []byte) []byte {
+// AppendJSON appends a value as it stands in a reading's JSON.
+func (v Value) AppendJSON(dst []byte) []byte {
 	switch v.kind {
 	case Float:
 		return appendFloat(dst, math.Float64frombits(v.bits))

@@ -1,0 +1,204 @@
+package validate
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/kraft-edge/datafeed/feed/reading"
+)
+
+// classify compares the readings of a window one by one. What has no counterpart
+// there waits for one in another window.
+func (r *run) classify(d *doubtful) error {
+	e, o := d.sides[expected], d.sides[observed]
+	d.Counts.Expected += int64(len(e))
+	d.Counts.Observed += int64(len(o))
+	for _, side := range d.sides {
+		// Of copies that are equal the one that came first stands first.
+		slices.SortStableFunc(side, func(a, b held) int {
+			return cmp.Or(r.identity(&a, &b), a.digest.compare(b.digest), order(a.Arrived, b.Arrived))
+		})
+	}
+	for len(e) > 0 || len(o) > 0 {
+		first := e
+		if len(e) == 0 || len(o) > 0 && r.identity(&o[0], &e[0]) < 0 {
+			first = o
+		}
+		ne, no := r.alike(e, &first[0]), r.alike(o, &first[0])
+		if err := r.match(d, e[:ne], o[:no]); err != nil {
+			return err
+		}
+		e, o = e[ne:], o[no:]
+	}
+	return nil
+}
+
+// identity orders readings of a tag by what they are known by.
+func (r *run) identity(a, b *held) int {
+	c := order(a.time, b.time)
+	if c == 0 && r.seq {
+		c = order(a.Seq, b.Seq)
+	}
+	return c
+}
+
+// alike returns how many of the first are known by the same.
+func (r *run) alike(list []held, as *held) int {
+	n := 0
+	for n < len(list) && r.identity(&list[n], as) == 0 {
+		n++
+	}
+	return n
+}
+
+// match compares readings that are known by the same: usually one of each side.
+func (r *run) match(d *doubtful, e, o []held) error {
+	if len(e) == 1 && len(o) == 1 && e[0].digest == o[0].digest {
+		r.matched(d, &o[0])
+		return nil
+	}
+	var restE, restO []*held
+	var pairs []*held // observed ones that have a counterpart
+	for len(e) > 0 && len(o) > 0 {
+		switch c := e[0].digest.compare(o[0].digest); {
+		case c < 0:
+			restE, e = append(restE, &e[0]), e[1:]
+		case c > 0:
+			restO, o = append(restO, &o[0]), o[1:]
+		default:
+			r.matched(d, &o[0])
+			pairs = append(pairs, &o[0])
+			e, o = e[1:], o[1:]
+		}
+	}
+	for i := range e {
+		restE = append(restE, &e[i])
+	}
+	for i := range o {
+		restO = append(restO, &o[i])
+	}
+	if len(restE) == 0 && len(restO) == 0 {
+		return nil
+	}
+	restE, restO, pairs = r.tolerate(d, restE, restO, pairs)
+	restE, repeated := r.single(restE, pairs)
+	d.Counts.Repeated += int64(len(repeated))
+	restO, copies := r.single(restO, pairs)
+	d.Counts.Duplicate += int64(len(copies))
+	for _, c := range copies {
+		if err := r.discrepancy(Duplicate, d.tag, nil, nil, c); err != nil {
+			return err
+		}
+	}
+	for i := range min(len(restE), len(restO)) {
+		d.Counts.received(r.rules, restO[i])
+		d.Counts.Altered++
+		if err := r.discrepancy(Altered, d.tag, r.differences(&restE[i].Reading, &restO[i].Reading), restE[i], restO[i]); err != nil {
+			return err
+		}
+	}
+	n := min(len(restE), len(restO))
+	for _, e := range restE[n:] {
+		if err := r.wait(&leftover{held: *e, window: d.open, missing: true, doubt: r.doubts[observed].at(e.Time)}); err != nil {
+			return err
+		}
+	}
+	for _, o := range restO[n:] {
+		if err := r.wait(&leftover{held: *o, window: d.open, doubt: r.doubts[expected].at(o.Time)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tolerate pairs what says nearly the same.
+func (r *run) tolerate(d *doubtful, e, o, pairs []*held) (restE, restO, all []*held) {
+	if r.Tolerance == (Tolerance{}) {
+		return e, o, pairs
+	}
+	for _, one := range e {
+		i := slices.IndexFunc(o, func(other *held) bool { return r.differences(&one.Reading, &other.Reading) == nil })
+		if i < 0 {
+			restE = append(restE, one)
+			continue
+		}
+		r.matched(d, o[i])
+		pairs = append(pairs, o[i])
+		o = slices.Delete(o, i, i+1)
+	}
+	return restE, o, pairs
+}
+
+// single divides readings into those that say something new, and copies of these or
+// of pairs. Copies that are equal stand together.
+func (r *run) single(list, pairs []*held) (news, copies []*held) {
+	says := func(of []*held, one *held) bool {
+		return slices.ContainsFunc(of, func(other *held) bool {
+			return other.digest == one.digest || r.Tolerance != (Tolerance{}) && r.differences(&one.Reading, &other.Reading) == nil
+		})
+	}
+	for _, one := range list {
+		if says(pairs, one) || says(news, one) {
+			copies = append(copies, one)
+		} else {
+			news = append(news, one)
+		}
+	}
+	return news, copies
+}
+
+// matched counts a reading that is as it should be.
+func (r *run) matched(d *doubtful, o *held) {
+	d.Counts.Matched++
+	d.Counts.received(r.rules, o)
+}
+
+// received counts how a reading came that was expected.
+func (c *Counts) received(r *rules, o *held) {
+	if o.disorder {
+		c.OutOfOrder++
+	}
+	if o.Arrived != 0 && r.arrival && r.isLate(o.Arrived-o.Record.Time) {
+		c.Late++
+	}
+}
+
+// discrepancy tells of one: e and o are what the sides say, nil for nothing.
+func (r *run) discrepancy(v Verdict, of tag, fields []string, e, o *held) error {
+	known := e
+	if known == nil {
+		known = o
+	}
+	d := Discrepancy{
+		Verdict: v, Device: of.device, Tag: of.tag, Time: known.At(), Seq: known.Seq, Fields: fields,
+		Expected: said(e), Observed: said(o),
+	}
+	r.Findings.Discrepancies.add(d)
+	if r.Discrepancy != nil {
+		return r.Discrepancy(d)
+	}
+	return nil
+}
+
+// maxSaid is how much of a value is told.
+const maxSaid = 1000
+
+func said(h *held) *Said {
+	if h == nil {
+		return nil
+	}
+	s := &Said{Site: h.Site, Line: h.Line, Time: h.At(), Value: h.Value, Quality: h.Quality, Place: h.Place.String(), Text: valueText(h.Value)}
+	if h.Arrived != 0 {
+		s.Arrived = time.Unix(0, h.Arrived).UTC()
+	}
+	return s
+}
+
+func valueText(v reading.Value) string {
+	text := string(v.AppendJSON(nil))
+	if len(text) > maxSaid {
+		text = text[:maxSaid] + "…"
+	}
+	return text
+}

@@ -1,0 +1,270 @@
+package validate
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"github.com/kraft-edge/datafeed/feed/reading"
+)
+
+// suspect is a window of a tag that differs. How many readings it had when it was
+// counted tells what reading it again takes.
+type suspect struct {
+	tag
+	device             *lifeline
+	window             int64
+	expected, observed int64
+}
+
+// held is a reading that is compared one by one.
+type held struct {
+	Record
+	time     int64 // rounded
+	digest   digest
+	disorder bool // it came behind a later one
+}
+
+// doubtful is a suspect whose readings are at hand.
+type doubtful struct {
+	*open
+	sides  [2][]held
+	begun  bool  // something was observed
+	latest int64 // time, of that
+}
+
+// group is what is read again at a time.
+type group struct {
+	windows map[tag]map[int64]*doubtful
+	// part of parts is held, by sequence number: all that may be one reading falls
+	// into the same.
+	part, parts uint64
+	most        int64
+	held        atomic.Int64
+}
+
+// descend reads the suspects again, reading by reading, in groups that memory is
+// permitted for. The windows stand in the order of time, so that groups hardly
+// overlap.
+func (r *run) descend(ctx context.Context, suspects []suspect, s slice, readings [2][]int64) error {
+	slices.SortFunc(suspects, func(a, b suspect) int {
+		return cmp.Or(cmp.Compare(a.window, b.window), strings.Compare(a.tag.device, b.tag.device), strings.Compare(a.tag.tag, b.tag.tag))
+	})
+	budget := int64(max(r.MaxRecords/2, 1)) // the other half waits for what it belongs to
+	for len(suspects) > 0 {
+		n, sum := 0, int64(0)
+		for n < len(suspects) && (n == 0 || sum+suspects[n].expected+suspects[n].observed <= budget) {
+			sum += suspects[n].expected + suspects[n].observed
+			n++
+		}
+		if err := r.resolve(ctx, suspects[:n], s, readings, budget, uint64((sum+budget-1)/budget)); err != nil {
+			return err
+		}
+		suspects = suspects[n:]
+	}
+	return nil
+}
+
+// resolve reads and compares a group. One with more readings than when they were
+// counted is divided further.
+func (r *run) resolve(ctx context.Context, suspects []suspect, s slice, readings [2][]int64, budget int64, parts uint64) error {
+	windows := map[tag]map[int64]*doubtful{}
+	opened := make([]*doubtful, len(suspects))
+	for i, c := range suspects {
+		d := &doubtful{open: &open{tag: c.tag, device: c.device, Window: c.window}}
+		opened[i] = d
+		if windows[c.tag] == nil {
+			windows[c.tag] = map[int64]*doubtful{}
+		}
+		windows[c.tag][c.window] = d
+	}
+	for part := range parts {
+		g := &group{windows: windows, part: part, parts: parts, most: 2*budget + 1000}
+		err := r.both(ctx, func(ctx context.Context, side int) error {
+			h := &holder{group: g, hasher: hasher{rules: r.rules, key: r.key}, side: side, window: int64(r.Window), doubts: r.doubts[side], names: map[string]string{}}
+			for _, q := range r.queries(side, suspects, s, readings[side]) {
+				if err := r.read(ctx, side, q, h.page); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		switch {
+		case errors.Is(err, errTooMuch) && part > 0:
+			return fmt.Errorf("validate: window %s of tag %s of device %s: readings come faster than they can be compared: validate again when no more are added to the past", r.query(suspects[0].window, 1).From, suspects[0].tag.tag, suspects[0].tag.device)
+		case errors.Is(err, errTooMuch) && len(suspects) > 1:
+			half := len(suspects) / 2
+			if err := r.resolve(ctx, suspects[:half], s, readings, budget, 1); err != nil {
+				return err
+			}
+			return r.resolve(ctx, suspects[half:], s, readings, budget, 1)
+		case errors.Is(err, errTooMuch):
+			return r.resolve(ctx, suspects, s, readings, budget, 2*parts)
+		case err != nil:
+			return err
+		}
+		for _, d := range opened {
+			if err := r.classify(d); err != nil {
+				return err
+			}
+			d.sides, d.begun, d.latest = [2][]held{}, false, 0
+		}
+	}
+	for _, d := range opened {
+		r.close(d.open)
+	}
+	return nil
+}
+
+// maxStretches is into how many queries a group is divided at most where a short
+// query costs as much as a long one.
+const maxStretches = 8
+
+// perPage is how many readings a request returns, about.
+const perPage = 1000
+
+// queries returns those that read a group again from a side.
+func (r *run) queries(side int, suspects []suspect, s slice, readings []int64) []Query {
+	long := r.stretches(suspects)
+	if !r.sides[side].Traits().Selective {
+		return long
+	}
+	requests := int64(len(long))
+	for _, q := range long {
+		for w := floorDiv(q.From.UnixNano(), int64(r.Window)); w*int64(r.Window) < q.To.UnixNano(); w++ {
+			requests += readings[w-s.first] / perPage
+		}
+	}
+	// By tag instead, windows that follow each other in one.
+	by := slices.Clone(suspects)
+	slices.SortFunc(by, func(a, b suspect) int {
+		return cmp.Or(strings.Compare(a.tag.device, b.tag.device), strings.Compare(a.tag.tag, b.tag.tag), cmp.Compare(a.window, b.window))
+	})
+	var short []Query
+	for i, c := range by {
+		q := r.query(c.window, 1)
+		n := c.expected
+		if side == observed {
+			n = c.observed
+		}
+		requests -= n / perPage
+		if i > 0 && by[i-1].tag == c.tag && by[i-1].window == c.window-1 {
+			short[len(short)-1].To = q.To
+			continue
+		}
+		if requests--; requests < 0 {
+			return long
+		}
+		q.Device, q.Tag = c.tag.device, c.tag.tag
+		short = append(short, q)
+	}
+	return short
+}
+
+// stretches returns queries for all that happened in the windows of suspects, which
+// stand in the order of time; the longest times between them are left out.
+func (r *run) stretches(suspects []suspect) []Query {
+	device := suspects[0].tag.device
+	var gaps []int64
+	for i, c := range suspects {
+		if c.tag.device != device {
+			device = r.Device
+		}
+		if i > 0 && c.window > suspects[i-1].window+1 {
+			gaps = append(gaps, c.window-suspects[i-1].window)
+		}
+	}
+	slices.Sort(gaps)
+	var queries []Query
+	least := int64(2)
+	if len(gaps) >= maxStretches {
+		least = gaps[len(gaps)-maxStretches+1]
+	}
+	for i, c := range suspects {
+		q := r.query(c.window, 1)
+		if i > 0 && (c.window-suspects[i-1].window < least || len(queries) == maxStretches) {
+			queries[len(queries)-1].To = q.To
+			continue
+		}
+		q.Device = device
+		queries = append(queries, q)
+	}
+	return queries
+}
+
+// holder takes what a side has of a group. It is for one goroutine.
+type holder struct {
+	*group
+	hasher
+	side   int
+	window int64
+	doubts *doubts
+	names  map[string]string // one string for each name
+}
+
+func (h *holder) page(p *Page) error {
+	for i := range p.Records {
+		if err := h.hold(&p.Records[i]); err != nil {
+			return err
+		}
+	}
+	h.doubts.add(p.Unreadable)
+	return nil
+}
+
+func (h *holder) hold(r *Record) error {
+	windows := h.windows[tag{r.Device, r.Tag}]
+	if windows == nil {
+		return nil
+	}
+	d := windows[floorDiv(r.Time, h.window)]
+	if d == nil {
+		return nil
+	}
+	one := held{Record: *r, time: h.rules.time(r.Time)}
+	if h.side == observed && h.ordered {
+		one.disorder = d.begun && r.Time < d.latest
+		d.begun, d.latest = true, max(d.latest, r.Time)
+	}
+	if known := r.Seq; h.parts > 1 {
+		if !h.seq {
+			known = uint64(one.time)
+		}
+		if mix(known)%h.parts != h.part {
+			return nil
+		}
+	}
+	if h.held.Add(1) > h.most {
+		return errTooMuch
+	}
+	one.digest = h.of(&r.Reading)
+	one.Device, one.Tag = d.tag.device, d.tag.tag
+	one.Site, one.Line, one.Quality = h.name(r.Site), h.name(r.Line), h.name(r.Quality)
+	one.Place.Object = h.name(r.Place.Object)
+	if text := r.Value.Text(); text != "" {
+		one.Value = reading.OfText(strings.Clone(text))
+	}
+	d.sides[h.side] = append(d.sides[h.side], one)
+	return nil
+}
+
+// name returns a copy of s that outlives the page, the same for all.
+func (h *holder) name(s string) string {
+	if known, ok := h.names[s]; ok {
+		return known
+	}
+	s = strings.Clone(s)
+	h.names[s] = s
+	return s
+}
+
+// mix spreads numbers that follow each other.
+func mix(x uint64) uint64 {
+	x ^= x >> 32
+	x *= 0xd6e8feb86659fd93
+	return x ^ x>>32
+}

@@ -1,0 +1,77 @@
+package validate
+
+import (
+	"fmt"
+	"time"
+)
+
+// result says what was found, and what it means.
+func (r *run) result(watermark, after time.Time, judged int64, blind []string) *Result {
+	res := &Result{
+		From: r.query(r.first, 1).From, To: r.query(r.last, 1).From, Device: r.Job.Device,
+		Started: r.started, Finished: time.Now().UTC(), Watermark: watermark,
+		Expectation: SideResult{Name: r.ExpectName, Place: r.sides[expected].String(), Costs: r.costs(expected)},
+		Observation: SideResult{Name: r.ObserveName, Place: r.sides[observed].String(), Costs: r.costs(observed)},
+		Rules:       append(r.sentences(r.Options), blind...),
+	}
+	if r.Since.Before(r.started) {
+		res.Rules = append(res.Rules, fmt.Sprintf("This run went on with what one had found that began at %s.", r.Since.Format(time.RFC3339)))
+	}
+	r.Findings.fill(res, r.arrival, r.MaxListed)
+	var wrong, unsure, notes []string
+	c := &res.Counts
+	for _, is := range []struct {
+		v Verdict
+		n int64
+		s string
+	}{
+		{Missing, c.Missing, "%d expected readings are missing."},
+		{Altered, c.Altered, "%d readings are altered."},
+		{Extra, c.Extra, "%d readings were observed and not expected."},
+		{Duplicate, c.Duplicate, "%d copies were observed beyond what is expected."},
+		{Late, c.Late, "%d readings arrived late."},
+		{OutOfOrder, c.OutOfOrder, "%d readings arrived out of order."},
+	} {
+		if is.n == 0 {
+			continue
+		}
+		if says := fmt.Sprintf(is.s, is.n); r.tolerates(is.v) {
+			notes = append(notes, says+" The rules tolerate it.")
+		} else {
+			wrong = append(wrong, says)
+		}
+	}
+	if judged < r.last {
+		waits := fmt.Sprintf("the time from %s on waits for it to pass the end of a window by %s", r.query(judged, 1).From.Format(time.RFC3339), r.Lateness)
+		if watermark.IsZero() {
+			unsure = append(unsure, "The expectation has no watermark yet: "+waits+".")
+		} else {
+			unsure = append(unsure, fmt.Sprintf("The expectation's watermark is at %s: %s.", watermark.UTC().Format(time.RFC3339), waits))
+		}
+	}
+	if after.Before(watermark) {
+		unsure = append(unsure, fmt.Sprintf("The expectation's watermark went back from %s to %s while it was read: what it told may not have been all.", watermark.UTC().Format(time.RFC3339), after.UTC().Format(time.RFC3339)))
+	}
+	if n := res.Verdicts[Undecided]; n > 0 {
+		unsure = append(unsure, fmt.Sprintf("Of %d windows nothing can be said, with %d expected readings in all.", n, c.Undecided))
+	}
+	if c.Expected == 0 {
+		unsure = append(unsure, "The expectation has no readings in this range: that proves nothing.")
+	}
+	if n := int64(len(res.Unreadable)) + res.OmittedUnreadable; n > 0 {
+		notes = append(notes, fmt.Sprintf("%d places could not be read: no reading that may stand there is called missing or extra.", n))
+	}
+	if c.Repeated > 0 {
+		notes = append(notes, fmt.Sprintf("The expectation told %d readings more often than they were observed.", c.Repeated))
+	}
+	switch {
+	case len(wrong) > 0:
+		res.Outcome = Discrepant
+	case len(unsure) > 0 || c.open():
+		res.Outcome = Open
+	default:
+		res.Outcome = Proven
+	}
+	res.Reasons = append(append(append(wrong, unsure...), notes...), blind...)
+	return res
+}

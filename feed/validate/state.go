@@ -1,0 +1,195 @@
+package validate
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/kraft-edge/datafeed/feed/reading"
+)
+
+// snapshot is what is known when all windows before Reached are compared. It is
+// what is kept for another run of the same job.
+type snapshot struct {
+	Job       string     `json:"job"` // see identity
+	Since     time.Time  `json:"since"`
+	Reached   int64      `json:"reached"`
+	Findings  *findings  `json:"findings"`
+	Open      []openKept `json:"open,omitempty"`
+	Leftovers []leftKept `json:"leftovers,omitempty"`
+}
+
+// openKept is an [open] window with leftovers.
+type openKept struct {
+	Device string `json:"device"`
+	Tag    string `json:"tag"`
+	Window int64  `json:"window"`
+	Counts Counts `json:"counts"`
+}
+
+// leftKept is a [leftover].
+type leftKept struct {
+	Open     int             `json:"open"` // index of the window
+	Missing  bool            `json:"missing"`
+	Doubt    bool            `json:"doubt,omitempty"`
+	Disorder bool            `json:"disorder,omitempty"`
+	Reading  json.RawMessage `json:"reading"`
+	Arrived  int64           `json:"arrived,omitempty"`
+	Place    Place           `json:"place"`
+}
+
+// maxKept is how many leftovers are taken from slice to slice.
+const maxKept = 10_000
+
+// stateFormat changes with what a snapshot means.
+const stateFormat = "1"
+
+// jobID is equal for jobs that may go on with what another has found.
+func (r *run) jobID() (string, error) {
+	b, err := json.Marshal([]any{
+		stateFormat, r.Options, fmt.Sprint(*r.rules), r.ExpectName, r.sides[expected].String(), r.ObserveName, r.sides[observed].String(),
+		r.Job.Device, r.first, r.last,
+	})
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// load begins with what is kept, or with nothing.
+func (r *run) load() error {
+	id, err := r.jobID()
+	if err != nil {
+		return fmt.Errorf("validate: %w", err)
+	}
+	windows := r.last - r.first
+	p := picture{first: r.first, per: (windows + maxParts - 1) / maxParts, window: int64(r.Window)}
+	r.snapshot = snapshot{Job: id, Since: r.started, Reached: r.first, Findings: newFindings(p, windows, r.MaxListed)}
+	if r.State == "" {
+		return nil
+	}
+	b, err := os.ReadFile(r.State)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("validate: the state of an earlier run: %w", err)
+	}
+	kept := snapshot{Findings: newFindings(p, windows, r.MaxListed)}
+	if err := json.Unmarshal(b, &kept); err != nil {
+		return fmt.Errorf("validate: the state of an earlier run %s cannot be read: remove it to begin anew: %w", r.State, err)
+	}
+	if kept.Job != id {
+		return fmt.Errorf("validate: %s keeps the state of a run with other sides, range or options: name another file, or remove it", r.State)
+	}
+	kept.Findings.become(p, r.MaxListed)
+	if err := r.restore(&kept); err != nil {
+		return fmt.Errorf("validate: the state of an earlier run %s cannot be used: remove it to begin anew: %w", r.State, err)
+	}
+	r.snapshot = kept
+	r.log.Info("going on with an earlier run", "state", r.State, "since", kept.Since, "reached", r.query(kept.Reached, 1).From)
+	return nil
+}
+
+func (r *run) restore(kept *snapshot) error {
+	if kept.Reached < r.first || kept.Reached > r.last || len(kept.Findings.Rates) != len(newFindings(kept.Findings.picture, r.last-r.first, 0).Rates) {
+		return errors.New("it is of another range")
+	}
+	windows := make([]*open, len(kept.Open))
+	for i, o := range kept.Open {
+		windows[i] = &open{tag: tag{o.Device, o.Tag}, device: kept.Findings.device(o.Device, ""), Window: o.Window, Counts: o.Counts, done: true}
+	}
+	var parser reading.Parser
+	for _, l := range kept.Leftovers {
+		x, err := parser.Parse(l.Reading)
+		if err != nil {
+			return err
+		}
+		if l.Open < 0 || l.Open >= len(windows) {
+			return fmt.Errorf("a reading of window %d of %d", l.Open, len(windows))
+		}
+		r.pending.keep(&leftover{
+			held:   held{Record: Record{Reading: x, Arrived: l.Arrived, Place: l.Place}, time: r.time(x.Time), disorder: l.Disorder},
+			window: windows[l.Open], missing: l.Missing, doubt: l.Doubt,
+		})
+	}
+	kept.Open, kept.Leftovers = nil, nil
+	return nil
+}
+
+// save keeps what is known, and leftovers for the slices to come.
+func (r *run) save(reached int64) error {
+	r.Reached = reached
+	if err := r.giveUp(min(maxKept, max(r.MaxRecords/2, 1))); err != nil {
+		return err
+	}
+	if r.State == "" {
+		return nil
+	}
+	kept := r.snapshot
+	at := map[*open]int{}
+	for _, l := range r.pending.queue {
+		if l.settled {
+			continue
+		}
+		i, known := at[l.window]
+		if !known {
+			i = len(kept.Open)
+			at[l.window] = i
+			kept.Open = append(kept.Open, openKept{Device: l.window.tag.device, Tag: l.window.tag.tag, Window: l.window.Window, Counts: l.window.Counts})
+		}
+		kept.Leftovers = append(kept.Leftovers, leftKept{
+			Open: i, Missing: l.missing, Doubt: l.doubt, Disorder: l.disorder, Reading: l.AppendJSON(nil), Arrived: l.Arrived, Place: l.Place,
+		})
+	}
+	kept.Findings.Problems.cut()
+	kept.Findings.Discrepancies.cut()
+	b, err := json.Marshal(&kept)
+	if err == nil {
+		err = replace(r.State, b)
+	}
+	if err != nil {
+		return fmt.Errorf("validate: keeping what was found: %w", err)
+	}
+	return nil
+}
+
+// forget removes what is kept.
+func (r *run) forget() error {
+	if r.State == "" {
+		return nil
+	}
+	if err := os.Remove(r.State); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("validate: removing what was kept: %w", err)
+	}
+	return nil
+}
+
+// replace makes b the contents of a file, for good and all or not at all.
+func replace(name string, b []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(bytes.TrimSpace(b))
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	d, err := os.Open(filepath.Dir(name))
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
+}
