@@ -1,0 +1,91 @@
+package report
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"pgregory.net/rapid"
+
+	"github.com/kraft-edge/datafeed/feed/validate"
+)
+
+func TestDifference(t *testing.T) {
+	for _, c := range []struct{ text, other, want string }{
+		{`"ab"`, `"ac"`, `"a[b]"`},
+		{`"ab"`, `"abc"`, `"ab[]"`},
+		{`"aXa"`, `"aa"`, `"a[X]a"`},
+		{`"é"`, `"è"`, `"[é]"`},
+		{`"same"`, `"same"`, `["same"]`},
+		{`21.5`, `21.6`, `[21.5]`},
+		{`"21.5"`, `21.5`, `["21.5"]`},
+		{"\"\xc3\"", "\"\xc3\xa9\"", "\"[\xc3]\""},
+	} {
+		before, differs, after := difference(c.text, c.other)
+		if got := before + "[" + differs + "]" + after; got != c.want {
+			t.Errorf("%q beside %q: %q, want %q", c.text, c.other, got, c.want)
+		}
+	}
+}
+
+func TestDifferenceKeepsAll(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		text, other := `"`+rapid.String().Draw(t, "text"), `"`+rapid.String().Draw(t, "other")
+		before, differs, after := difference(text, other)
+		if before+differs+after != text || !utf8.ValidString(before) || !utf8.ValidString(after) {
+			t.Fatalf("%q beside %q: %q %q %q", text, other, before, differs, after)
+		}
+		if text != other && (!strings.HasPrefix(other, before) || !strings.HasSuffix(other, after)) {
+			t.Fatalf("%q and %q are not in %q", before, after, other)
+		}
+	})
+}
+
+func TestBarsLoseNothing(t *testing.T) {
+	for n := range 100 {
+		var buckets []validate.Bucket
+		for i := range n {
+			buckets = append(buckets, validate.Bucket{UpTo: 1 << i, Count: int64(i + 1)})
+		}
+		got, sum := bars(buckets), int64(0)
+		for _, b := range got {
+			sum += b.Count
+		}
+		if len(got) > mostBars || sum != int64(n*(n+1)/2) || n > 0 && got[len(got)-1].UpTo != buckets[n-1].UpTo {
+			t.Errorf("%d buckets: %v", n, got)
+		}
+	}
+}
+
+func TestVisible(t *testing.T) {
+	for text, want := range map[string]string{
+		"press7":        "press7",
+		"Säge 東京":       "Säge 東京",
+		"a\x00b\n":      `a\x00b\n`,
+		"\u202egnp.exe": `\u202egnp.exe`,
+		"a\u00a0b":      `a\u00a0b`,
+		"\u3164":        `\u3164`,
+		"\xff":          `\xff`,
+		"\U000e0041":    `\U000e0041`,
+		"\ufffd":        "\ufffd",
+		"12345678901":   "1234567890…",
+		"1234567890":    "1234567890",
+	} {
+		if got := visible(text, 10); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestHeadline(t *testing.T) {
+	for want, c := range map[string]validate.Counts{
+		"1 reading is missing":                     {Missing: 1, Duplicate: 5},
+		"2 readings are altered, 1 extra":          {Altered: 2, Extra: 1},
+		"5 readings are duplicate, 1 out of order": {Duplicate: 5, OutOfOrder: 1},
+		"Something is wrong":                       {Undecided: 4},
+	} {
+		if got := headline(&validate.Result{Outcome: validate.Discrepant, Counts: c}); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

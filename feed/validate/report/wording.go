@@ -1,0 +1,200 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/kraft-edge/datafeed/feed/validate"
+)
+
+// look is how a verdict is shown: never by its colour alone.
+type look struct {
+	letter string // also names its class in the page
+	word   string
+}
+
+var looks = map[validate.Verdict]look{
+	validate.Matched:    {"K", "matched"},
+	validate.OutOfOrder: {"O", "out of order"},
+	validate.Late:       {"L", "late"},
+	validate.Duplicate:  {"D", "duplicate"},
+	validate.Undecided:  {"U", "undecided"},
+	validate.Extra:      {"E", "extra"},
+	validate.Altered:    {"A", "altered"},
+	validate.Missing:    {"M", "missing"},
+}
+
+// lookOf takes a verdict that it does not know for undecided.
+func lookOf(v validate.Verdict) look {
+	l, known := looks[v]
+	if !known {
+		return looks[validate.Undecided]
+	}
+	return l
+}
+
+// badness orders verdicts, from 0 on.
+func badness(v validate.Verdict) int {
+	undecided := 0
+	for i, known := range validate.Verdicts {
+		if known == v {
+			return i
+		}
+		if known == validate.Undecided {
+			undecided = i
+		}
+	}
+	return undecided
+}
+
+// finding is how many readings got a verdict.
+type finding struct {
+	verdict validate.Verdict
+	n       int64
+}
+
+// findings returns what is not matched, the worst first, zeros included.
+func findings(c validate.Counts) []finding {
+	return []finding{
+		{validate.Missing, c.Missing},
+		{validate.Altered, c.Altered},
+		{validate.Extra, c.Extra},
+		{validate.Undecided, c.Undecided},
+		{validate.Duplicate, c.Duplicate},
+		{validate.Late, c.Late},
+		{validate.OutOfOrder, c.OutOfOrder},
+	}
+}
+
+// listed writes findings that are there, such as "12 missing, 3 altered".
+func listed(fs []finding) string {
+	var parts []string
+	for _, f := range fs {
+		if f.n != 0 {
+			parts = append(parts, count(f.n)+" "+lookOf(f.verdict).word)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// headline says the outcome in a few words.
+func headline(r *validate.Result) string {
+	switch r.Outcome {
+	case validate.Proven:
+		return "Proven complete"
+	case validate.Discrepant:
+		return wrong(r.Counts)
+	default:
+		return "Cannot say yet"
+	}
+}
+
+// wrong says how many readings are wrong. Copies, lateness and disorder are named
+// only when there is nothing worse, since rules may tolerate them.
+func wrong(c validate.Counts) string {
+	all := findings(c)
+	bad := []finding{all[0], all[1], all[2]}
+	if c.Missing+c.Altered+c.Extra == 0 {
+		bad = []finding{all[4], all[5], all[6]}
+	}
+	text := listed(bad)
+	if text == "" {
+		return "Something is wrong"
+	}
+	n, rest, _ := strings.Cut(text, " ")
+	if n == "1" {
+		return "1 reading is " + rest
+	}
+	return n + " readings are " + rest
+}
+
+// summary says in a sentence or two what the headline means.
+func summary(r *validate.Result) string {
+	c, expectation, observation := r.Counts, sideName(r.Expectation, "expectation"), sideName(r.Observation, "observation")
+	distinct := c.Expected - c.Repeated
+	text := fmt.Sprintf("The %s has %s", expectation, amount(distinct, "reading"))
+	switch {
+	case distinct == 0:
+		text += " of this time."
+	case r.Outcome == validate.Proven:
+		text += fmt.Sprintf("; each was read at the %s and says the same.", observation)
+	default:
+		text += fmt.Sprintf("; %s were read at the %s and say the same (%s).", count(c.Matched), observation, percent(c.Matched, distinct))
+	}
+	if r.Outcome != validate.Proven && r.Outcome != validate.Discrepant {
+		text = "Nothing is known to be wrong, and it is not proven that nothing is. " + text
+	}
+	if c.Undecided > 0 {
+		text += fmt.Sprintf(" Of %s nothing can be said.", count(c.Undecided))
+	}
+	if r.Outcome == validate.Proven {
+		if tolerated := listed(findings(c)); tolerated != "" {
+			text += " Tolerated by the rules: " + tolerated + "."
+		}
+	}
+	return text
+}
+
+// sideName is how a sentence calls a side.
+func sideName(s validate.SideResult, role string) string {
+	if s.Name == "" {
+		return role
+	}
+	return role + " (" + s.Name + ")"
+}
+
+// about says which readings were looked at.
+func about(r *validate.Result) string {
+	which := "all devices"
+	if r.Device != "" {
+		which = "device " + r.Device
+	}
+	return which + ", " + span(r.From, r.To)
+}
+
+// term is a summand of an account.
+type term struct {
+	name string
+	n    int64
+}
+
+// account is a sum that must be right.
+type account struct {
+	whole term
+	parts []term
+}
+
+// balances reports whether the sum is right.
+func (a account) balances() bool {
+	sum := int64(0)
+	for _, p := range a.parts {
+		sum += p.n
+	}
+	return sum == a.whole.n
+}
+
+// accounts are the sums that [validate.Counts] promises. That of what was observed
+// holds only when nothing is undecided.
+func accounts(c validate.Counts) []account {
+	all := []account{{
+		term{"expected", c.Expected},
+		[]term{{"matched", c.Matched}, {"altered", c.Altered}, {"missing", c.Missing}, {"undecided", c.Undecided}, {"repeated", c.Repeated}},
+	}}
+	if c.Undecided == 0 {
+		all = append(all, account{
+			term{"observed", c.Observed},
+			[]term{{"matched", c.Matched}, {"altered", c.Altered}, {"extra", c.Extra}, {"duplicate", c.Duplicate}},
+		})
+	}
+	return all
+}
+
+// took says how long the run took, and how fast it read.
+func took(r *validate.Result) string {
+	d := r.Finished.Sub(r.Started)
+	text := period(d)
+	if n := r.Expectation.Readings + r.Observation.Readings; n > 0 && d > 0 {
+		text += fmt.Sprintf(" (%s readings/s, both sides together)", count(int64(float64(n)/d.Seconds())))
+	}
+	return text
+}
