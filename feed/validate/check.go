@@ -59,6 +59,9 @@ func (r Rules) validate(window time.Duration) (errs []error) {
 			wrong(t.key, fmt.Sprintf("%v is no difference", t.by), "write 0 or a positive number, such as 1e-9")
 		}
 	}
+	if by := r.Tolerance.Relative; by >= 1 && !math.IsInf(by, 0) {
+		wrong("tolerance.relative", fmt.Sprintf("%v is no part of a value", by), "write less than 1, such as 1e-9")
+	}
 	if r.Late < 0 {
 		wrong("late", fmt.Sprintf("%s is negative", r.Late), "write 0s or more")
 	}
