@@ -77,7 +77,7 @@ func (w *writer) timely(points []point, now time.Time) []point {
 func (c *Config) checkTime(at, now time.Time) error {
 	switch oldest := c.oldest(); {
 	case at.Before(now.Add(-oldest)) && oldest == c.Retention:
-		return fmt.Errorf("the reading is of %s, beyond the retention of %v: its partition has been dropped, or will be", at.Format(time.RFC3339), c.Retention)
+		return fmt.Errorf("the reading is of %s, beyond the retention of %v", at.Format(time.RFC3339), c.Retention)
 	case at.Before(now.Add(-oldest)):
 		return fmt.Errorf("the reading is of %s, more than maxAge (%v) ago", at.Format(time.RFC3339), c.MaxAge)
 	case at.After(now.Add(c.MaxAhead)):

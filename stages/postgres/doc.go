@@ -13,6 +13,7 @@
 //	points           series, ts, ns, seq; place, quality; float, int, bool, text or raw
 //	readings         a view of all three as people want to see it
 //	partitions       a view of the partitions of points
+//	retentions       how long each feed wants readings to be kept
 //	probes           always empty
 //	schema_versions  what this package has made
 //
@@ -60,7 +61,8 @@
 // Partitions are made ahead of the time, and for late readings when they come. With
 // retention, those whose end is older are dropped; this is done while readings are
 // written, at most every 15 minutes, and put off when it would have to wait 2 s for
-// somebody who reads.
+// somebody who reads. Of all feeds that write into a schema, the longest retention
+// holds; a feed with a shorter one logs it.
 //
 // What time it is the feed's clock says and, at each connect and then every 15
 // minutes, the server's. A time is out of bounds, and a partition too old, when it

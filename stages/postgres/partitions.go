@@ -111,8 +111,11 @@ func (w *writer) upkeep(ctx context.Context, now time.Time) error {
 }
 
 func (w *writer) keep(ctx context.Context, now time.Time) error {
+	if err := w.noteRetention(ctx); err != nil {
+		return err
+	}
 	if w.session.server.hypertable {
-		return w.keepHypertable(ctx)
+		return nil // TimescaleDB does the rest by itself
 	}
 	server := w.clocks.serverNow(now)
 	for _, at := range []time.Time{server, server.Add(w.config.Partition)} {
@@ -122,12 +125,9 @@ func (w *writer) keep(ctx context.Context, now time.Time) error {
 			}
 		}
 	}
-	if w.config.Retention == 0 {
-		return nil
-	}
 	dropped := 0
 	for {
-		name, err := w.dropPartition(ctx, w.clocks.earlier(now).Add(-w.config.Retention))
+		name, err := w.dropPartition(ctx, w.clocks.earlier(now))
 		if name == nil || err != nil {
 			if dropped > 0 {
 				err = errors.Join(err, w.partitions.load(ctx, w.session))
@@ -135,35 +135,17 @@ func (w *writer) keep(ctx context.Context, now time.Time) error {
 			return err
 		}
 		dropped++
-		w.logger.Info("dropped a partition: all of its readings are older than the retention", "partition", *name, "retention", w.config.Retention)
+		w.logger.Info("dropped a partition: all of its readings are older than the retention", "partition", *name, "retention", w.longest)
 	}
 }
 
-// dropPartition drops the oldest partition that ends before a time, and returns
+// dropPartition drops the oldest partition that is too old at a time, and returns
 // its name, or nil.
-func (w *writer) dropPartition(ctx context.Context, before time.Time) (name *string, err error) {
+func (w *writer) dropPartition(ctx context.Context, at time.Time) (name *string, err error) {
 	ctx, cancel := w.session.within(ctx)
 	defer cancel()
-	if err := w.session.conn.QueryRow(ctx, `SELECT drop_partition($1)`, before).Scan(&name); err != nil {
+	if err := w.session.conn.QueryRow(ctx, `SELECT drop_partition($1)`, at).Scan(&name); err != nil {
 		return nil, fmt.Errorf("drop a partition: %w", err)
 	}
 	return name, nil
-}
-
-// keepHypertable lets TimescaleDB do the same.
-func (w *writer) keepHypertable(ctx context.Context) error {
-	if w.hypertableKept {
-		return nil
-	}
-	ctx, cancel := w.session.within(ctx)
-	defer cancel()
-	var retention *time.Duration
-	if w.config.Retention > 0 {
-		retention = &w.config.Retention
-	}
-	if _, err := w.session.conn.Exec(ctx, `SELECT keep_hypertable($1, $2, $3)`, w.config.Partition, w.config.CompressAfter, retention); err != nil {
-		return fmt.Errorf("set the policies of the hypertable: %w", err)
-	}
-	w.hypertableKept = true
-	return nil
 }

@@ -196,6 +196,50 @@ func TestRetentionWaits(t *testing.T) {
 	}
 }
 
+// TestTwoRetentions: of two feeds that write into one schema the one that wants
+// readings kept for longer has its way, and the other is told.
+func TestTwoRetentions(t *testing.T) {
+	feedOf := func(name string, c Config, log *logged) *Sink {
+		s := openSink(t, c)
+		s.writer.feed, s.writer.logger = name, slog.New(slog.NewTextHandler(log, nil))
+		s.now = func() time.Time { return noon.Add(5 * day) }
+		return s
+	}
+	first := newSink(t, func(c *Config) { c.Retention = 10 * day })
+	mustPublish(t, first, at(noon, 1))
+	c := first.config
+	expect := func(s *Sink, log *logged, partitions string, logs ...string) {
+		t.Helper()
+		s.writer.nextUpkeep = time.Time{}
+		mustPublish(t, s, at(noon.Add(5*day), 2))
+		if got := partitionsOf(t, c); got != partitions {
+			t.Errorf("partitions %s, want %s", got, partitions)
+		}
+		for _, want := range logs {
+			if strings.Count(log.text.String(), want) != 1 {
+				t.Errorf("logged was %s, want %q once", log.text.String(), want)
+			}
+		}
+	}
+	const kept, dropped = "20261121_000000 20261122_000000 20261126_000000 20261127_000000", "20261126_000000 20261127_000000"
+	var log, otherLog logged
+	c.Retention = 2 * day
+	shorter := feedOf("shorter/r", c, &log)
+	expect(shorter, &log, kept, "retention=48h0m0s kept=240h0m0s for=/ ")
+	c.Retention = 0
+	forEver := feedOf("for ever/r", c, &otherLog)
+	expect(forEver, &otherLog, kept)
+	exec(t, c, `DELETE FROM retentions WHERE feed = '/'`) // the first one is gone
+	const told = `kept="for ever" for="for ever/r"`
+	expect(shorter, &log, kept, told)
+	expect(shorter, &log, kept, told)
+	if text := otherLog.text.String(); strings.Contains(text, "retention") {
+		t.Errorf("the feed that has its way is told: %s", text)
+	}
+	c.Retention = 2 * day // the other one is given the same
+	expect(feedOf("for ever/r", c, &otherLog), &otherLog, dropped)
+}
+
 // TestDetachedPartition: somebody detaches a partition and keeps its table, or is
 // about to. Readings of its time are stored in a new one, and the table is left
 // as it is.

@@ -51,7 +51,7 @@ func NewSink(c Config, env feed.StageEnv) (*Sink, error) {
 		logger = slog.Default()
 	}
 	s := &Sink{config: c, now: time.Now}
-	s.writer = writer{config: &s.config, logger: logger, clocks: clocks{ask: serverTime}}
+	s.writer = writer{config: &s.config, logger: logger, feed: env.Feed + "/" + env.Route, clocks: clocks{ask: serverTime}}
 	s.lifetime, s.end = context.WithCancelCause(context.Background())
 	return s, nil
 }

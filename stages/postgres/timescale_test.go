@@ -58,7 +58,16 @@ func TestTimescale(t *testing.T) {
 	exec(t, c, `DELETE FROM timescale.calls`)
 	c.Retention = 0
 	mustPublish(t, openSink(t, c), at(noon, 4))
-	if got, want := query[string](t, c, calls), "chunk points 24:00:00, no compression points t, compression points 168:00:00, no retention points t"; got != want {
-		t.Errorf("called was %s, want %s", got, want)
+	const forEver = "chunk points 24:00:00, no compression points t, compression points 168:00:00, no retention points t"
+	if got := query[string](t, c, calls); got != forEver {
+		t.Errorf("called was %s, want %s", got, forEver)
+	}
+	exec(t, c, `DELETE FROM timescale.calls`)
+	c.Retention = 30 * day
+	other := openSink(t, c)
+	other.writer.feed = "other/r"
+	mustPublish(t, other, at(noon, 5))
+	if got := query[string](t, c, calls); got != forEver {
+		t.Errorf("a feed with a shorter retention: called was %s, want %s", got, forEver)
 	}
 }

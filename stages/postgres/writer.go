@@ -30,6 +30,7 @@ func (p *point) placeNames() pair  { return pair{p.reading.Site, p.reading.Line}
 type writer struct {
 	config *Config
 	logger *slog.Logger
+	feed   string // and route: who wants readings to be kept
 
 	session *session // nil, or open
 	// What is known of the database. It is learned anew with each session: the
@@ -39,9 +40,9 @@ type writer struct {
 	nextUpkeep     time.Time
 	clocks         clocks
 
-	hypertableKept bool // by this process
-	warned         bool // of a server that does not sync
-	full           bool // the disk, when it was written to last
+	longest retention // of all feeds, when it was asked for last
+	warned  bool      // of a server that does not sync
+	full    bool      // the disk, when it was written to last
 
 	// repeated says that points come again, as they do after a connection was
 	// lost.

@@ -122,36 +122,61 @@ BEGIN
 	END;
 END $$;
 
--- Drops the oldest partition that ends before a time, and returns its name, or
--- null. It gives up when somebody reads points for longer.
-CREATE FUNCTION drop_partition(before timestamptz) RETURNS text
+-- How long the feeds want readings to be kept; null is for ever. The longest
+-- holds, since all write into the same partitions.
+CREATE TABLE retentions (
+	feed      text COLLATE "C" PRIMARY KEY,
+	retention interval
+);
+
+-- Notes how long a feed wants readings to be kept, and returns the row that holds.
+CREATE FUNCTION keep_for(who text, long interval) RETURNS retentions
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+DECLARE
+	longest retentions;
+BEGIN
+	PERFORM pg_advisory_xact_lock(1885761893, 'points'::regclass::oid::integer);
+	IF NOT EXISTS (SELECT FROM retentions WHERE feed = who AND retention IS NOT DISTINCT FROM long) THEN
+		INSERT INTO retentions (feed, retention) VALUES (who, long) ON CONFLICT (feed) DO UPDATE SET retention = long;
+	END IF;
+	SELECT * INTO longest FROM retentions ORDER BY retention DESC NULLS FIRST, feed <> who, feed LIMIT 1;
+	RETURN longest;
+END $$;
+
+-- Drops the oldest partition that is older than any feed wants it kept at a time,
+-- and returns its name, or null. It gives up when somebody reads points for longer.
+CREATE FUNCTION drop_partition(at timestamptz) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = '2s' AS $$
 DECLARE
 	part text;
 BEGIN
 	PERFORM pg_advisory_xact_lock(1885761893, 'points'::regclass::oid::integer);
-	SELECT p.name::text INTO part FROM partitions p WHERE p.upper <= before ORDER BY p.upper LIMIT 1;
+	IF EXISTS (SELECT FROM retentions WHERE retention IS NULL) THEN
+		RETURN NULL;
+	END IF;
+	SELECT p.name::text INTO part FROM partitions p
+	WHERE p.upper <= at - (SELECT max(retention) FROM retentions) ORDER BY p.upper LIMIT 1;
 	IF part IS NOT NULL THEN
 		EXECUTE 'DROP TABLE ' || part;
 	END IF;
 	RETURN part;
 END $$;
 
--- Sets width, compression and retention of a hypertable; a retention of null is
--- none.
-CREATE FUNCTION keep_hypertable(width interval, compress_after interval, retention interval) RETURNS void
+-- Sets width, compression and retention of a hypertable.
+CREATE FUNCTION keep_hypertable(width interval, compress_after interval) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
 	timescale text := (SELECT quote_ident(n.nspname) FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'timescaledb');
+	longest interval := (SELECT max(retention) FROM retentions HAVING count(*) = count(retention));
 BEGIN
 	EXECUTE format('SELECT %s.set_chunk_time_interval(%L::regclass, interval %L)', timescale, 'points', width);
 	EXECUTE format('SELECT %s.remove_compression_policy(%L::regclass, if_exists => true)', timescale, 'points');
 	EXECUTE format('SELECT %s.add_compression_policy(%L::regclass, interval %L)', timescale, 'points', compress_after);
 	EXECUTE format('SELECT %s.remove_retention_policy(%L::regclass, if_exists => true)', timescale, 'points');
-	IF retention IS NOT NULL THEN
-		EXECUTE format('SELECT %s.add_retention_policy(%L::regclass, interval %L)', timescale, 'points', retention);
+	IF longest IS NOT NULL THEN
+		EXECUTE format('SELECT %s.add_retention_policy(%L::regclass, interval %L)', timescale, 'points', longest);
 	END IF;
 END $$;
 
 -- Who may call them could fill the database with tables, or empty it.
-REVOKE EXECUTE ON FUNCTION ensure_partition, drop_partition, keep_hypertable FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION ensure_partition, keep_for, drop_partition, keep_hypertable FROM PUBLIC;
