@@ -40,6 +40,7 @@ func (d *decoder) check(c *Config, root *yaml.Node) {
 	}
 	d.checkCycles(c.Routes)
 	d.checkShared(c.Routes)
+	d.checkFiles(c)
 	d.checkTests(c)
 	if e, ok := find(root, "routes"); ok && c.Quarantine.Off() {
 		d.warn(e.key, "quarantine", "there is none: the first message that can never be delivered pauses its route", "write quarantine: {path: …}")

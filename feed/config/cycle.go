@@ -69,11 +69,16 @@ func (r *Route) reads() []string {
 func (r *Route) writes() []string {
 	var all []string
 	for _, s := range r.Sink {
-		if ep, ok := s.Config.(feed.EndpointConfig); ok && s.ok {
-			all = append(all, ep.Writes()...)
-		}
+		all = append(all, s.writes()...)
 	}
 	return all
+}
+
+func (s *Stage) writes() []string {
+	if ep, ok := s.Config.(feed.EndpointConfig); ok && s.ok {
+		return ep.Writes()
+	}
+	return nil
 }
 
 // step leads to a route through the endpoint that it reads.

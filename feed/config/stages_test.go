@@ -134,8 +134,15 @@ func (c *placeConfig) Validate() error {
 }
 func (c *placeConfig) Durable() bool     { return !c.Lossy }
 func (c *placeConfig) Reads() []string   { return nil }
-func (c *placeConfig) Writes() []string  { return []string{"queue/" + c.Name} }
 func (c *placeConfig) Checkpoints() bool { return strings.HasPrefix(c.Name, "checkpoint") }
+
+// Writes names a file when the name is a path.
+func (c *placeConfig) Writes() []string {
+	if strings.HasPrefix(c.Name, "/") {
+		return []string{"file://" + c.Name}
+	}
+	return []string{"queue/" + c.Name}
+}
 
 // place is a stage that counts how often it was closed.
 type place struct {

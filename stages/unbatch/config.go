@@ -3,6 +3,7 @@ package unbatch
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/kraft-edge/datafeed/feed"
@@ -55,6 +56,23 @@ func DefaultConfig() Config {
 
 // FanOut says that a batch becomes many messages.
 func (c *Config) FanOut() bool { return true }
+
+// Reads is empty: what the cache holds is no message.
+func (c *Config) Reads() []string { return nil }
+
+// Writes names the file of the cache.
+func (c *Config) Writes() []string {
+	if c.Cache.Path == "" {
+		return nil
+	}
+	path, err := filepath.Abs(c.Cache.Path)
+	if err != nil {
+		return nil
+	}
+	return []string{"file://" + filepath.ToSlash(path)}
+}
+
+var _ feed.EndpointConfig = (*Config)(nil)
 
 // Validate reports all that is wrong, as [feed.ConfigError]s.
 func (c *Config) Validate() error {

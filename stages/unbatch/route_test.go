@@ -103,8 +103,34 @@ func TestTestsTouchNoFile(t *testing.T) {
 	}
 }
 
+// TestFileOfAnother: the cache may be shared by routes, but not with the quarantine.
+func TestFileOfAnother(t *testing.T) {
+	t.Setenv("STATE", "/var/lib/feed")
+	text := configuration(t)
+	again := strings.Replace(text, "routes:\n", "routes:\n  again: {source: {queue: {}}, transforms: [{unbatch: {cache: {path: /var/lib/feed/batches.db}}}], sink: {sink: {}}}\n", 1)
+	if _, err := config.Parse("feed.yaml", []byte(again), registry(t, &feedtest.Queue{}, &feedtest.Sink{}), os.LookupEnv); err != nil {
+		t.Errorf("two routes with one cache: %v", err)
+	}
+	text = "quarantine: {path: /var/lib/feed/batches.db}\n" + text
+	_, err := config.Parse("feed.yaml", []byte(text), registry(t, &feedtest.Queue{}, &feedtest.Sink{}), os.LookupEnv)
+	if want := "unbatch: writes to /var/lib/feed/batches.db, as the quarantine does"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, want %q", err, want)
+	}
+}
+
 // parse reads a configuration of a route with what the package's comment shows.
 func parse(t *testing.T, q *feedtest.Queue, sink *feedtest.Sink) *config.Config {
+	t.Helper()
+	text := configuration(t)
+	c, err := config.Parse("feed.yaml", []byte(text), registry(t, q, sink), os.LookupEnv)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	return c
+}
+
+// registry returns this stage, and a source and a sink of tests.
+func registry(t *testing.T, q *feedtest.Queue, sink *feedtest.Sink) *feed.Registry {
 	t.Helper()
 	factories := append(unbatch.Factories(),
 		feed.SourceFactory("queue", "", func() nothing { return nothing{} }, func(nothing, feed.StageEnv) (message.Subscriber, error) { return q, nil }),
@@ -113,7 +139,13 @@ func parse(t *testing.T, q *feedtest.Queue, sink *feedtest.Sink) *config.Config 
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := `
+	return registry
+}
+
+// configuration has a route with what the package's comment shows.
+func configuration(t *testing.T) string {
+	t.Helper()
+	return `
 name: example
 routes:
   ingest:
@@ -123,11 +155,6 @@ routes:
 ` + example(t) + `
     sink: {sink: {}}
 `
-	c, err := config.Parse("feed.yaml", []byte(text), registry, os.LookupEnv)
-	if err != nil {
-		t.Fatalf("%v\n%s", err, text)
-	}
-	return c
 }
 
 // run sends payloads through a route, and returns what got out of it.
