@@ -33,10 +33,10 @@ func WithServiceAccountToken(token string) Option {
 // silent has nothing to add to a token.
 type silent struct{}
 
-// Authenticate implements [paho.Auther].
+// Authenticate is called when the broker asks for more.
 func (silent) Authenticate(*paho.Auth) *paho.Auth { return nil }
 
-// Authenticated implements [paho.Auther].
+// Authenticated is called when the broker is content.
 func (silent) Authenticated() {}
 
 // Subscribe connects to the broker at address (mqtt://host:port) and tallies
