@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/kraft-edge/datafeed/feed/reading"
 )
@@ -28,6 +29,9 @@ type held struct {
 	digest   digest
 	disorder bool // it came behind a later one
 }
+
+// weight is how many readings it counts as: a long text takes the place of several.
+func (h *held) weight() int64 { return 1 + int64(len(h.Value.Text())/256) }
 
 // doubtful is a suspect whose readings are at hand.
 type doubtful struct {
@@ -94,8 +98,9 @@ func (r *run) resolve(ctx context.Context, suspects []suspect, s slice, readings
 			return nil
 		})
 		switch {
-		case errors.Is(err, errTooMuch) && part > 0:
-			return fmt.Errorf("validate: window %s of tag %s of device %s: readings come faster than they can be compared: validate again when no more are added to the past", r.query(suspects[0].window, 1).From, suspects[0].tag.tag, suspects[0].tag.device)
+		case errors.Is(err, errTooMuch) && (part > 0 || parts >= maxDivision):
+			return fmt.Errorf("validate: tag %s of device %s, window of %s: its readings are more than memory is permitted for, or more and more: raise maxRecords (%d), or validate when nothing is added to that time any more",
+				suspects[0].tag.tag, suspects[0].tag.device, r.query(suspects[0].window, 1).From.Format(time.RFC3339), r.MaxRecords)
 		case errors.Is(err, errTooMuch) && len(suspects) > 1:
 			half := len(suspects) / 2
 			if err := r.resolve(ctx, suspects[:half], s, readings, budget, 1); err != nil {
@@ -119,6 +124,10 @@ func (r *run) resolve(ctx context.Context, suspects []suspect, s slice, readings
 	}
 	return nil
 }
+
+// maxDivision is into how many parts a window is divided at most, each of which takes
+// a read.
+const maxDivision = 1 << 16
 
 // maxStretches is into how many queries a group is divided at most where a short
 // query costs as much as a long one.
@@ -238,7 +247,7 @@ func (h *holder) hold(r *Record) error {
 			return nil
 		}
 	}
-	if h.held.Add(1) > h.most {
+	if h.held.Add(one.weight()) > h.most {
 		return errTooMuch
 	}
 	one.digest = h.of(&r.Reading)

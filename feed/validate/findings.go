@@ -31,6 +31,8 @@ type places struct {
 	More int64    `json:"more"`
 }
 
+func (p *places) n() int64 { return int64(len(p.List)) + p.More }
+
 // lifeline is what became of a device.
 type lifeline struct {
 	Site   string `json:"site,omitempty"`
@@ -70,8 +72,17 @@ func newFindings(p picture, windows int64, listed int) *findings {
 // become sets what is not kept.
 func (f *findings) become(p picture, listed int) {
 	f.picture = p
+	f.Problems.List, f.Discrepancies.List = nonNil(f.Problems.List), nonNil(f.Discrepancies.List)
 	f.Problems.most, f.Problems.compare = listed, compareWindows
 	f.Discrepancies.most, f.Discrepancies.compare = listed, compareDiscrepancies
+}
+
+// nonNil returns a list that JSON writes as one.
+func nonNil[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
 }
 
 // device returns the lifeline of a device.
@@ -120,6 +131,7 @@ func (f *findings) fill(r *Result, arrival bool, listed int) {
 	f.Discrepancies.cut()
 	r.Problems, r.OmittedProblems = f.Problems.List, f.Problems.Omitted
 	r.Discrepancies, r.OmittedDiscrepancies = f.Discrepancies.List, f.Discrepancies.Omitted
+	r.Devices = []Device{}
 	names := slices.SortedFunc(maps.Keys(f.Devices), func(a, b string) int {
 		return cmp.Or(f.Devices[b].Counts.compare(&f.Devices[a].Counts), strings.Compare(a, b))
 	})

@@ -58,8 +58,11 @@ func (r *run) result(watermark, after time.Time, judged int64, blind []string) *
 	if c.Expected == 0 {
 		unsure = append(unsure, "The expectation has no readings in this range: that proves nothing.")
 	}
-	if n := int64(len(res.Unreadable)) + res.OmittedUnreadable; n > 0 {
-		notes = append(notes, fmt.Sprintf("%d places could not be read: no reading that may stand there is called missing or extra.", n))
+	if n := r.Findings.Unreadable[expected].n(); n > 0 {
+		unsure = append(unsure, fmt.Sprintf("%d places of the expectation could not be read: what stands there is not compared, and no reading that may be expected there is called extra.", n))
+	}
+	if n := r.Findings.Unreadable[observed].n(); n > 0 {
+		notes = append(notes, fmt.Sprintf("%d places of the observation could not be read: no reading that may stand there is called missing.", n))
 	}
 	if c.Repeated > 0 {
 		notes = append(notes, fmt.Sprintf("The expectation told %d readings more often than they were observed.", c.Repeated))

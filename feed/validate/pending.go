@@ -24,7 +24,7 @@ type leftover struct {
 // pending are leftovers, the oldest first.
 type pending struct {
 	queue []*leftover
-	n     int // of them that are not settled
+	n     int64 // how many are not settled, by weight
 	by    [2]map[known]*leftover
 }
 
@@ -64,25 +64,25 @@ func (r *run) wait(l *leftover) error {
 		return r.give(l)
 	}
 	p.keep(l)
-	return r.giveUp(max(r.MaxRecords/2, 1))
+	return r.giveUp(int64(max(r.MaxRecords/2, 1)))
 }
 
 func (p *pending) keep(l *leftover) {
 	p.by[l.side()][l.known()] = l
 	p.queue = append(p.queue, l)
-	p.n++
+	p.n += l.weight()
 	l.window.waiting++
 }
 
 func (p *pending) settle(l *leftover) {
 	l.settled = true
-	p.n--
+	p.n -= l.weight()
 	delete(p.by[l.side()], l.known())
 }
 
 // giveUp stops waiting for counterparts of the oldest leftovers until at most a
 // number of them wait.
-func (r *run) giveUp(most int) error {
+func (r *run) giveUp(most int64) error {
 	p := r.pending
 	for p.n > most {
 		l := p.queue[0]

@@ -23,12 +23,15 @@ type Job struct {
 	From, To time.Time
 
 	// State is a file that keeps what was found so far: a run of the same job goes
-	// on where the last one ended. "" keeps nothing.
+	// on where an earlier one was interrupted. It is removed when a run ends, unless
+	// there are windows that wait for the watermark and nothing is wrong before
+	// them: then another run reads only these. "" keeps nothing.
 	State string
 	// Progress, when not nil, is called now and then, one call at a time.
 	Progress func(Progress)
 	// Discrepancy, when not nil, gets each discrepancy that is found, also those
-	// that the result does not list.
+	// that the result does not list, one call at a time. Its error ends the run.
+	// What an earlier run found, with the same State, it got in that run.
 	Discrepancy func(Discrepancy) error
 	Logger      *slog.Logger // nil logs nothing
 }
@@ -145,7 +148,7 @@ func (r *run) judged(watermark time.Time) int64 {
 
 // slices compares windows in slices as long as memory permits.
 func (r *run) slices(ctx context.Context, from, to int64, judged bool) error {
-	n, shards := to-from, uint64(1)
+	n, shards := min(to-from, int64(r.MaxCells)), uint64(1)
 	for from < to {
 		r.say("reading", from)
 		tags, err := 0, error(nil)
@@ -201,7 +204,7 @@ func (r *run) shard(ctx context.Context, s slice, judged bool) (tags int, err er
 // more.
 func (r *run) fit(tags int) int64 {
 	if tags == 0 {
-		return r.last - r.first
+		return int64(r.MaxCells)
 	}
 	return int64(r.MaxCells) * 3 / 4 / int64(tags)
 }

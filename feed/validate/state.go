@@ -128,7 +128,7 @@ func (r *run) restore(kept *snapshot) error {
 // save keeps what is known, and leftovers for the slices to come.
 func (r *run) save(reached int64) error {
 	r.Reached = reached
-	if err := r.giveUp(min(maxKept, max(r.MaxRecords/2, 1))); err != nil {
+	if err := r.giveUp(int64(min(maxKept, max(r.MaxRecords/2, 1)))); err != nil {
 		return err
 	}
 	if r.State == "" {
