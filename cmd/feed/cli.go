@@ -81,7 +81,7 @@ func (c *cli) rootCommand() *cobra.Command {
 			root.AddCommand(cmd)
 		}
 	}
-	add("run", c.runCommand(), c.demoCommand(), c.lintCommand(), c.testCommand(), c.simulateCommand())
+	add("run", c.runCommand(), c.demoCommand(), c.lintCommand(), c.testCommand(), c.validateCommand(), c.simulateCommand())
 	add("look", c.statusCommand(), c.quarantineCommand())
 	add("about", c.stagesCommand(), c.schemaCommand(), c.versionCommand())
 	root.AddCommand(&cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: exitCodesHelp})

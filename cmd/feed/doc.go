@@ -6,6 +6,7 @@
 //	feed simulate api          stand in for the cloud API of a vendor
 //	feed lint FILE...          check files without running them
 //	feed test FILE...          run the tests in files: messages through the transforms, without servers
+//	feed validate FILE         compare what has arrived with what there should be
 //	feed status                show what a running feed does
 //	feed stages [NAME]         list the stages, or the settings of one
 //	feed schema                print a JSON Schema of the file for editors
@@ -15,9 +16,11 @@
 //
 // # Exit codes
 //
-//	0  success; for run: stopped, and all that was in flight was settled
-//	1  failure at run time
-//	2  wrong usage or configuration
+//	0  success; for run: stopped, and all that was in flight was settled;
+//	   for validate: proven
+//	1  failure at run time; for validate: something is wrong with what has arrived
+//	2  wrong usage or configuration; for validate also: it could not be compared,
+//	   or not be decided
 //	3  run: the drain deadline passed; what was in flight went back to its source
 //	4  run: a second signal stopped it at once; what was in flight comes again
 package main

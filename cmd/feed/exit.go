@@ -18,9 +18,11 @@ const (
 
 const exitCodesHelp = `The exit codes of feed:
 
-  0  success; for run: stopped, and all that was in flight was settled
-  1  failure at run time
-  2  wrong usage or configuration
+  0  success; for run: stopped, and all that was in flight was settled;
+     for validate: proven
+  1  failure at run time; for validate: something is wrong with what has arrived
+  2  wrong usage or configuration; for validate also: it could not be compared,
+     or not be decided
   3  run: the drain deadline passed; what was in flight went back to its source
   4  run: a second signal stopped it at once; what was in flight comes again`
 

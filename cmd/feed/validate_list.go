@@ -1,0 +1,59 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/kraft-edge/datafeed/feed/validate"
+)
+
+// discrepancyList writes discrepancies to a file, each a line of JSON.
+type discrepancyList struct {
+	file    *os.File // nil: nowhere
+	buffer  *bufio.Writer
+	encoder *json.Encoder
+}
+
+// openList begins a list; path may be empty. What an earlier run with a state has
+// listed stays, for that run is gone on with.
+func openList(path, state string) (*discrepancyList, error) {
+	if path == "" {
+		return &discrepancyList{}, nil
+	}
+	mode := os.O_TRUNC
+	if _, err := os.Stat(state); state != "" && err == nil {
+		mode = os.O_APPEND
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|mode, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("--list: %w", err)
+	}
+	l := &discrepancyList{file: f, buffer: bufio.NewWriter(f)}
+	l.encoder = json.NewEncoder(l.buffer)
+	l.encoder.SetEscapeHTML(false)
+	return l, nil
+}
+
+func (l *discrepancyList) add(d validate.Discrepancy) error {
+	if l.file == nil {
+		return nil
+	}
+	if err := l.encoder.Encode(d); err != nil {
+		return fmt.Errorf("--list: %w", err)
+	}
+	return nil
+}
+
+// close writes out what is buffered.
+func (l *discrepancyList) close() error {
+	if l.file == nil {
+		return nil
+	}
+	if err := errors.Join(l.buffer.Flush(), l.file.Close()); err != nil {
+		return fmt.Errorf("--list: %w", err)
+	}
+	return nil
+}

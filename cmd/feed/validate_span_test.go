@@ -1,0 +1,57 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kraft-edge/datafeed/feed/validate"
+)
+
+// TestSpan: what is compared when some of the flags are given, at 10:05 with
+// windows of an hour and a lateness of ten minutes: nothing after 9 is decided.
+func TestSpan(t *testing.T) {
+	now := time.Date(2026, 3, 2, 10, 5, 0, 0, time.UTC)
+	for _, c := range []struct {
+		o    validation
+		want string // or the error
+	}{
+		{validation{}, "2026-03-01T09:00:00Z to 2026-03-02T09:00:00Z (up to the newest window that can be decided)"},
+		{validation{last: 2 * time.Hour}, "2026-03-02T07:00:00Z to 2026-03-02T09:00:00Z (up to the newest window that can be decided)"},
+		{validation{from: "2026-03-02"}, "2026-03-02T00:00:00Z to 2026-03-02T09:00:00Z (up to the newest window that can be decided)"},
+		{validation{to: "2026-03-02T10:00:00+01:00"}, "2026-03-01T09:00:00Z to 2026-03-02T09:00:00Z"},
+		{validation{to: "2026-03-02", last: time.Hour}, "2026-03-01T23:00:00Z to 2026-03-02T00:00:00Z"},
+		{validation{from: "2026-02-01", to: "2026-03-01"}, "2026-02-01T00:00:00Z to 2026-03-01T00:00:00Z"},
+		{validation{from: "2026-03-02T09:30:00Z"}, "--from: nothing after 2026-03-02T09:00:00Z can be decided by now: windows last 1h0m0s, and 10m0s more must pass; --to says otherwise"},
+		{validation{from: "2026-03-02", to: "2026-03-02"}, "--from: 2026-03-02T00:00:00Z is not before --to, which is 2026-03-02T00:00:00Z"},
+		{validation{from: "yesterday"}, `--from: "yesterday" is no time: write 2026-03-01 for midnight in UTC, or 2026-03-01T12:00:00Z`},
+		{validation{to: "2026-13-01"}, `--to: "2026-13-01" is no time`},
+		{validation{last: time.Hour, from: "2026-03-01"}, "--last and --from both say where to begin: keep one"},
+		{validation{last: -time.Hour}, "--last: -1h0m0s is negative"},
+	} {
+		s, err := c.o.span(now, validate.DefaultOptions())
+		got := s.String()
+		if err != nil {
+			got = err.Error()
+		}
+		if err == nil && got != c.want || err != nil && !strings.HasPrefix(got, c.want) {
+			t.Errorf("%+v:\n got %s\nwant %s", c.o, got, c.want)
+		}
+	}
+}
+
+// TestValidationLine: how far, how fast, and what is wrong, the worst first.
+func TestValidationLine(t *testing.T) {
+	from := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	p := validate.Progress{
+		From: from, Reached: from.Add(6 * time.Hour), To: from.Add(24 * time.Hour), Phase: "comparing",
+		Expected: validate.Costs{Readings: 3000}, Observed: validate.Costs{Readings: 2990},
+		Counts: validate.Counts{Missing: 10, Late: 2, OutOfOrder: 1},
+	}
+	if got, want := validationLine(p, 2*time.Second), "25% | 3000 expected, 2990 observed | 2995 readings/s | 10 missing, 2 late, 1 out of order | comparing"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if got, want := validationLine(validate.Progress{}, 0), "0% | 0 expected, 0 observed | 0 readings/s"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
