@@ -8,6 +8,7 @@
 //	azurite := testenv.PrivateAzurite(t)     // a server to stop, kill and pause
 //	database := testenv.PostgreSQL(t)        // a fresh database on a shared server
 //	server := testenv.PrivatePostgreSQL(t)   // a server to stop, kill and fill up
+//	standby := server.Standby()              // whom its commits wait for, to pause
 //	proxy := testenv.Proxy(t, vhost.Addr)    // a connection to cut and to block
 //	files := testenv.CA(t)                   // certificates for TLS
 //

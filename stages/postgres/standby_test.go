@@ -12,17 +12,6 @@ import (
 	"github.com/kraft-edge/datafeed/internal/testenv"
 )
 
-// standbys says which standbys have to confirm what is committed. A standby that
-// does not exist never confirms anything.
-func standbys(t *testing.T, c Config, names string) {
-	t.Helper()
-	exec(t, c, `ALTER SYSTEM SET synchronous_standby_names = '`+names+`'`)
-	exec(t, c, `SELECT pg_reload_conf()`)
-	testenv.Eventually(t, 10*time.Second, "the setting", func() bool {
-		return query[string](t, c, `SHOW synchronous_standby_names`) == names
-	})
-}
-
 // waiting is the condition that the feed waits for the standby.
 const waiting = `application_name = 'datafeed' AND wait_event = 'SyncRep'`
 
@@ -36,11 +25,14 @@ func awaitStandby(t *testing.T, c Config, want bool) {
 // TestStandby: what no synchronous standby has confirmed is not acknowledged,
 // also when it comes again and is found.
 func TestStandby(t *testing.T) {
-	c := configOf(testenv.PrivatePostgreSQL(t).URL())
+	server := testenv.PrivatePostgreSQL(t)
+	c := configOf(server.URL())
 	s := openSink(t, c)
 	rs := series50(0, 100)
 	mustPublish(t, s, rs[:50]...)
-	standbys(t, c, "nobody")
+	standby := server.Standby()
+	mustPublish(t, s, rs[:50]...)
+	standby.Pause()
 	start := func(rs ...reading.Reading) (result chan error, cancel context.CancelFunc) {
 		ctx, cancel := context.WithCancel(t.Context())
 		result = make(chan error, 1)
@@ -74,7 +66,7 @@ func TestStandby(t *testing.T) {
 	}
 	result, cancel := start(series50(0, 150)...)
 	defer cancel()
-	standbys(t, c, "")
+	standby.Resume()
 	if err := <-result; err != nil {
 		t.Errorf("publish: %v", err)
 	}
