@@ -270,13 +270,33 @@ func TestMaxAge(t *testing.T) {
 	}
 }
 
-// TestInFlightIsBounded: batches that never end do not gather for ever.
-func TestInFlightIsBounded(t *testing.T) {
-	m := newMemory(nil)
-	for i := range uint64(2 * maxInFlight) {
-		m.started(&batch.Envelope{Device: "d", Sequence: i})
+// TestGivenBack: a batch that was given back, of which nobody tells, is not in
+// flight for ever: neither does another with its number contradict it, nor do such
+// batches gather.
+func TestGivenBack(t *testing.T) {
+	now := time.Now()
+	m := newMemory(passing{})
+	m.now = func() time.Time { return now }
+	first, other := batch.Envelope{Device: "d", Sequence: 1}, batch.Envelope{Device: "d", Sequence: 1, Checksum: checksum{1}}
+	m.started(&first)
+	now = now.Add(longestFlight - 1)
+	if _, err := m.check(&other); !feed.IsPermanent(err) {
+		t.Errorf("%v, want a conflict with what is in flight", err)
 	}
-	if len(m.inFlight) != maxInFlight {
-		t.Errorf("%d batches in flight", len(m.inFlight))
+	m.started(&first) // it has come again
+	now = now.Add(longestFlight - 1)
+	if _, err := m.check(&other); !feed.IsPermanent(err) {
+		t.Errorf("%v, want a conflict with what is in flight again", err)
+	}
+	now = now.Add(1)
+	if repeated, err := m.check(&other); repeated || err != nil {
+		t.Errorf("%v, %v, want that it is new", repeated, err)
+	}
+	for i := range uint64(20 * leastSweep) {
+		m.started(&batch.Envelope{Device: "d", Sequence: i})
+		now = now.Add(longestFlight / leastSweep)
+	}
+	if n := len(m.inFlight); n > 2*leastSweep {
+		t.Errorf("%d batches are remembered, %d of them started in time", n, leastSweep)
 	}
 }

@@ -44,10 +44,13 @@
 // again, since what repeats it wants to see it acknowledged: its messages have the
 // same ids, and it is counted. One with the same device and sequence but another
 // checksum contradicts what was delivered, or what is in flight, and is quarantined.
-// So is what a device sends whose sequence begins again, until the marks of its
-// former batches are older than maxAge: choose it no longer than batches may come
-// again, and for a replaced device stop the feed, remove the file, start it and
-// replay what was quarantined. Without a cache all of it passes.
+// A batch counts as in flight for 15 minutes at most: it may have been given back to
+// its source, which transforms are not told, and have ended elsewhere.
+//
+// What a device sends whose sequence begins again is quarantined, too, until the marks
+// of its former batches are older than maxAge: choose that no longer than batches may
+// come again. For a device that was replaced stop the feed, remove the file, start it
+// and replay what was quarantined. Without a cache all of it passes.
 //
 // The cache holds no messages. A crash may take its last marks, and maxBytes and
 // maxAge its oldest: a batch that comes again is then taken for new and yields

@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
+	"time"
 
 	"github.com/kraft-edge/datafeed/feed"
 	"github.com/kraft-edge/datafeed/feed/reading/batch"
@@ -51,21 +53,35 @@ func (passing) close() error { return nil }
 
 // memory knows which batches are in flight, and which were delivered.
 type memory struct {
-	store    store
-	inFlight map[name]checksum // and those in unwritten
-	// unwritten were delivered and are not in the store yet.
-	unwritten []mark
+	store     store
+	now       func() time.Time
+	inFlight  map[name]flight
+	sweepAt   int    // how many are in flight when the next sweep is due
+	unwritten []mark // of what was delivered, and is not in the store yet
 }
 
-// maxInFlight bounds what is remembered of batches that were started and, as far
-// as is known, have not ended. No source of batches hands out as many; those that
-// were given back and went elsewhere are what gathers here. Which of them is
-// forgotten does not matter: see the package's comment.
-const maxInFlight = 65_536
+// flight is a batch that was started and, as far as is known, has not ended.
+type flight struct {
+	checksum checksum
+	since    time.Time
+}
+
+const (
+	// longestFlight is after how long a batch is no longer taken for in flight: it
+	// was given back to its source, which nobody tells, and may have been delivered
+	// by another, or never. Routes hold deliveries for ten minutes at most, unless
+	// they are told otherwise.
+	longestFlight = 15 * time.Minute
+	// leastSweep is how many batches are in flight at least before those that were
+	// given back are looked for.
+	leastSweep = 1024
+)
 
 func newMemory(s store) *memory {
-	return &memory{store: s, inFlight: make(map[name]checksum)}
+	return &memory{store: s, now: time.Now, inFlight: make(map[name]flight), sweepAt: leastSweep}
 }
+
+func (m *memory) over(f flight) bool { return m.now().Sub(f.since) >= longestFlight }
 
 // check says whether a batch was delivered before. It returns a permanent error
 // when another batch has the name of this one, and a transient one while the store
@@ -77,17 +93,15 @@ func (m *memory) check(e *batch.Envelope) (repeated bool, err error) {
 		return false, err
 	}
 	n := name{e.Device, e.Sequence}
-	state := "in flight"
-	sum, known := m.inFlight[n]
-	if !known {
-		state = "delivered"
-		if sum, known, err = m.store.lookup(n); err != nil {
-			return false, err
-		}
-		repeated = known
+	if f, ok := m.inFlight[n]; ok && f.checksum != e.Checksum && !m.over(f) {
+		return false, conflict(e, f.checksum, "in flight")
 	}
-	if known && sum != e.Checksum {
-		return false, conflict(e, sum, state)
+	sum, repeated, err := m.store.lookup(n)
+	if err != nil {
+		return false, err
+	}
+	if repeated && sum != e.Checksum {
+		return false, conflict(e, sum, "delivered")
 	}
 	return repeated, nil
 }
@@ -98,24 +112,26 @@ func conflict(e *batch.Envelope, first checksum, state string) error {
 
 // started notes that messages were made of a batch.
 func (m *memory) started(e *batch.Envelope) {
-	n := name{e.Device, e.Sequence}
-	if _, ok := m.inFlight[n]; !ok && len(m.inFlight) >= maxInFlight {
-		for any := range m.inFlight {
-			delete(m.inFlight, any)
-			break
-		}
+	if len(m.inFlight) >= m.sweepAt {
+		m.sweep()
 	}
-	m.inFlight[n] = e.Checksum
+	m.inFlight[name{e.Device, e.Sequence}] = flight{e.Checksum, m.now()}
+}
+
+// sweep forgets what was given back. The next one is due when as many have been
+// added as are left, so that each costs little.
+func (m *memory) sweep() {
+	maps.DeleteFunc(m.inFlight, func(_ name, f flight) bool { return m.over(f) })
+	m.sweepAt = max(leastSweep, 2*len(m.inFlight))
 }
 
 // ended notes that all messages of a batch have ended. One that was delivered is
 // to be written.
 func (m *memory) ended(e *batch.Envelope, delivered bool) {
 	n := name{e.Device, e.Sequence}
+	delete(m.inFlight, n)
 	if delivered {
 		m.unwritten = append(m.unwritten, mark{n, e.Checksum})
-	} else {
-		delete(m.inFlight, n)
 	}
 }
 
@@ -126,9 +142,6 @@ func (m *memory) write() error {
 	}
 	if err := m.store.write(m.unwritten); err != nil {
 		return err
-	}
-	for _, w := range m.unwritten {
-		delete(m.inFlight, w.name)
 	}
 	clear(m.unwritten)
 	m.unwritten = m.unwritten[:0]
