@@ -9,6 +9,7 @@ import (
 	"github.com/kraft-edge/datafeed/stages/amqp"
 	"github.com/kraft-edge/datafeed/stages/blob"
 	"github.com/kraft-edge/datafeed/stages/bridge"
+	"github.com/kraft-edge/datafeed/stages/cloudapi"
 	"github.com/kraft-edge/datafeed/stages/generate"
 	"github.com/kraft-edge/datafeed/stages/http"
 	"github.com/kraft-edge/datafeed/stages/log"
@@ -24,6 +25,7 @@ func All() []feed.Factory {
 		amqp.Factories(),
 		blob.Factories(),
 		bridge.Factories(),
+		cloudapi.Factories(),
 		generate.Factories(),
 		http.Factories(),
 		log.Factories(),

@@ -1,0 +1,81 @@
+package cloudapi
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"time"
+
+	"github.com/kraft-edge/datafeed/feed"
+	"github.com/kraft-edge/datafeed/internal/httpclient"
+)
+
+// failure is a request that has not got what it asked for.
+type failure struct {
+	err        error
+	status     int           // 0: there was no answer
+	retryAfter time.Duration // 0: nothing was said
+	passes     bool          // it may pass by itself
+}
+
+func (f *failure) Error() string { return f.err.Error() }
+func (f *failure) Unwrap() error { return f.err }
+
+// lost is a request without a whole answer. A server that is not trusted will not
+// be when it is asked again.
+func lost(err error) error {
+	if errors.As(err, new(*tls.CertificateVerificationError)) {
+		return &failure{err: fmt.Errorf("%w (give the authority's certificate in tls.caFile, and the name in it in url)", err)}
+	}
+	return &failure{err: err, passes: true}
+}
+
+// passing reports whether a status may pass by itself (RFC 9110, section 15).
+func passing(status int) bool {
+	return status >= 500 && status != http.StatusNotImplemented || status == http.StatusRequestTimeout || status == http.StatusTooManyRequests || status == http.StatusTooEarly
+}
+
+// refusal makes a failure of an answer that is not 200.
+func refusal(resp *http.Response, text []byte) error {
+	status := resp.StatusCode
+	message := fmt.Sprintf("the API answered %d %s", status, http.StatusText(status))
+	remedy := ""
+	switch {
+	case status/100 == 3:
+		message += " to " + feed.NewURL(resp.Header.Get("Location")).String()
+		remedy = "redirects are not followed: write that address in url"
+	case status == http.StatusUnauthorized:
+		remedy = "it refuses a token that it has just given: check that oauth2.tokenUrl belongs to url, and the clock of its host"
+	case status == http.StatusForbidden:
+		remedy = "the client must be permitted to read readings: check oauth2.scopes, and the client's rights at the vendor"
+	case status == http.StatusNotFound || status == http.StatusGone:
+		remedy = "check url: /v1/readings and /v1/watermark are added to it"
+	case status == http.StatusBadRequest:
+		remedy = "the API does not know such requests: check that url is of the API that docs/cloud-api.md describes"
+	}
+	if said := httpclient.Shown(text); said != "" {
+		message += ": " + said
+	}
+	if remedy != "" {
+		message += " (" + remedy + ")"
+	}
+	return &failure{
+		err:    errors.New(message),
+		status: status, passes: passing(status), retryAfter: httpclient.RetryAfter(resp.Header.Get("Retry-After"), time.Now()),
+	}
+}
+
+// tokenFailure makes a failure of a token that was not got.
+func tokenFailure(err error) error {
+	const remedy = "%w (check oauth2.tokenUrl, oauth2.clientId and oauth2.clientSecret)"
+	var se *httpclient.StatusError
+	switch {
+	case errors.As(err, &se) && passing(se.Status):
+		return &failure{err: err, retryAfter: se.RetryAfter, passes: true}
+	case errors.As(err, &se), errors.Is(err, httpclient.ErrNoToken), errors.As(err, new(*fs.PathError)):
+		return &failure{err: fmt.Errorf(remedy, err)}
+	}
+	return lost(err)
+}
