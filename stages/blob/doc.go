@@ -168,7 +168,8 @@
 //
 // # Rights
 //
-// The sink needs read, create and write on blobs (sr=c, sp=rcw); list besides for [Reader], and create on containers with azure.createContainer.
+// The sink needs read, create and write on blobs (sr=c, sp=rcw), and create on containers with azure.createContainer. [Reader] needs
+// read and list (sr=c, sp=rl).
 //
 // # Directories
 //

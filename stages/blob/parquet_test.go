@@ -35,9 +35,9 @@ func encodeParquet(t rapid.TB, c Compression, payloads ...string) []byte {
 	return data
 }
 
-func decodeParquet(t rapid.TB, data []byte) []reading {
+func decodeParquet(t rapid.TB, data []byte) []readingRow {
 	t.Helper()
-	rows, err := parquet.Read[reading](bytes.NewReader(data), int64(len(data)))
+	rows, err := parquet.Read[readingRow](bytes.NewReader(data), int64(len(data)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func pointer[T any](v T) *T { return &v }
 
 func TestParquetColumns(t *testing.T) {
 	micros := time.Date(2026, 11, 21, 3, 40, 39, 123456000, time.UTC).UnixMicro()
-	for payload, want := range map[string]reading{
+	for payload, want := range map[string]readingRow{
 		`{"site":"s","line":"l","device":"d","tag":"t","ts":"2026-11-21T03:40:39.123456Z","value":182.4375,"quality":"good","seq":7}`: {
 			Site: pointer("s"), Line: pointer("l"), Device: pointer("d"), Tag: pointer("t"), Time: &micros,
 			Value: pointer(182.4375), Quality: pointer("good"), Seq: pointer(int64(7)),
@@ -59,7 +59,9 @@ func TestParquetColumns(t *testing.T) {
 		`{"value":"a\"\u00e4\n"}`:                   {ValueText: pointer("a\"ä\n")},
 		`{"value":false}`:                           {ValueBool: pointer(false)},
 		`{"value":0}`:                               {Value: pointer(0.0)},
-		`{"value":1e3}`:                             {Value: pointer(1000.0)},
+		`{"value":2}`:                               {Value: pointer(2.0)},
+		`{"value":2.0}`:                             {Value: pointer(2.0), Extra: pointer(`{"value":2.0}`)},
+		`{"value":1e3}`:                             {Value: pointer(1000.0), Extra: pointer(`{"value":1e3}`)},
 		`{"value":0.1000}`:                          {Value: pointer(0.1)},
 		`{"value":9007199254740993}`:                {Value: pointer(9007199254740992.0), Extra: pointer(`{"value":9007199254740993}`)},
 		`{"value":1e999}`:                           {Extra: pointer(`{"value":1e999}`)},
@@ -162,7 +164,7 @@ func canonical(text string) string {
 }
 
 // members is what a row says: extra wins, as it is exact.
-func (r reading) members(t rapid.TB) map[string]string {
+func (r readingRow) members(t rapid.TB) map[string]string {
 	m := map[string]string{}
 	for name, text := range map[string]*string{"site": r.Site, "line": r.Line, "device": r.Device, "tag": r.Tag, "quality": r.Quality, "value": r.ValueText} {
 		if text != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/kraft-edge/datafeed/internal/jsonscan"
 )
 
-// reading declares the columns of a file, in their order. Only the tags matter.
-type reading struct {
+// readingRow declares the columns of a file, in their order. Only the tags matter.
+type readingRow struct {
 	Site      *string  `parquet:"site,optional,dict"`
 	Line      *string  `parquet:"line,optional,dict"`
 	Device    *string  `parquet:"device,optional,dict"`
@@ -27,7 +27,7 @@ type reading struct {
 	Extra     *string  `parquet:"extra,optional"`
 }
 
-var readingSchema = parquet.SchemaOf(reading{})
+var readingSchema = parquet.SchemaOf(readingRow{})
 
 // The numbers of the columns.
 const (
@@ -57,18 +57,8 @@ type row struct {
 // not hold to the last digit, stands in extra as it was written; so does each
 // further one of the same name. null stands for a member that is not there.
 func (r *row) read(payload []byte) bool {
-	if r.values == nil {
-		r.values = make(parquet.Row, columns)
-	}
-	for i := range r.values {
-		r.values[i] = parquet.NullValue().Level(0, 0, i)
-	}
+	r.begin(len(payload))
 	r.extra = append(r.extra[:0], '{')
-	// Values point into text, which must not move.
-	if cap(r.text) < len(payload) {
-		r.text = make([]byte, 0, len(payload))
-	}
-	r.text = r.text[:0]
 	if !jsonscan.Members(payload, r.member) {
 		return false
 	}
@@ -76,6 +66,21 @@ func (r *row) read(payload []byte) bool {
 		r.set(colExtra, parquet.ByteArrayValue(append(r.extra, '}')))
 	}
 	return true
+}
+
+// begin makes an empty row, for a payload of n bytes.
+func (r *row) begin(n int) {
+	if r.values == nil {
+		r.values = make(parquet.Row, columns)
+	}
+	for i := range r.values {
+		r.values[i] = parquet.NullValue().Level(0, 0, i)
+	}
+	// Values point into text, which must not move.
+	if cap(r.text) < n {
+		r.text = make([]byte, 0, n)
+	}
+	r.text = r.text[:0]
 }
 
 func (r *row) member(name, value []byte) {
@@ -165,9 +170,14 @@ func (r *row) setValue(value []byte) bool {
 	return r.set(colValue, parquet.DoubleValue(v)) && exact(value, v)
 }
 
-// exact reports whether the shortest text of v says the same as the number that
-// v was read from.
+// exact reports whether the column tells the number that v was read from: the
+// shortest text of v says the same, and a whole number was written as one. The
+// type of a number is a part of it: 2.0 is a float, and 2 an integer.
 func exact(number []byte, v float64) bool {
+	fractional := bytes.ContainsAny(number, ".eE")
+	if fractional && isInteger(v) {
+		return false
+	}
 	if len(number) <= 15 && !bytes.ContainsAny(number, "eE") {
 		return true // a double holds any 15 digits
 	}
@@ -176,6 +186,9 @@ func exact(number []byte, v float64) bool {
 	again, exponentAgain := decimal(strconv.AppendFloat(buf[:0], v, 'e', -1, 64))
 	return digits == again && (exponent == exponentAgain || digits == "")
 }
+
+// isInteger reports whether f is a whole number that 64 bits hold.
+func isInteger(f float64) bool { return f == math.Trunc(f) && f >= math.MinInt64 && f < -math.MinInt64 }
 
 // decimal returns the digits of a JSON number from the first to the last that
 // is not zero, and the exponent of 0.digits.
