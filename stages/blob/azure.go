@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -25,12 +27,14 @@ import (
 const (
 	metaHash     = "sha256"
 	metaMessages = "messages"
+	metaFolder   = "hdi_isfolder" // set by the service
 )
 
 // azure is a store in a container of Azure Blob Storage.
 type azure struct {
 	cfg       Config
 	transport *http.Transport
+	requests  atomic.Int64 // but for those that create the container
 
 	mu     sync.Mutex
 	client *container.Client // nil: to be made anew, with the credentials of the time
@@ -70,6 +74,7 @@ func (a *azure) do(ctx context.Context, op, name string, f func(*container.Clien
 	if err != nil {
 		return &storeError{failure: failUnavailable, op: op, name: name, err: err}
 	}
+	a.requests.Add(1)
 	err = f(c)
 	if err == nil {
 		return nil
@@ -177,13 +182,34 @@ func (a *azure) stat(ctx context.Context, name string) (Object, error) {
 		if err != nil {
 			return err
 		}
-		if p.ContentLength != nil {
-			o.Bytes = *p.ContentLength
-		}
+		o.readProperties(p.ContentLength, p.LastModified, p.ETag)
 		o.readMetadata(p.Metadata)
 		return nil
 	})
 	return o, err
+}
+
+func (o *Object) readProperties(length *int64, modified *time.Time, etag *azcore.ETag) {
+	if length != nil {
+		o.Bytes = *length
+	}
+	if modified != nil {
+		o.Modified = *modified
+	}
+	if etag != nil {
+		o.version = string(*etag)
+	}
+}
+
+// isFolder tells a directory of an account with a hierarchical namespace, which
+// is listed as an empty blob.
+func isFolder(meta map[string]*string) bool {
+	for k, v := range meta {
+		if strings.EqualFold(k, metaFolder) && v != nil && *v == "true" {
+			return true
+		}
+	}
+	return false
 }
 
 func (o *Object) readMetadata(meta map[string]*string) {
@@ -230,12 +256,12 @@ func (a *azure) list(ctx context.Context, prefix string) iter.Seq2[Object, error
 				return
 			}
 			for _, item := range page.Segment.BlobItems {
-				if strings.HasPrefix(*item.Name, ".") {
-					continue // a checkpoint
+				if strings.HasPrefix(*item.Name, ".") || isFolder(item.Metadata) {
+					continue // a checkpoint, or no object at all
 				}
 				o := Object{Name: *item.Name}
-				if item.Properties != nil && item.Properties.ContentLength != nil {
-					o.Bytes = *item.Properties.ContentLength
+				if p := item.Properties; p != nil {
+					o.readProperties(p.ContentLength, p.LastModified, p.ETag)
 				}
 				o.readMetadata(item.Metadata)
 				if !yield(o, nil) {

@@ -138,23 +138,7 @@ func (c *Config) Validate() error {
 	bad := func(key, problem, remedy string) {
 		errs = append(errs, &feed.ConfigError{Key: key, Problem: problem, Remedy: remedy})
 	}
-	switch {
-	case c.URL.IsZero() && c.ConnectionString.IsZero():
-		bad("url", "is missing", "write file:///directory or https://ACCOUNT.blob.core.windows.net/CONTAINER, or give connectionString")
-	case !c.URL.IsZero() && !c.ConnectionString.IsZero():
-		bad("connectionString", "is given together with url", "give one of them")
-	case !c.ConnectionString.IsZero() && c.Container == "":
-		bad("container", "is missing", "name the container to write to")
-	}
-	if u, err := url.Parse(c.URL.String()); err == nil && u.Scheme != "" {
-		// The URL comes from no file: to look into it is no I/O.
-		if _, err := c.place(); err != nil {
-			errs = append(errs, err)
-		}
-	}
-	if c.Container != "" && !validContainer(c.Container) {
-		bad("container", fmt.Sprintf("%q is no name of a container", c.Container), "3 to 63 lower-case letters, digits and single dashes, such as telemetry")
-	}
+	errs = append(errs, c.validatePlace()...)
 	if t, err := c.template(); err != nil {
 		such := DefaultConfig().Path
 		if c.ExactlyOnce {
@@ -170,7 +154,6 @@ func (c *Config) Validate() error {
 	}
 	oneOf(bad, "compression", c.Compression)
 	oneOf(bad, "envelope", c.Envelope)
-	oneOf(bad, "azure.identity", c.Azure.Identity)
 	if c.MaxObjectBytes < feed.KiB || c.MaxObjectBytes > feed.GiB {
 		bad("maxObjectBytes", fmt.Sprintf("%s is not between 1KiB and 1GiB", c.MaxObjectBytes), "such as 64MiB")
 	}
@@ -180,10 +163,37 @@ func (c *Config) Validate() error {
 	if c.Parallel < 1 || c.Parallel > 64 {
 		bad("parallel", fmt.Sprintf("%d is not between 1 and 64", c.Parallel), "such as 4")
 	}
+	return errors.Join(errs...)
+}
+
+// validatePlace reports what is wrong with where the objects are, and how to get
+// there.
+func (c *Config) validatePlace() (errs []error) {
+	bad := func(key, problem, remedy string) {
+		errs = append(errs, &feed.ConfigError{Key: key, Problem: problem, Remedy: remedy})
+	}
+	switch {
+	case c.URL.IsZero() && c.ConnectionString.IsZero():
+		bad("url", "is missing", "write file:///directory or https://ACCOUNT.blob.core.windows.net/CONTAINER, or give connectionString")
+	case !c.URL.IsZero() && !c.ConnectionString.IsZero():
+		bad("connectionString", "is given together with url", "give one of them")
+	case !c.ConnectionString.IsZero() && c.Container == "":
+		bad("container", "is missing", "name the container")
+	}
+	if u, err := url.Parse(c.URL.String()); err == nil && u.Scheme != "" {
+		// The URL comes from no file: to look into it is no I/O.
+		if _, err := c.place(); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if c.Container != "" && !validContainer(c.Container) {
+		bad("container", fmt.Sprintf("%q is no name of a container", c.Container), "3 to 63 lower-case letters, digits and single dashes, such as telemetry")
+	}
+	oneOf(bad, "azure.identity", c.Azure.Identity)
 	if c.TryTimeout < 100*time.Millisecond || c.TryTimeout > 15*time.Minute {
 		bad("tryTimeout", fmt.Sprintf("%s is not between 100ms and 15m", c.TryTimeout), "such as 30s")
 	}
-	return errors.Join(errs...)
+	return errs
 }
 
 func oneOf[E interface {
@@ -288,7 +298,7 @@ func (c *Config) place() (place, error) {
 		path := strings.TrimSuffix(u.Path, "/")
 		i := strings.LastIndexByte(path, '/')
 		if i < 0 || !validContainer(path[i+1:]) {
-			return bad("container", "is missing, and the URL's path does not end with one", "name the container to write to")
+			return bad("container", "is missing, and the URL's path does not end with one", "name the container")
 		}
 		p.container = path[i+1:]
 		u.Path, u.RawPath = path[:i], ""

@@ -29,8 +29,9 @@ const (
 // directory is a store in a local directory. A file gets its name only after
 // its bytes are on disk, by a link that cannot replace another file.
 type directory struct {
-	root string
-	link func(from, to string) error // os.Link
+	root     string
+	required bool                        // that root is not there is an error, not emptiness
+	link     func(from, to string) error // os.Link
 
 	mu    sync.Mutex
 	known map[string]bool // directories whose own entries are on disk
@@ -239,7 +240,7 @@ func (d *directory) stat(ctx context.Context, name string) (Object, error) {
 	if err != nil {
 		return Object{}, d.fail("stat file", name, err)
 	}
-	return Object{Name: name, Bytes: info.Size()}, nil
+	return Object{Name: name, Bytes: info.Size(), Modified: info.ModTime()}, nil
 }
 
 func (d *directory) open(ctx context.Context, name string) (io.ReadCloser, error) {
@@ -258,7 +259,7 @@ func (d *directory) list(ctx context.Context, prefix string) iter.Seq2[Object, e
 	return func(yield func(Object, error) bool) {
 		err := filepath.WalkDir(d.root, func(file string, e fs.DirEntry, err error) error {
 			if err != nil {
-				if file == d.root && errors.Is(err, fs.ErrNotExist) {
+				if file == d.root && errors.Is(err, fs.ErrNotExist) && !d.required {
 					return fs.SkipAll // nothing was written yet
 				}
 				return err
@@ -294,7 +295,7 @@ func (d *directory) list(ctx context.Context, prefix string) iter.Seq2[Object, e
 			if err != nil {
 				return err
 			}
-			if !yield(Object{Name: name, Bytes: info.Size()}, nil) {
+			if !yield(Object{Name: name, Bytes: info.Size(), Modified: info.ModTime()}, nil) {
 				return fs.SkipAll
 			}
 			return nil

@@ -1,5 +1,6 @@
 // Package blob is a sink that writes batches as NDJSON or Parquet objects to
-// Azure Blob Storage or to a directory.
+// Azure Blob Storage or to a directory, and an observation that reads readings
+// back from there.
 //
 // # Terms
 //
@@ -168,7 +169,7 @@
 //
 // # Rights
 //
-// The sink needs read, create and write on blobs (sr=c, sp=rcw), and create on containers with azure.createContainer. [Reader] needs
+// The sink needs read, create and write on blobs (sr=c, sp=rcw), and create on containers with azure.createContainer. [Reader] and [Observation] need
 // read and list (sr=c, sp=rl).
 //
 // # Directories
@@ -199,4 +200,53 @@
 //	  blob:
 //	    connectionString: ${file:/run/secrets/storage}
 //	    container: telemetry
+//
+// # Observation
+//
+// An [Observation] reads what stands there, for a validation (package
+// feed/validate): readings in the form of package feed/reading, to the bit.
+// Nothing is remembered between two reads; what is handed out was fetched during the
+// read, but for rows of Parquet whose statistics say that they are of other times.
+//
+// With layout feed the objects are those of the sink: NDJSON with any compression and
+// envelope, and Parquet. What is no reading, an object of another kind, one
+// whose name path does not make, and one that is damaged are told as unreadable.
+// gzip and zstd are read to the end, so that their checksums count, and the bytes of
+// a blob are compared with the hash that the sink has stored with it: of NDJSON
+// when its last line has been read, of Parquet up to 32 MiB before its first row is; larger files are not compared.
+// Names that begin with a dot (checkpoints, files that are being written) do not count.
+//
+// path is that of the sink. Its date and hour keep objects of other times from
+// being listed. A message is filed by its own time, or, when it has none, by the time of
+// its receipt, which may be days after an outage: slack must be longer. What was filed farther
+// away is not seen. Without path everything below prefix is read, each time.
+//
+// Readings are handed out in the order of their arrival, and so that what is out of
+// order shows, only where names tell it: with exactlyOnce and a path that is the same
+// for all messages. Elsewhere objects are read in parallel.
+//
+// Objects are fetched in pieces, each on condition that the object is the one that
+// was listed. One that changes before any of it was read is read as it is then; one that
+// changes later, or vanishes, is unreadable. A request that fails for a passing
+// reason is made five times, and then the read fails.
+//
+// With layout parquet the objects are Parquet files of other programs, and columns say
+// where the members of a reading are; with layout delta they are the data files
+// of the current version of a Delta table, whose directory is prefix. Azure IoT
+// Operations writes both. Values of type FLOAT, DOUBLE, INT, BOOLEAN and text are taken,
+// DECIMAL is not; an INT is an integer and a DOUBLE a float, also where what was sent was
+// the other. Times are INT64 with a unit, INT96, numbers of timeUnit, or texts by RFC
+// 3339; a timestamp without a zone is taken for UTC. Of a Delta table, a device or a tag
+// may be a partition; the number of rows and the size of a file must be those that the log
+// tells. Checkpoints of one or several parts are read. A table that uses reader features is
+// refused by the name of the feature (deletionVectors, v2Checkpoint, columnMapping with
+// a mode, …), as are absolute paths. A file that was rewritten without a change of data
+// does not tell when its readings arrived.
+//
+//	observation:
+//	  blob:
+//	    url: https://plant.blob.core.windows.net/telemetry?${file:/run/secrets/sas}
+//	    layout: delta
+//	    prefix: tables/telemetry
+//	    columns: {device: assetId, tag: dataPoint, ts: sourceTimestamp, value: [value], quality: "", seq: ""}
 package blob

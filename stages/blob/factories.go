@@ -1,10 +1,15 @@
 package blob
 
-import "github.com/kraft-edge/datafeed/feed"
+import (
+	"github.com/kraft-edge/datafeed/feed"
+	"github.com/kraft-edge/datafeed/feed/validate"
+)
 
-// Factories returns the factory of the sink, named "blob".
+// Factories returns the factories of the sink and of the observation, both named
+// "blob".
 func Factories() []feed.Factory {
 	return []feed.Factory{
 		feed.SinkFactory("blob", "Writes batches as NDJSON or Parquet objects to Azure Blob Storage or a directory.", DefaultConfig, NewSink),
+		validate.ObservationFactory("blob", "Reads what stands in blobs or files: the blob sink's, Parquet of other programs, Delta tables.", DefaultObservationConfig, NewObservation),
 	}
 }

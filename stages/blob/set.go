@@ -2,5 +2,5 @@ package blob
 
 import "github.com/google/wire"
 
-// Set provides the sink.
-var Set = wire.NewSet(NewSink)
+// Set provides the sink and the observation.
+var Set = wire.NewSet(NewSink, NewObservation)

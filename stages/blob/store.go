@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"time"
 )
 
 // store keeps objects that never change once they are there, and checkpoints,
@@ -49,6 +50,9 @@ type Object struct {
 	Bytes    int64  // as stored
 	SHA256   string // of the stored bytes, in hexadecimal; "" where the store keeps none
 	Messages int    // lines; 0 where the store does not know
+	Modified time.Time
+
+	version string // ETag; "" in a directory
 }
 
 // failure is what a store's error means for the sink.
@@ -65,6 +69,8 @@ const (
 	failNotFound
 	// failRejected: this name can never be stored.
 	failRejected
+	// failChanged: the object is not the one that was listed.
+	failChanged
 )
 
 // storeError is a store's error. Its text holds no credential.

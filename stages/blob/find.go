@@ -1,0 +1,125 @@
+package blob
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/kraft-edge/datafeed/feed/validate"
+)
+
+// find sends the objects that may hold what is selected.
+func (o *Observation) find(ctx context.Context, sel selection, h *handover, found chan<- target) error {
+	send := func(t target) error {
+		select {
+		case found <- t:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	if o.cfg.Layout == LayoutDelta {
+		return o.findDelta(ctx, sel, send)
+	}
+	if !o.Traits().Ordered {
+		return o.eachObject(ctx, sel, h, send)
+	}
+	var all []target
+	if err := o.eachObject(ctx, sel, h, func(t target) error { all = append(all, t); return nil }); err != nil {
+		return err
+	}
+	slices.SortFunc(all, func(a, b target) int { return compareRanges(a.Name, b.Name) })
+	for _, t := range all {
+		if err := send(t); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eachObject lists the objects that may hold what is selected.
+func (o *Observation) eachObject(ctx context.Context, sel selection, h *handover, visit func(target) error) error {
+	from, to := sel.span(o.cfg.Slack)
+	prefixes := []string{o.directory()}
+	if o.names != nil {
+		prefixes = o.names.prefixes(from, to)
+	}
+	for _, prefix := range prefixes {
+		for obj, err := range o.list(ctx, prefix) {
+			if err != nil {
+				return err
+			}
+			if o.cfg.Layout == LayoutParquet && hidden(obj.Name[len(prefix):]) {
+				if strings.Contains(obj.Name, deltaLog) {
+					return fmt.Errorf("%s belongs to a Delta table, of which not all files count: write layout: delta", obj.Name)
+				}
+				continue
+			}
+			if o.names != nil {
+				made, ofTime := o.names.fits(obj.Name, from, to)
+				if !made {
+					err = h.page(validate.Page{Unreadable: []validate.Unreadable{{
+						Place: validate.Place{Object: obj.Name}, Err: fmt.Errorf("its name is not one that the path %s makes", o.cfg.Path),
+					}}})
+				}
+				if err != nil {
+					return err
+				}
+				if !made || !ofTime {
+					continue
+				}
+			}
+			if err := visit(target{Object: obj, rows: -1}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// directory is what the names of all objects begin with.
+func (o *Observation) directory() string {
+	if o.cfg.Prefix == "" {
+		return ""
+	}
+	return strings.TrimSuffix(o.cfg.Prefix, "/") + "/"
+}
+
+// hidden reports whether a name is not of a data file, by the custom of those that
+// write directories of Parquet files.
+func hidden(name string) bool {
+	for segment := range strings.SplitSeq(name, "/") {
+		if strings.HasPrefix(segment, "_") || strings.HasPrefix(segment, ".") {
+			return true
+		}
+	}
+	return false
+}
+
+// list goes over objects in the order of their names. When a request fails for a
+// reason that may pass, it is begun anew behind the last one.
+func (o *Observation) list(ctx context.Context, prefix string) iter.Seq2[Object, error] {
+	return func(yield func(Object, error) bool) {
+		last, stopped := "", false
+		err := o.try(ctx, func() error {
+			for obj, err := range o.archive.list(ctx, prefix) {
+				if err != nil {
+					return err
+				}
+				if o.tries > 1 && obj.Name <= last {
+					continue // which a directory, walked once, need not be asked
+				}
+				last = obj.Name
+				if stopped = !yield(obj, nil); stopped {
+					return nil
+				}
+			}
+			return nil
+		})
+		if err != nil && !stopped {
+			yield(Object{}, err)
+		}
+	}
+}
