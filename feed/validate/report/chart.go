@@ -97,7 +97,7 @@ func (p *page) latency(l *validate.Latency) {
 	for _, f := range []struct {
 		name markup
 		d    time.Duration
-	}{{"half within", l.P50}, {"95 % within", l.P95}, {"99 % within", l.P99}, {"longest", l.Max}} {
+	}{{"half within", l.P50}, {"95% within", l.P95}, {"99% within", l.P99}, {"longest", l.Max}} {
 		p.put("<div><dt>{}</dt><dd>{}</dd></div>\n", f.name, period(f.d))
 	}
 	p.put("</dl>\n<table class=\"bars\">\n<thead class=\"away\"><tr><th scope=\"col\">up to</th><th scope=\"col\">share</th><th scope=\"col\">readings</th></tr></thead>\n<tbody>\n")

@@ -54,11 +54,8 @@ func (p *page) head(r *validate.Result) {
 <style>{}</style>
 </head>
 <body>
-`, sourceHash(style), sourceHash(script), headTitle(headline(r)), headTitle(about(r)), markup(style))
+`, sourceHash(style), sourceHash(script), attribute(headline(r)), attribute(about(r)), markup(style))
 }
-
-// headTitle is text for the title element, which holds no elements.
-func headTitle(text string) attribute { return attribute(text) }
 
 // sourceHash is how a policy names a style or a script that it permits.
 func sourceHash(source string) markup {
@@ -102,11 +99,8 @@ func (p *page) counts(r *validate.Result) {
 		if n == 0 && class != "" && class != "K" {
 			class = "none"
 		}
-		p.put(`<div class="tile v{}"><dt>{}</dt><dd>{}`, class, name, n)
-		if note != "" {
-			p.put(` <small>{}</small>`, note)
-		}
-		p.put("</dd></div>\n")
+		p.put(`<div class="tile v{}"><dt>{} <small>{}</small></dt><dd>{}</dd></div>
+`, class, name, note, n)
 	}
 	tile("", "expected", c.Expected, "")
 	tile("", "observed", c.Observed, "")

@@ -34,16 +34,23 @@ func htmlOf(t *testing.T, r *validate.Result) string {
 	return b.String()
 }
 
+// keep stores a page where -pages says.
+func keep(t *testing.T, name, page string) {
+	t.Helper()
+	if *pages == "" {
+		return
+	}
+	if err := os.WriteFile(filepath.Join(*pages, name+".html"), []byte(page), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestPageIsWhole sees that every element that is opened is closed in its turn, and
 // that the page is made of what this package writes.
 func TestPageIsWhole(t *testing.T) {
 	for name, r := range samples() {
 		page := htmlOf(t, r)
-		if *pages != "" {
-			if err := os.WriteFile(filepath.Join(*pages, name+".html"), []byte(page), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
+		keep(t, name, page)
 		if again := htmlOf(t, r); again != page {
 			t.Errorf("%s: the same result gives another page", name)
 		}
@@ -233,6 +240,7 @@ func TestHostileTexts(t *testing.T) {
 	for _, text := range hostile {
 		harmlessText(t, text)
 	}
+	keep(t, "hostile", htmlOf(t, poisoned("\u202e<script>alert(1)</script>\x00 and a long text that goes on \u0645\u0631\u062d\u0628\u0627")))
 }
 
 func FuzzTexts(f *testing.F) {
@@ -260,7 +268,7 @@ func TestPageIsBounded(t *testing.T) {
 		}
 	}
 	page := htmlOf(t, r)
-	t.Logf("%d KiB", len(page)>>10)
+	keep(t, "large", page)
 	if len(page) > 1<<20 {
 		t.Errorf("%d bytes", len(page))
 	}

@@ -20,7 +20,7 @@ func (p *page) discrepancies(r *validate.Result) {
 	}
 	p.choice(r.Discrepancies)
 	p.put(`<div class="tools" hidden><label>containing <input type="search" autocomplete="off" spellcheck="false"></label><button type="button">Copy what is shown</button><output></output></div>
-<div class="rows"><table class="list">
+<div class="rows" tabindex="0" role="region" aria-label="discrepancies"><table class="list">
 <thead><tr><th scope="col">verdict</th><th scope="col">device, tag</th><th scope="col">time, number</th><th scope="col">expected</th><th scope="col">observed</th><th scope="col">cause</th></tr></thead>
 <tbody>
 `)
@@ -77,7 +77,7 @@ func (p *page) said(d *validate.Discrepancy, s, other *validate.Said) {
 	p.put("</bdi></b> ")
 	p.field("", s.Quality, differs("quality"))
 	if differs("time") {
-		p.field("at ", exact(s.Time), true)
+		p.put(`at <mark class="at">{}</mark> `, exact(s.Time))
 	}
 	if differs("site") {
 		p.field("site ", s.Site, true)
@@ -141,17 +141,17 @@ func difference(text, other string) (before, differs, after string) {
 
 // problems lists windows that are not matched, and counts all.
 func (p *page) problems(r *validate.Result) {
-	p.put("<section id=\"windows\">\n<h2>Windows</h2>\n<p>A window is a tag of a device during a time. Of {}", amount(r.Windows, "window"))
-	separator := markup(": ")
+	p.put("<section id=\"windows\">\n<h2>Windows</h2>\n<p>A window is a tag of a device during a time. {}", amount(r.Windows, "window"))
+	separator := markup(", by the worst verdict in each: ")
 	for _, verdict := range slices.Backward(validate.Verdicts[:]) {
 		if n := r.Verdicts[verdict]; n != 0 {
 			p.put("{}{} {}", separator, n, lookOf(verdict).word)
 			separator = ", "
 		}
 	}
-	p.put(", by the worst verdict in each.</p>\n")
+	p.put(".</p>\n")
 	if len(r.Problems) > 0 {
-		p.put(`<div class="rows"><table class="list windows">
+		p.put(`<div class="rows" tabindex="0" role="region" aria-label="windows"><table class="list windows">
 <thead><tr><th scope="col">verdict</th><th scope="col">device, tag</th><th scope="col">window</th><th scope="col" class="n">expected</th><th scope="col" class="n">observed</th><th scope="col">found</th></tr></thead>
 <tbody>
 `)

@@ -28,22 +28,22 @@ func amount(n int64, thing string) string {
 	return count(n) + " " + thing
 }
 
-// percent writes n as a part of all. Only all of it is 100 %, and only none 0 %.
+// percent writes n as a part of all. Only all of it is 100%, and only none 0%.
 func percent(n, all int64) string {
 	if all <= 0 {
 		return ""
 	}
 	switch hundredths := float64(n) / float64(all) * 10_000; {
 	case n == all:
-		return "100 %"
+		return "100%"
 	case n == 0:
-		return "0 %"
+		return "0%"
 	case hundredths < 1:
-		return "< 0.01 %"
+		return "< 0.01%"
 	case hundredths >= 9999:
-		return "> 99.99 %"
+		return "> 99.99%"
 	default:
-		return decimal(float64(int64(hundredths))/100, 2) + " %"
+		return decimal(float64(int64(hundredths))/100, 2) + "%"
 	}
 }
 

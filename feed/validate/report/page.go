@@ -14,7 +14,7 @@ import (
 type markup string
 
 // attribute is foreign text for the value of an attribute, which stands in double
-// quotes.
+// quotes, or for the title, which holds no elements.
 type attribute string
 
 // class is a letter of a verdict.

@@ -1,4 +1,13 @@
 "use strict";
+
+// cell writes a text for a table that is copied to a spreadsheet, which takes what
+// begins like this for a formula unless it is a number, and what stands in
+// quotation marks for the text within.
+const cell = (s) => {
+  if (/^[=+\-@|%\t\r\n\uff1d\uff0b\uff0d\uff20]/.test(s) && !/^-?\d+(\.\d+)?(e[+-]?\d+)?$/i.test(s)) s = "'" + s;
+  return /["\t\r\n]/.test(s) ? '"' + s.replaceAll('"', '""') + '"' : s;
+};
+
 (() => {
   const list = document.querySelector("#discrepancies .list");
   const tools = document.querySelector(".tools");
@@ -9,9 +18,6 @@
     const wanted = search.value.toLowerCase();
     for (const row of list.tBodies[0].rows) row.hidden = !row.textContent.toLowerCase().includes(wanted);
   };
-
-  // A spreadsheet takes what begins like this for a formula; a number is none.
-  const cell = (s) => /^[=+\-@\t\r\n|%]/.test(s) && !/^-?\d+(\.\d+)?(e[+-]?\d+)?$/i.test(s) ? "'" + s : s;
 
   // said divides what a side says into its value, the rest, and where it stands.
   const said = (td) => {

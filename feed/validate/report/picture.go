@@ -133,7 +133,7 @@ func (p *page) picture(r *validate.Result, c *picture) {
 	}
 	p.put("<p>A column is {}, and shows the worst verdict of its readings. The worst devices come first.</p>\n", period(c.step))
 	p.legend(c)
-	p.put(`<div class="rows"><table class="heat" data-from="{}" data-step="{}" data-columns="{}">
+	p.put(`<div class="rows" tabindex="0" role="region" aria-label="devices over time"><table class="heat" data-from="{}" data-step="{}" data-columns="{}">
 <thead><tr><th scope="col">device</th><th scope="col">worst</th><th scope="col" class="time">`,
 		markup(strconv.FormatInt(c.from.UnixMilli(), 10)), markup(strconv.FormatInt(c.step.Milliseconds(), 10)), c.columns)
 	p.axis(c)

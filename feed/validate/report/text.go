@@ -244,7 +244,7 @@ func told(d validate.Discrepancy) string {
 func (t *text) timing(r *validate.Result) {
 	t.b.WriteByte('\n')
 	if l := r.Latency; l != nil && l.Count > 0 {
-		t.line("latency: half within "+period(l.P50)+", 95 % "+period(l.P95)+", 99 % "+period(l.P99)+", all "+period(l.Max), "")
+		t.line("latency: half within "+period(l.P50)+", 95% "+period(l.P95)+", 99% "+period(l.P99)+", all "+period(l.Max), "")
 	}
 	t.line(moment(r.Finished)+", took "+took(r), dim)
 }
