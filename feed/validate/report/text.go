@@ -224,7 +224,7 @@ func (t *text) discrepancies(r *validate.Result) {
 // told says in a line what is wrong with a reading.
 func told(d validate.Discrepancy) string {
 	// Names are cut so that what is wrong has room on the line.
-	line := clip(visible(d.Device, width), 16) + "/" + clip(visible(d.Tag, width), 16) + " " + exact(d.Time) + " "
+	line := exact(d.Time) + " " + clip(visible(d.Device, width), 16) + "/" + clip(visible(d.Tag, width), 16) + " "
 	switch {
 	case d.Expected != nil && d.Observed != nil:
 		line += clip(visible(d.Expected.Text, width), 14) + " → " + clip(visible(d.Observed.Text, width), 14)

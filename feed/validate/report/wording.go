@@ -143,13 +143,14 @@ func sideName(s validate.SideResult, role string) string {
 	return role + " (" + s.Name + ")"
 }
 
-// about says which readings were looked at.
+// about says which readings were looked at. The name comes last: one that is
+// written from right to left would take the times with it.
 func about(r *validate.Result) string {
 	which := "all devices"
 	if r.Device != "" {
 		which = "device " + r.Device
 	}
-	return which + ", " + span(r.From, r.To)
+	return span(r.From, r.To) + ", " + which
 }
 
 // term is a summand of an account.
