@@ -25,20 +25,20 @@ type leftover struct {
 type pending struct {
 	queue []*leftover
 	n     int64 // how many are not settled, by weight
-	by    [2]map[known]*leftover
+	by    [2]map[timeless]*leftover
 }
 
-// known is what a reading is known by, but for its time.
-type known struct {
+// timeless is what a reading is known by, but for its time.
+type timeless struct {
 	tag
 	seq uint64
 }
 
 func newPending() *pending {
-	return &pending{by: [2]map[known]*leftover{{}, {}}}
+	return &pending{by: [2]map[timeless]*leftover{{}, {}}}
 }
 
-func (l *leftover) known() known { return known{l.window.tag, l.Seq} }
+func (l *leftover) timeless() timeless { return timeless{l.window.tag, l.Seq} }
 
 func (l *leftover) side() int {
 	if l.missing {
@@ -53,14 +53,14 @@ func (r *run) wait(l *leftover) error {
 		return r.give(l)
 	}
 	p := r.pending
-	if other := p.by[1-l.side()][l.known()]; other != nil {
+	if other := p.by[1-l.side()][l.timeless()]; other != nil {
 		p.settle(other)
 		if l.missing {
 			return r.moved(l, other)
 		}
 		return r.moved(other, l)
 	}
-	if p.by[l.side()][l.known()] != nil {
+	if p.by[l.side()][l.timeless()] != nil {
 		return r.give(l)
 	}
 	p.keep(l)
@@ -68,7 +68,7 @@ func (r *run) wait(l *leftover) error {
 }
 
 func (p *pending) keep(l *leftover) {
-	p.by[l.side()][l.known()] = l
+	p.by[l.side()][l.timeless()] = l
 	p.queue = append(p.queue, l)
 	p.n += l.weight()
 	l.window.waiting++
@@ -77,7 +77,7 @@ func (p *pending) keep(l *leftover) {
 func (p *pending) settle(l *leftover) {
 	l.settled = true
 	p.n -= l.weight()
-	delete(p.by[l.side()], l.known())
+	delete(p.by[l.side()], l.timeless())
 }
 
 // giveUp stops waiting for counterparts of the oldest leftovers until at most a
