@@ -12,6 +12,8 @@ import (
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/kraft-edge/datafeed/internal/sqlitefile"
 )
 
 const (
@@ -135,7 +137,7 @@ const (
 
 func (f *sqliteFile) open(ctx context.Context, m mode) (_ *connection, err error) {
 	if m == modeWrite {
-		if err = createFile(f.path); err != nil {
+		if err = sqlitefile.Create(f.path); err != nil {
 			err = fmt.Errorf("%w (change quarantine.path, or let the user who runs the feed write there)", err)
 		}
 	} else {
@@ -192,7 +194,10 @@ func (f *sqliteFile) prepare(ctx context.Context, db *sql.DB, m mode) error {
 	if err := f.makeTables(ctx, db, version); err != nil {
 		return err
 	}
-	return f.useWAL(ctx, db)
+	if err := sqlitefile.UseWAL(ctx, db); err != nil {
+		return f.wrap("open", err)
+	}
+	return nil
 }
 
 // dsn names the database to the driver. The pragmas hold for the connection and
@@ -203,55 +208,22 @@ func dsn(path, mode string) string {
 		"_txlock": {"immediate"},
 		"_pragma": {"busy_timeout(5000)", "synchronous(FULL)", "journal_size_limit(67108864)"},
 	}
-	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: q.Encode()}).String()
-}
-
-// createFile makes the database's file, readable by its owner only, and its
-// directory, unless they are there. SQLite gives its other files the same mode.
-func createFile(path string) error {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-	if os.IsExist(err) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return syncDir(dir) // so that a power loss does not take the name away
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
+	return sqlitefile.DSN(path, q)
 }
 
 // identify returns the version of a quarantine, 0 of an empty database. Anything
 // else is an error, and has not been changed.
 func (f *sqliteFile) identify(ctx context.Context, db *sql.DB) (version int64, err error) {
-	var app, tables int64
-	err = db.QueryRowContext(ctx, `SELECT (SELECT * FROM pragma_application_id), (SELECT * FROM pragma_user_version), (SELECT count(*) FROM sqlite_schema)`).
-		Scan(&app, &version, &tables)
+	version, err = sqlitefile.Version(ctx, db, applicationID)
 	switch {
+	case errors.Is(err, sqlitefile.ErrForeign):
+		return 0, fmt.Errorf("%w: %s: %w", ErrForeign, f.path, err)
 	case err != nil:
 		return 0, f.wrap("open", err)
-	case app == applicationID && (version == schemaVersion || version == upgradable):
-		return version, nil
-	case app == applicationID:
+	case version != 0 && version != schemaVersion && version != upgradable:
 		return 0, otherVersion(f.path, version)
-	case app == 0 && version == 0 && tables == 0:
-		return 0, nil
 	}
-	return 0, fmt.Errorf("%w: %s is a SQLite database of another application (application_id %d, %d tables or indexes): choose another path", ErrForeign, f.path, app, tables)
+	return version, nil
 }
 
 // makeTables creates or upgrades the tables, all or none.
@@ -285,18 +257,6 @@ func (f *sqliteFile) quickCheck(ctx context.Context, db *sql.DB) error {
 	}
 	if verdict != "ok" {
 		return f.corrupt(verdict)
-	}
-	return nil
-}
-
-// useWAL turns on the write-ahead log, which the file remembers.
-func (f *sqliteFile) useWAL(ctx context.Context, db *sql.DB) error {
-	var mode string
-	if err := db.QueryRowContext(ctx, `PRAGMA journal_mode = WAL`).Scan(&mode); err != nil {
-		return f.wrap("open", err)
-	}
-	if mode != "wal" {
-		return fmt.Errorf("open %s: the file system allows journal mode %q only, not wal: choose a path on a local disk", f.path, mode)
 	}
 	return nil
 }

@@ -1,16 +1,16 @@
 package unbatch
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
 
-	_ "modernc.org/sqlite" // the driver
+	"github.com/kraft-edge/datafeed/internal/sqlitefile"
 )
 
 // cache is a store in a SQLite file, which is opened when it is used first.
@@ -148,7 +148,7 @@ func (c *cache) open() error {
 	if c.db != nil {
 		return nil
 	}
-	if err := os.MkdirAll(filepath.Dir(c.config.Path), 0o700); err != nil {
+	if err := sqlitefile.Create(c.config.Path); err != nil {
 		return fmt.Errorf("open cache of batches: %w", err)
 	}
 	db, err := sql.Open("sqlite", c.dsn())
@@ -177,27 +177,25 @@ func (c *cache) dsn() string {
 	if err != nil {
 		path = c.config.Path
 	}
-	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: q.Encode()}).String()
+	return sqlitefile.DSN(path, q)
 }
 
 // prepare makes sure that the file is a cache of batches, makes one of an empty
 // file, and returns the statement that finds a mark.
 func prepare(db *sql.DB) (*sql.Stmt, error) {
-	var app, version, tables int64
-	if err := db.QueryRow(`SELECT (SELECT * FROM pragma_application_id), (SELECT * FROM pragma_user_version), (SELECT count(*) FROM sqlite_schema)`).
-		Scan(&app, &version, &tables); err != nil {
-		return nil, err
-	}
+	ctx := context.Background() // it is a local disk
+	version, err := sqlitefile.Version(ctx, db, applicationID)
 	switch {
-	case app == applicationID && version == schemaVersion:
-	case app == 0 && version == 0 && tables == 0:
+	case err != nil:
+		return nil, err
+	case version == 0:
 		if err := create(db); err != nil {
 			return nil, err
 		}
-	default:
-		return nil, fmt.Errorf("%w (application_id %d, version %d): choose another path", errForeign, app, version)
+	case version != schemaVersion:
+		return nil, fmt.Errorf("it was made by another version of feed (%d, this one knows %d): remove it, or choose another path", version, schemaVersion)
 	}
-	if _, err := db.Exec(`PRAGMA journal_mode = WAL`); err != nil { // only now: it changes the file
+	if err := sqlitefile.UseWAL(ctx, db); err != nil { // only now: it changes the file
 		return nil, err
 	}
 	return db.Prepare(`SELECT checksum FROM batches WHERE device = ? AND sequence = ? AND marked >= ?`)
@@ -215,11 +213,8 @@ func create(db *sql.DB) error {
 	return tx.Commit()
 }
 
-// errForeign says that a file is somebody else's, and perhaps all that there is.
-var errForeign = errors.New("it is a SQLite file of another application or version")
-
 func (c *cache) wrap(doing string, err error) error {
-	if errors.Is(err, errForeign) {
+	if errors.Is(err, sqlitefile.ErrForeign) {
 		return fmt.Errorf("%s cache of batches %s: %w", doing, c.config.Path, err)
 	}
 	return fmt.Errorf("%s cache of batches %s: %w (it holds no messages: when it is damaged, it may be removed)", doing, c.config.Path, err)

@@ -199,6 +199,24 @@ func TestUnusableFile(t *testing.T) {
 	}
 }
 
+// TestOtherVersion: the cache of another version is not changed; its remedy is named.
+func TestOtherVersion(t *testing.T) {
+	edit := withCache(t)
+	u := newUnbatch(t, edit)
+	first := frame(t, batch.Columnar(), 1, readings(10, 20))
+	handle(t, u, first)
+	if _, err := u.memory.store.(*cache).db.Exec(`PRAGMA user_version = 2`); err != nil {
+		t.Fatal(err)
+	}
+	if err := u.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, err := newUnbatch(t, edit).Handle(&message.Message{Payload: first})
+	if err == nil || feed.IsPermanent(err) || !strings.Contains(err.Error(), "another version of feed (2, this one knows 1): remove it") {
+		t.Errorf("%v, want a transient error with the remedy", err)
+	}
+}
+
 // TestFileIsBounded: the oldest marks make room, the newest are there.
 func TestFileIsBounded(t *testing.T) {
 	config := Cache{Path: filepath.Join(t.TempDir(), "batches.db"), MaxBytes: feed.MiB}

@@ -8,13 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	_ "modernc.org/sqlite" // the driver
+	"github.com/kraft-edge/datafeed/internal/sqlitefile"
 )
 
 // store is the truth, in a SQLite file, and what is lied about. Its methods are
@@ -97,7 +95,7 @@ func openStore(ctx context.Context, path string, o Options) (_ *store, err error
 			err = errors.Join(fmt.Errorf("open %s: %w", path, err), s.close())
 		}
 	}()
-	if err := createFile(path); err != nil {
+	if err := sqlitefile.Create(path); err != nil {
 		return nil, err
 	}
 	if s.writer, err = sql.Open("sqlite", writeDSN(path)); err != nil {
@@ -116,54 +114,28 @@ func openStore(ctx context.Context, path string, o Options) (_ *store, err error
 }
 
 // readDSN names the database to the driver for reading.
-func readDSN(path string) string { return dsn(path, url.Values{"mode": {"ro"}}) }
+func readDSN(path string) string { return sqlitefile.DSN(path, url.Values{"mode": {"ro"}}) }
 
 // writeDSN names it for writing. A commit is on disk when it is done.
 func writeDSN(path string) string {
-	return dsn(path, url.Values{
+	return sqlitefile.DSN(path, url.Values{
 		"mode":    {"rw"},
 		"_txlock": {"immediate"},
 		"_pragma": {"busy_timeout(5000)", "synchronous(FULL)", "journal_size_limit(67108864)", "wal_autocheckpoint(8000)", "cache_size(-16384)"},
 	})
 }
 
-func dsn(path string, q url.Values) string {
-	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: q.Encode()}).String()
-}
-
-// createFile makes the file, for the owner's eyes only, unless it is there.
-func createFile(path string) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
-	}
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return err
-	}
-	return file.Close()
-}
-
 // prepare makes the tables of an empty file, and changes no other's.
 func (s *store) prepare(ctx context.Context) error {
-	var app, version, tables int64
-	if err := s.writer.QueryRowContext(ctx, `SELECT (SELECT * FROM pragma_application_id), (SELECT * FROM pragma_user_version), (SELECT count(*) FROM sqlite_schema)`).
-		Scan(&app, &version, &tables); err != nil {
-		return err
-	}
+	version, err := sqlitefile.Version(ctx, s.writer, applicationID)
 	switch {
-	case app == applicationID && version == schemaVersion:
-		return nil
-	case app == applicationID:
-		return fmt.Errorf("it was made by another version of feed (%d, this one knows %d): choose another file", version, schemaVersion)
-	case app != 0 || version != 0 || tables != 0:
-		return fmt.Errorf("it is a SQLite database of another application (application_id %d, %d tables or indexes): choose another file", app, tables)
-	}
-	var journal string
-	if err := s.writer.QueryRowContext(ctx, `PRAGMA journal_mode = WAL`).Scan(&journal); err != nil {
+	case err != nil || version == schemaVersion:
 		return err
+	case version != 0:
+		return fmt.Errorf("it was made by another version of feed (%d, this one knows %d): choose another path", version, schemaVersion)
 	}
-	if journal != "wal" {
-		return fmt.Errorf("the file system allows journal mode %q only, not wal: choose a local disk", journal)
+	if err := sqlitefile.UseWAL(ctx, s.writer); err != nil {
+		return err
 	}
 	none, err := json.Marshal(Faults{}.orDefaults())
 	if err != nil {
