@@ -15,6 +15,7 @@ const defaultSpan = 24 * time.Hour
 type span struct {
 	from, to time.Time
 	note     string // why these, when nobody said so
+	rolls    bool   // another one next time: it goes with the clock
 }
 
 func (s span) String() string {
@@ -45,7 +46,7 @@ func (o *validation) span(now time.Time, opts validate.Options) (span, error) {
 	}
 	if o.to == "" {
 		s.to = now.Add(-opts.Lateness).Truncate(opts.Window)
-		s.note = "up to the newest window that can be decided"
+		s.note, s.rolls = "up to the newest window that can be decided", true
 	}
 	if o.from == "" {
 		length := o.last

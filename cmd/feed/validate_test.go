@@ -212,3 +212,33 @@ func TestValidateIsStopped(t *testing.T) {
 		}
 	}
 }
+
+// TestStateOfAnotherTime: a range that goes with the clock begins anew; one that
+// was asked for is not taken for another.
+func TestStateOfAnotherTime(t *testing.T) {
+	state := filepath.Join(t.TempDir(), "state")
+	c := newComparison(t)
+	c.expected.SetWatermark(time.Date(2026, 3, 1, 0, 40, 0, 0, time.UTC))
+	if err := os.WriteFile(c.file, []byte("validate: {expect: {cloud: {}}, observe: {store: {}}, window: 10m}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// It ends undecided, and keeps what it knows.
+	if code, stdout, stderr := c.validate(t, "--state", state); code != exitUsage || !strings.Contains(stderr, "not decided") {
+		t.Fatalf("exit code %d:\n%s%s", code, stdout, stderr)
+	}
+	kept, err := os.ReadFile(state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, _, stderr := newComparison(t).run(t, "validate", c.file, "--state", state, "--from", "2026-03-01", "--to", "2026-03-02")
+	if now, err := os.ReadFile(state); code != exitUsage || !strings.Contains(stderr, "keeps the state of a run with other sides, range or options") || err != nil || !bytes.Equal(now, kept) {
+		t.Errorf("exit code %d, error %v: %s", code, err, stderr)
+	}
+	code, _, stderr = newComparison(t).run(t, "validate", c.file, "--state", state)
+	if code != exitUsage || !strings.Contains(stderr, "not decided") || !strings.Contains(stderr, "is of another time, and removed") {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+	if now, err := os.ReadFile(state); err == nil && bytes.Equal(now, kept) {
+		t.Error("the state is still that of the other time")
+	}
+}

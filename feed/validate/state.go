@@ -48,6 +48,10 @@ type leftKept struct {
 // maxKept is how many leftovers are taken from slice to slice.
 const maxKept = 10_000
 
+// ErrOtherState is wrapped by the error of [Run] when State keeps what a run of
+// another job has found.
+var ErrOtherState = errors.New("the state of a run with other sides, range or options")
+
 // stateFormat changes with what a snapshot means.
 const stateFormat = "1"
 
@@ -88,7 +92,7 @@ func (r *run) load() error {
 		return fmt.Errorf("validate: the state of an earlier run %s cannot be read: remove it to begin anew: %w", r.State, err)
 	}
 	if kept.Job != id {
-		return fmt.Errorf("validate: %s keeps the state of a run with other sides, range or options: name another file, or remove it", r.State)
+		return fmt.Errorf("validate: %s keeps %w: name another file, or remove it", r.State, ErrOtherState)
 	}
 	kept.Findings.become(p, r.MaxListed)
 	if err := r.restore(&kept); err != nil {
