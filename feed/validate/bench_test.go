@@ -13,12 +13,13 @@ import (
 
 	"github.com/kraft-edge/datafeed/feed/reading"
 	"github.com/kraft-edge/datafeed/feed/validate"
+	"github.com/kraft-edge/datafeed/feed/validate/validatetest"
 )
 
 // endless makes readings while it is read, and holds none: those of 100 devices with
 // 10 tags each, in the order of time, as many a day as it is said.
 type endless struct {
-	memory
+	validatetest.Memory
 	perDay int64
 	lose   int64 // one of so many; 0 loses none
 	names  [2][]string
@@ -101,9 +102,9 @@ func BenchmarkRun(b *testing.B) {
 			var read int64
 			for b.Loop() {
 				e, o := newEndless(perDay, 0), newEndless(perDay, lose)
-				e.traits.Selective = true
+				e.Has.Selective = true
 				options := validate.DefaultOptions()
-				e.watermark = start.Add(25 * time.Hour)
+				e.SetWatermark(start.Add(25 * time.Hour))
 				res, err := validate.Run(b.Context(), validate.Job{
 					Options: options, ExpectName: "truth", ObserveName: "copy", From: start, To: start.Add(24 * time.Hour), Expect: e, Observe: o,
 				})

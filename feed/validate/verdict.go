@@ -44,7 +44,7 @@ const (
 //
 //	Expected = Matched + Altered + Missing + Undecided + Repeated
 //
-// and of what was observed, when nothing is undecided,
+// and of what was observed, when no window is undecided,
 //
 //	Observed = Matched + Altered + Extra + Duplicate
 //
