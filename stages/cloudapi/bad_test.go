@@ -134,6 +134,8 @@ func TestUnreadable(t *testing.T) {
 		}
 		if len(got.Unreadable) != 1 || got.Unreadable[0].Place.Position != 2 || got.Unreadable[0].Err == nil {
 			t.Errorf("%s: unreadable %+v", element, got.Unreadable)
+		} else if u := got.Unreadable[0]; !u.From.Equal(rs[0].At()) || !u.To.Equal(day.To) {
+			t.Errorf("%s: unreadable from %v to %v", element, u.From, u.To)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/kraft-edge/datafeed/feed"
 	"github.com/kraft-edge/datafeed/feed/reading"
@@ -67,7 +68,11 @@ func (w *walk) page(ctx context.Context) (p validate.Page, next string, err erro
 		place.Position++
 		r, err := w.parser.Parse(raw)
 		if err != nil {
-			p.Unreadable = append(p.Unreadable, validate.Unreadable{Place: place, Err: err})
+			u := validate.Unreadable{Place: place, Err: err, From: time.Unix(0, w.of.first).UTC(), To: time.Unix(0, w.of.last).UTC().Add(1)}
+			if w.known { // what follows is not older
+				u.From = w.last.At()
+			}
+			p.Unreadable = append(p.Unreadable, u)
 			return nil //nolint:nilerr // it is told
 		}
 		ahead, err := w.follow(&r)
