@@ -1,8 +1,11 @@
 package blob
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +13,7 @@ import (
 
 	"github.com/kraft-edge/datafeed/feed"
 	"github.com/kraft-edge/datafeed/feed/reading"
+	"github.com/kraft-edge/datafeed/feed/validate"
 	"github.com/kraft-edge/datafeed/feed/validate/validatetest"
 	"github.com/kraft-edge/datafeed/internal/testenv"
 )
@@ -132,5 +136,129 @@ func TestObservationAzure(t *testing.T) {
 				return s
 			})
 		})
+	}
+}
+
+// TestNarrowing: objects of other times are neither read nor, as far as the path
+// begins with the time, listed; those within slack are.
+func TestNarrowing(t *testing.T) {
+	sink := dirConfig(t.TempDir())
+	for hour := -30; hour <= 30; hour++ {
+		r := sample(hour * 3600)
+		r.Seq = uint64(hour + 100)
+		put(t, sink, r)
+	}
+	o := observe(t, sink, func(c *ObservationConfig) { c.Path, c.Slack = sink.Path, 2*time.Hour })
+	q := validate.Query{From: validatetest.Noon, To: validatetest.Noon.Add(time.Minute)}
+	seqs, unreadable := everything(t, o, q)
+	if fmt.Sprint(seqs) != "[100]" || len(unreadable) > 0 || o.Costs().Objects != 5 {
+		t.Errorf("readings %v, unreadable %v, costs %+v", seqs, unreadable, o.Costs())
+	}
+	// Only what is listed can be told not to fit.
+	writeFile(t, sink.mustDir(t), "2026-11-21/12/other.ndjson", nil)
+	writeFile(t, sink.mustDir(t), "other.ndjson", nil)
+	if _, unreadable = everything(t, o, q); len(unreadable) != 1 || !strings.Contains(unreadable["2026-11-21/12/other.ndjson"], "not one that the path") {
+		t.Errorf("unreadable is %v", unreadable)
+	}
+}
+
+// TestOrder: readings of a stream come as they came, whatever the names of objects
+// look like, and a place that does not tell the order says so.
+func TestOrder(t *testing.T) {
+	sink := exactly(dirConfig(t.TempDir()))
+	sink.Path = "telemetry"
+	s := openSink(t, sink)
+	resume(t, s)
+	next := 0
+	for _, n := range []int{5, 90, 7, 1000, 3} {
+		var b feed.Batch
+		for i := range n {
+			r := sample((next + i) ^ 1) // neighbours have changed places
+			r.Seq = uint64(next + i)
+			b.Messages = append(b.Messages, messageOf(r))
+		}
+		publish(t, s, rangeOf(next, b.Messages...))
+		next += n
+	}
+	o := observe(t, sink, func(c *ObservationConfig) { c.Path, c.ExactlyOnce = sink.Path, true })
+	if !o.Traits().Ordered {
+		t.Error("the traits do not say that it is ordered")
+	}
+	seqs, _ := everything(t, o, query())
+	for i, seq := range seqs {
+		if len(seqs) != next || seq != uint64(i) {
+			t.Fatalf("%d readings; the one at %d is number %d", len(seqs), i, seq)
+		}
+	}
+	for _, path := range []string{"", "{date}", "{meta.device}", "{route}"} {
+		if observe(t, sink, func(c *ObservationConfig) { c.Path, c.ExactlyOnce = path, path != "" }).Traits().Ordered {
+			t.Errorf("path %q is called ordered", path)
+		}
+	}
+}
+
+// TestArrival: a record tells when its object was stored, and where it stands.
+func TestArrival(t *testing.T) {
+	sink := dirConfig(t.TempDir())
+	sink.Compression = Plain
+	before := time.Now().Add(-time.Second)
+	put(t, sink, samples(0, 3)...)
+	n := int64(0)
+	if err := observe(t, sink, nil).Read(t.Context(), query(), func(p validate.Page) error {
+		for _, r := range p.Records {
+			n++
+			if at := time.Unix(0, r.Arrived); at.Before(before) || at.After(time.Now().Add(time.Second)) || r.Place.Position != n || !strings.HasSuffix(r.Place.Object, ".ndjson") {
+				t.Errorf("%+v arrived at %s", r, at)
+			}
+		}
+		return nil
+	}); err != nil || n != 3 {
+		t.Errorf("%d records, %v", n, err)
+	}
+}
+
+func TestObservationConfig(t *testing.T) {
+	for key, change := range map[string]func(*ObservationConfig){
+		"url":                   func(c *ObservationConfig) { c.URL = feed.URL{} },
+		"layout":                func(c *ObservationConfig) { c.Layout = "csv" },
+		"prefix":                func(c *ObservationConfig) { c.Prefix = "/x" },
+		"path":                  func(c *ObservationConfig) { c.Path = "{no}" },
+		"slack":                 func(c *ObservationConfig) { c.Slack = -1 },
+		"parallel":              func(c *ObservationConfig) { c.Parallel = 0 },
+		"memory":                func(c *ObservationConfig) { c.Memory = 1 },
+		"maxObjectBytes":        func(c *ObservationConfig) { c.MaxObjectBytes = 1 },
+		"maxLineBytes":          func(c *ObservationConfig) { c.MaxLineBytes = 1 },
+		"tryTimeout":            func(c *ObservationConfig) { c.TryTimeout = 0 },
+		"azure.identity":        func(c *ObservationConfig) { c.Azure.Identity = "me" },
+		"azure.createContainer": func(c *ObservationConfig) { c.Azure.CreateContainer = true },
+		"columns.device":        func(c *ObservationConfig) { c.Layout, c.Columns.Device = LayoutDelta, "" },
+		"columns.value":         func(c *ObservationConfig) { c.Layout, c.Columns.Value = LayoutDelta, nil },
+		"columns.timeUnit":      func(c *ObservationConfig) { c.Layout, c.Columns.TimeUnit = LayoutParquet, "h" },
+		"columns.timeStep":      func(c *ObservationConfig) { c.Layout, c.Columns.TimeStep = LayoutParquet, -1 },
+	} {
+		cfg := DefaultObservationConfig()
+		cfg.URL = feed.NewURL("file:///var/lib/feed")
+		if err := cfg.Validate(); err != nil {
+			t.Fatal(err)
+		}
+		change(&cfg)
+		err := cfg.Validate()
+		var ce *feed.ConfigError
+		if !errors.As(err, &ce) || ce.Key != key {
+			t.Errorf("%s: %v", key, err)
+		}
+	}
+	for what, change := range map[string]func(*ObservationConfig){
+		"path of another layout":    func(c *ObservationConfig) { c.Layout, c.Path = LayoutDelta, "hive" },
+		"path and prefix":           func(c *ObservationConfig) { c.Prefix, c.Path = "x", "hive" },
+		"exactlyOnce without path":  func(c *ObservationConfig) { c.ExactlyOnce = true },
+		"exactlyOnce with a {hash}": func(c *ObservationConfig) { c.ExactlyOnce, c.Path = true, "{hash}" },
+	} {
+		cfg := DefaultObservationConfig()
+		cfg.URL = feed.NewURL("file:///var/lib/feed")
+		change(&cfg)
+		if cfg.Validate() == nil {
+			t.Errorf("%s is taken", what)
+		}
 	}
 }
