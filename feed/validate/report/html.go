@@ -109,7 +109,7 @@ func (p *page) counts(r *validate.Result) {
 		tile(class(lookOf(f.verdict).letter), markup(lookOf(f.verdict).word), f.n, "")
 	}
 	p.put("</dl>\n<ul class=\"sums\">\n")
-	for _, a := range accounts(c) {
+	for _, a := range accounts(r) {
 		p.put("<li>{} {} =", a.whole.n, a.whole.name)
 		for i, t := range a.parts {
 			if i > 0 {
@@ -117,7 +117,7 @@ func (p *page) counts(r *validate.Result) {
 			}
 			p.put(" {} {}", t.n, t.name)
 		}
-		if a.balances() {
+		if a.holds {
 			p.put(" <b class=\"holds\">✓</b></li>\n")
 		} else {
 			p.put(" <b class=\"breaks\">✗ the sum is wrong: do not trust this report</b></li>\n")

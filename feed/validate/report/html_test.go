@@ -11,6 +11,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -160,7 +161,7 @@ var hostile = []string{
 
 // poisoned returns the sample with text in every field that holds one.
 func poisoned(text string) *validate.Result {
-	r := sample(3, 12, 10)
+	r := sample(2, 4, 5)
 	r.Unreadable = []string{"x"}
 	poison(reflect.ValueOf(r).Elem(), text)
 	for i := range r.Discrepancies { // some of them as those that differ in everything
@@ -214,13 +215,24 @@ func shape(t *testing.T, page string) []string {
 	return all
 }
 
+var harmlessOnce struct {
+	sync.Once
+	shape []string
+}
+
+// harmlessShape is that of a page with a harmless text, which is made once.
+func harmlessShape(t *testing.T) []string {
+	harmlessOnce.Do(func() { harmlessOnce.shape = shape(t, htmlOf(t, poisoned("harmless"))) })
+	return harmlessOnce.shape
+}
+
 // harmlessText sees that a result whose texts are all the same hostile one gives a
 // page of the same elements as one with a harmless text.
 func harmlessText(t *testing.T, text string) {
 	t.Helper()
 	r := poisoned(text)
 	page := htmlOf(t, r)
-	if got, want := shape(t, page), shape(t, htmlOf(t, poisoned("harmless"))); !slices.Equal(got, want) {
+	if got, want := shape(t, page), harmlessShape(t); !slices.Equal(got, want) {
 		for i := range min(len(got), len(want)) {
 			if got[i] != want[i] {
 				t.Fatalf("%q makes %s of %s", text, got[i], want[i])
@@ -306,8 +318,8 @@ func TestPageSaysWhatItFound(t *testing.T) {
 			"<em>nothing</em>", "quarantined: the payload is no JSON", `uncertain</bdi></mark>`, `waiting for the op`, "https://cloud.vendor.example/v1/readings", "1.2 GiB",
 			"Not listed: 207 discrepancies that are no worse.",
 		},
-		"proven": {`<header class="proven">`, "Proven complete</h1>", "each was read at the observation (blob) and says the same. Tolerated by the rules: 821 duplicate, 12 late."},
-		"open":   {`<header class="open">`, "Cannot say yet</h1>", "<li>the watermark of the cloud API (23:00) has not passed", "gzip: invalid checksum", "Not listed: 2 more of them."},
+		"proven": {`<header class="proven">`, "Proven complete</h1>", "each was read at the observation (blob) and says the same.</p>"},
+		"open":   {`<header class="open">`, "Cannot say yet</h1>", "<li>The expectation&#39;s watermark is at", "gzip: invalid checksum", "Not listed: 2 more of them."},
 		"empty":  {`<header class="open">`, "There were no readings.", "the expectation has none"},
 	} {
 		page := htmlOf(t, samples()[name])
@@ -317,9 +329,24 @@ func TestPageSaysWhatItFound(t *testing.T) {
 			}
 		}
 	}
-	broken := sample(3, 12, 0)
-	broken.Counts.Matched++
-	if !strings.Contains(htmlOf(t, broken), "the sum is wrong: do not trust this report") {
-		t.Error("a wrong sum does not show")
+}
+
+func TestWrongSumsShow(t *testing.T) {
+	for name, c := range map[string]struct {
+		r      *validate.Result
+		change func(*validate.Counts)
+		wrong  bool
+	}{
+		"proven":                                {provenSample(), func(*validate.Counts) {}, false},
+		"open":                                  {openSample(), func(*validate.Counts) {}, false},
+		"expected, not counted":                 {openSample(), func(c *validate.Counts) { c.Expected++ }, true},
+		"proven, and observed without verdict":  {provenSample(), func(c *validate.Counts) { c.Observed++ }, true},
+		"open, and observed without verdict":    {openSample(), func(c *validate.Counts) { c.Observed++ }, false},
+		"open, and more verdicts than readings": {openSample(), func(c *validate.Counts) { c.Observed = c.Matched }, true},
+	} {
+		c.change(&c.r.Counts)
+		if wrong := strings.Contains(htmlOf(t, c.r), "the sum is wrong: do not trust this report"); wrong != c.wrong {
+			t.Errorf("%s: the page says that a sum is wrong: %v, want %v", name, wrong, c.wrong)
+		}
 	}
 }

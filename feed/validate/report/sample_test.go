@@ -38,8 +38,11 @@ func sample(devices, parts, listed int) *validate.Result {
 	g.throughput(parts)
 	g.lists(devices, listed)
 	r.Reasons = []string{
-		"press07/temperature: missing from 09:30 to 12:00, the first at 2026-11-20T09:30:00.12Z",
-		"the watermark of the cloud API (23:10) has not passed the last window: nothing can be said of readings from 23:00 on",
+		fmt.Sprintf("%d expected readings are missing.", r.Counts.Missing),
+		fmt.Sprintf("%d readings are altered.", r.Counts.Altered),
+		fmt.Sprintf("%d readings were observed and not expected.", r.Counts.Extra),
+		"The expectation's watermark is at 2026-11-20T23:10:00Z: the time from 2026-11-20T23:00:00Z on waits for it to pass the end of a window by 10m0s.",
+		fmt.Sprintf("%d copies were observed beyond what is expected. The rules tolerate it.", r.Counts.Duplicate),
 	}
 	r.Expectation = validate.SideResult{Name: "cloudapi", Place: "https://cloud.vendor.example/v1/readings", Costs: validate.Costs{Requests: 1204, Retries: 3, Bytes: 1_310_000_000, Readings: r.Counts.Expected}}
 	r.Observation = validate.SideResult{Name: "blob", Place: "https://plant1.blob.core.windows.net/telemetry/archive", Costs: validate.Costs{Requests: 611, Objects: 602, Bytes: 402_500_000, Readings: r.Counts.Observed}}
@@ -201,7 +204,8 @@ func (g *generator) alter(d *validate.Discrepancy, i int) {
 func provenSample() *validate.Result {
 	r := sample(40, 96, 0)
 	clean := validate.Counts{Expected: r.Counts.Expected, Matched: r.Counts.Expected, Observed: r.Counts.Expected + 821, Duplicate: 821, Late: 12}
-	r.Outcome, r.Reasons, r.Counts = validate.Proven, nil, clean
+	r.Outcome, r.Counts = validate.Proven, clean
+	r.Reasons = []string{"821 copies were observed beyond what is expected. The rules tolerate it.", "12 readings arrived late. The rules tolerate it."}
 	r.Watermark = r.To.Add(11 * time.Minute)
 	r.Observation.Readings = clean.Observed
 	r.Verdicts = map[validate.Verdict]int64{validate.Matched: r.Windows - 9, validate.Duplicate: 9}
@@ -225,8 +229,8 @@ func openSample() *validate.Result {
 	n := r.Counts.Expected / 24
 	r.Counts.Undecided, r.Counts.Matched = n, r.Counts.Expected-n
 	r.Watermark = r.From.Add(23 * time.Hour)
-	r.Reasons = []string{"the watermark of the cloud API (23:00) has not passed the last window: run again after 00:10", "1 object cannot be read: telemetry/2026/11/20/05/press-0004.ndjson.gz"}
-	r.Unreadable = []string{"telemetry/2026/11/20/05/press-0004.ndjson.gz:17: gzip: invalid checksum"}
+	r.Reasons = []string{"The expectation's watermark is at 2026-11-20T23:00:00Z: the time from 2026-11-20T23:00:00Z on waits for it to pass the end of a window by 10m0s.", "3 places of the observation could not be read: no reading that may stand there is called missing."}
+	r.Unreadable = []string{"observation: telemetry/2026/11/20/05/press-0004.ndjson.gz:17: gzip: invalid checksum"}
 	r.OmittedUnreadable = 2
 	return r
 }

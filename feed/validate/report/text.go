@@ -13,7 +13,7 @@ type Style struct {
 	Color bool // with escape sequences for colours, as terminals take them
 }
 
-// WriteText writes a summary for a terminal of 80 columns, 27 lines at most.
+// WriteText writes a summary for a terminal of 80 columns, 28 lines at most.
 // It returns the error of w.
 func WriteText(w io.Writer, r *validate.Result, s Style) error {
 	t := &text{Style: s}
@@ -54,7 +54,7 @@ const (
 
 // How much is shown.
 const (
-	mostReasons            = 4 // lines
+	mostReasons            = 5 // lines
 	mostDevices            = 3
 	mostTextDiscrepancies  = 2
 	mostDiscrepancyColumns = width - len(margin) - 2 // behind the letter

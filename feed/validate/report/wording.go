@@ -124,13 +124,11 @@ func summary(r *validate.Result) string {
 	if r.Outcome != validate.Proven && r.Outcome != validate.Discrepant {
 		text = "Nothing is known to be wrong, and it is not proven that nothing is. " + text
 	}
-	if c.Undecided > 0 {
+	switch unsure := observedOpen(c); {
+	case c.Undecided > 0:
 		text += fmt.Sprintf(" Of %s nothing can be said.", count(c.Undecided))
-	}
-	if r.Outcome == validate.Proven {
-		if tolerated := listed(findings(c)); tolerated != "" {
-			text += " Tolerated by the rules: " + tolerated + "."
-		}
+	case unsure > 0:
+		text += fmt.Sprintf(" Of %s that were observed nothing can be said.", count(unsure))
 	}
 	return text
 }
@@ -163,31 +161,33 @@ type term struct {
 type account struct {
 	whole term
 	parts []term
+	holds bool
 }
 
-// balances reports whether the sum is right.
-func (a account) balances() bool {
-	sum := int64(0)
-	for _, p := range a.parts {
-		sum += p.n
-	}
-	return sum == a.whole.n
-}
-
-// accounts are the sums that [validate.Counts] promises. That of what was observed
-// holds only when nothing is undecided.
-func accounts(c validate.Counts) []account {
-	all := []account{{
+// accounts are the sums that [validate.Counts] promises. What was observed and
+// cannot be judged has no count of its own: it is what the others leave, and there
+// is none when all is proven.
+func accounts(r *validate.Result) []account {
+	c, unsure := r.Counts, observedOpen(r.Counts)
+	expected := account{
 		term{"expected", c.Expected},
 		[]term{{"matched", c.Matched}, {"altered", c.Altered}, {"missing", c.Missing}, {"undecided", c.Undecided}, {"repeated", c.Repeated}},
-	}}
-	if c.Undecided == 0 {
-		all = append(all, account{
-			term{"observed", c.Observed},
-			[]term{{"matched", c.Matched}, {"altered", c.Altered}, {"extra", c.Extra}, {"duplicate", c.Duplicate}},
-		})
+		c.Expected == c.Matched+c.Altered+c.Missing+c.Undecided+c.Repeated,
 	}
-	return all
+	observed := account{
+		term{"observed", c.Observed},
+		[]term{{"matched", c.Matched}, {"altered", c.Altered}, {"extra", c.Extra}, {"duplicate", c.Duplicate}},
+		unsure == 0 || unsure > 0 && r.Outcome != validate.Proven,
+	}
+	if unsure != 0 {
+		observed.parts = append(observed.parts, term{"undecided", unsure})
+	}
+	return []account{expected, observed}
+}
+
+// observedOpen returns how many readings were observed and have no verdict.
+func observedOpen(c validate.Counts) int64 {
+	return c.Observed - c.Matched - c.Altered - c.Extra - c.Duplicate
 }
 
 // took says how long the run took, and how fast it read.
