@@ -1,10 +1,8 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -52,44 +50,13 @@ func TestQuarantineDocument(t *testing.T) {
 	}
 }
 
-var block = regexp.MustCompile("(?ms)^```(yaml|console)\n(.*?)^```$")
-
-// scriptOf makes a script of the examples: the files that begin with their
-// name, a lint of each, and the commands with what they print. An ellipsis
-// stands for anything within a line, and alone on a line for any lines.
+// scriptOf makes a script of the examples, beside a file plant.yaml whose
+// quarantine holds a few messages.
 func scriptOf(t *testing.T, doc string) string {
 	t.Helper()
-	var script, files strings.Builder
-	files.WriteString("-- plant.yaml --\n" + plantYAML + "\n")
-	script.WriteString("quarantine plant.db\n")
-	for _, b := range block.FindAllStringSubmatch(doc, -1) {
-		if b[1] == "yaml" {
-			first, rest, _ := strings.Cut(b[2], "\n")
-			name, ok := strings.CutPrefix(first, "# ")
-			if !ok {
-				t.Fatalf("an example does not begin with the name of its file:\n%s", b[2])
-			}
-			fmt.Fprintf(&files, "-- %s --\n%s", name, rest)
-			fmt.Fprintf(&script, "exec feed lint %s\n! stderr .\n", name)
-			continue
-		}
-		for line := range strings.SplitSeq(b[2], "\n") {
-			if command, ok := strings.CutPrefix(line, "$ "); ok {
-				fmt.Fprintf(&script, "exec sh -c '%s'\n", strings.ReplaceAll(command, "'", "''"))
-			} else if strings.Trim(line, "… ") != "" {
-				fmt.Fprintf(&script, "stdout '%s'\n", strings.ReplaceAll(pattern(line), "'", "''"))
-			}
-		}
+	commands, files := examplesOf(t, doc)
+	if n := strings.Count(commands, "stdout"); n < 20 {
+		t.Fatalf("only %d lines are compared:\n%s", n, commands)
 	}
-	if n := strings.Count(script.String(), "stdout"); n < 20 {
-		t.Fatalf("only %d lines are compared:\n%s", n, script.String())
-	}
-	return script.String() + files.String()
-}
-
-// pattern matches a line of the document: columns may be wider.
-func pattern(line string) string {
-	p := regexp.QuoteMeta(line)
-	p = regexp.MustCompile(` {2,}`).ReplaceAllString(p, ` +`)
-	return "^" + strings.ReplaceAll(p, "…", ".*") + "$"
+	return "quarantine plant.db\n" + commands + "-- plant.yaml --\n" + plantYAML + "\n" + files
 }
