@@ -142,10 +142,10 @@ func (r *run) queries(side int, suspects []suspect, s slice, readings []int64) [
 	if !r.sides[side].Traits().Selective {
 		return long
 	}
-	requests := int64(len(long))
+	var all int64
 	for _, q := range long {
 		for w := floorDiv(q.From.UnixNano(), int64(r.Window)); w*int64(r.Window) < q.To.UnixNano(); w++ {
-			requests += readings[w-s.first] / perPage
+			all += readings[w-s.first]
 		}
 	}
 	// By tag instead, windows that follow each other in one.
@@ -156,20 +156,16 @@ func (r *run) queries(side int, suspects []suspect, s slice, readings []int64) [
 	var short []Query
 	for i, c := range by {
 		q := r.query(c.window, 1)
-		n := c.expected
-		if side == observed {
-			n = c.observed
-		}
-		requests -= n / perPage
+		all -= [...]int64{c.expected, c.observed}[side] // what need not be read
 		if i > 0 && by[i-1].tag == c.tag && by[i-1].window == c.window-1 {
 			short[len(short)-1].To = q.To
 			continue
 		}
-		if requests--; requests < 0 {
-			return long
-		}
 		q.Device, q.Tag = c.tag.device, c.tag.tag
 		short = append(short, q)
+	}
+	if int64(len(long))+all/perPage < int64(len(short)) {
+		return long
 	}
 	return short
 }

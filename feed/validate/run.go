@@ -126,6 +126,7 @@ func (r *run) all(ctx context.Context, blind []string) (*Result, error) {
 	if err := r.slices(ctx, max(r.Reached, judged), r.last, false); err != nil {
 		return nil, err
 	}
+	r.say("comparing", r.last)
 	after, err := r.Expect.Watermark(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("validate: asking the %s %s for its watermark again: %w", r.called(expected), r.sides[expected], err)
@@ -173,7 +174,7 @@ func (r *run) slices(ctx context.Context, from, to int64, judged bool) error {
 		for n == 1 && int64(tags) > int64(shards)*int64(r.MaxCells) {
 			shards *= 2
 		}
-		r.say("reading", from)
+		r.say("comparing", from)
 		if judged {
 			if err := r.save(from); err != nil {
 				return err
