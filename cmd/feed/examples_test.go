@@ -24,6 +24,8 @@ func TestExamples(t *testing.T) {
 	t.Setenv("WEBHOOK_TOKEN", "canary")
 	t.Setenv("POSTGRES_URL", "postgres://feed@postgres:5432/plant")
 	t.Setenv("POSTGRES_PASSWORD", "canary")
+	t.Setenv("CLOUD_URL", "https://api.vendor.example")
+	t.Setenv("CLOUD_SECRET", "canary")
 	c, err := initializeCLI(streams{strings.NewReader(""), &bytes.Buffer{}, &bytes.Buffer{}})
 	if err != nil {
 		t.Fatal(err)
