@@ -117,13 +117,24 @@ func TestSwappedTimes(t *testing.T) {
 			t.Fatalf("counts %+v", res.Counts)
 		}
 		for _, d := range all {
-			if !slices.Equal(d.Fields, []string{"time"}) || d.Expected == nil || d.Observed == nil || d.Expected.Time != d.Time || d.Observed.Time == d.Time {
+			if !slices.Equal(d.Fields, []string{"time"}) || d.Expected == nil || d.Observed == nil || !d.Expected.Time.Equal(d.Time) || d.Observed.Time.Equal(d.Time) {
 				t.Errorf("%+v", d)
 			}
 		}
 	}
-	// Without sequence numbers values have been swapped.
+	// How they came counts as of any other that was expected.
+	for i := range told {
+		told[i].Arrived = told[i].Time
+	}
+	told[3].Arrived += int64(time.Hour)
 	j := job(truth, told, 4)
+	j.Rules.Late = time.Minute
+	j.o.Has = validate.Traits{Arrival: true, Ordered: true}
+	if res, _ := run(t, j); res.Counts.Late != 1 || res.Counts.OutOfOrder == 0 {
+		t.Errorf("counts %+v", res.Counts)
+	}
+	// Without sequence numbers values have been swapped.
+	j = job(truth, told, 4)
 	j.Rules.Ignore = []validate.Field{validate.FieldSeq}
 	_, all := run(t, j)
 	for _, d := range all {

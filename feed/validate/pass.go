@@ -70,13 +70,14 @@ func (r *run) read(ctx context.Context, side int, q Query, take func(*Page) erro
 		}
 		return refused
 	})
-	switch {
-	case errors.Is(refused, errTooMuch):
+	if errors.Is(refused, errTooMuch) {
 		return errTooMuch
-	case err == nil && refused == nil:
-		return nil
-	case err == nil: // it must not be taken for all
+	}
+	if err == nil { // whatever the side makes of an error of take
 		err = refused
+	}
+	if err == nil {
+		return nil
 	}
 	what := ""
 	if q.Device != "" {

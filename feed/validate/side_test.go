@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"time"
+	"unsafe"
 
 	"github.com/kraft-edge/datafeed/feed/reading"
 	"github.com/kraft-edge/datafeed/feed/validate"
@@ -16,7 +17,7 @@ import (
 var start = time.Date(2026, 11, 21, 6, 0, 0, 0, time.UTC)
 
 // memory is a side in memory that tells what it was asked for, and hands out pages
-// that are overwritten as soon as they may be.
+// that are overwritten as soon as they may be, with all the texts in them.
 type memory struct {
 	validatetest.Memory
 	onRead func(n int, q validate.Query) error // n counts from 1
@@ -36,9 +37,32 @@ func (m *memory) Read(ctx context.Context, q validate.Query, take func(validate.
 		}
 	}
 	return m.Memory.Read(ctx, q, func(p validate.Page) error {
+		var buffers [][]byte
+		transient := func(s *string) {
+			if len(*s) > 0 {
+				b := []byte(*s)
+				buffers = append(buffers, b)
+				*s = unsafe.String(&b[0], len(b))
+			}
+		}
+		for i := range p.Records {
+			r := &p.Records[i]
+			for _, s := range []*string{&r.Site, &r.Line, &r.Device, &r.Tag, &r.Quality, &r.Place.Object} {
+				transient(s)
+			}
+			if text := r.Value.Text(); text != "" {
+				transient(&text)
+				r.Value = reading.OfText(text)
+			}
+		}
 		err := take(p)
 		for i := range p.Records {
-			p.Records[i] = validate.Record{Reading: reading.Reading{Device: "overwritten", Tag: "overwritten"}}
+			p.Records[i] = validate.Record{}
+		}
+		for _, b := range buffers {
+			for i := range b {
+				b[i] = '#'
+			}
 		}
 		return err
 	})

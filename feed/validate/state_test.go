@@ -68,7 +68,7 @@ func TestInterruptedRunGoesOn(t *testing.T) {
 		found := liesOf(all)
 		for _, is := range liesOf(wantAll) {
 			if !slices.Contains(found, is) {
-				t.Errorf("seed %d: not told: %s", seed, is)
+				t.Errorf("seed %d: not told: %+v", seed, is)
 			}
 		}
 		if _, err := os.Stat(j.State); !errors.Is(err, os.ErrNotExist) {
