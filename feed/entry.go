@@ -8,7 +8,7 @@ import (
 
 // entry is one delivery from when it is received until it is settled.
 type entry struct {
-	number   uint64 // in the ledger of deliveries
+	number   uint64 // in the tally of deliveries
 	tag      uint64
 	msg      *message.Message
 	payload  message.Payload  // as it came; a transform may replace the message's
@@ -45,7 +45,7 @@ func worse(a, b Outcome) bool {
 
 // outgoing is one message that a sink is to take.
 type outgoing struct {
-	number    uint64 // in the ledger of produced messages
+	number    uint64 // in the tally of produced messages
 	msg       *message.Message
 	from      *entry
 	fatal     uint8  // how often it stood at the head of a connection that the peer ended

@@ -57,9 +57,9 @@ type runner struct {
 
 	mu       sync.Mutex
 	logged   time.Time // when the state was last logged
-	received *ledger   // deliveries
-	produced *ledger
-	counts   RouteStatus // state and counters; the accounts stand in the ledgers
+	received *tally   // deliveries
+	produced *tally
+	counts   RouteStatus // state and counters; the accounts stand in the tallies
 
 	abandoned atomic.Bool // something was given back because the drain deadline passed
 }
@@ -74,8 +74,8 @@ func newRunner(r Route, opts Options) *runner {
 		park:       newParkingLot(r),
 		retry:      backoff{first: r.Retry.InitialDelay, longest: r.Retry.MaxDelay},
 		reconnect:  backoff{first: r.Retry.InitialDelay, longest: r.Retry.MaxDelay},
-		received:   newLedger(),
-		produced:   newLedger(),
+		received:   newTally(),
+		produced:   newTally(),
 		counts: RouteStatus{
 			Name: r.Name, Source: r.SourceName, Sink: r.SinkName,
 			State: StateStarting, Reason: "not started", Since: time.Now(),

@@ -6,10 +6,10 @@ import (
 	"pgregory.net/rapid"
 )
 
-// The ledger agrees with a naive one, whatever enters and leaves.
-func TestLedgerCountsWhatIsInFlight(t *testing.T) {
+// The tally agrees with a naive one, whatever enters and leaves.
+func TestTallyCountsWhatIsInFlight(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		l, open := newLedger(), []uint64{}
+		l, open := newTally(), []uint64{}
 		rt.Repeat(map[string]func(*rapid.T){
 			"enter": func(rt *rapid.T) {
 				n := rapid.IntRange(0, 300).Draw(rt, "n")
@@ -40,16 +40,16 @@ func TestLedgerCountsWhatIsInFlight(t *testing.T) {
 }
 
 // The equation can fail: each kind of mistake in counting shows.
-func TestLedgerShowsMistakes(t *testing.T) {
-	for name, mistake := range map[string]func(l *ledger, first uint64){
-		"left twice":                    func(l *ledger, first uint64) { l.leave(first, Delivered, ""); l.leave(first, Delivered, "") },
-		"left without having entered":   func(l *ledger, first uint64) { l.leave(first+1000, Delivered, "") },
-		"left without an outcome":       func(l *ledger, first uint64) { l.leave(first, 0, "") },
-		"received but never entered":    func(l *ledger, _ uint64) { l.account.Received++ },
-		"counted as delivered in error": func(l *ledger, _ uint64) { l.account.Delivered++ },
+func TestTallyShowsMistakes(t *testing.T) {
+	for name, mistake := range map[string]func(l *tally, first uint64){
+		"left twice":                    func(l *tally, first uint64) { l.leave(first, Delivered, ""); l.leave(first, Delivered, "") },
+		"left without having entered":   func(l *tally, first uint64) { l.leave(first+1000, Delivered, "") },
+		"left without an outcome":       func(l *tally, first uint64) { l.leave(first, 0, "") },
+		"received but never entered":    func(l *tally, _ uint64) { l.account.Received++ },
+		"counted as delivered in error": func(l *tally, _ uint64) { l.account.Delivered++ },
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := newLedger()
+			l := newTally()
 			mistake(l, l.enter(100))
 			if err := l.snapshot().Check(); err == nil {
 				t.Error("the account balances all the same")
@@ -58,8 +58,8 @@ func TestLedgerShowsMistakes(t *testing.T) {
 	}
 }
 
-func TestLedgerStaysSmall(t *testing.T) {
-	l := newLedger()
+func TestTallyStaysSmall(t *testing.T) {
+	l := newTally()
 	for range 10_000 {
 		first := l.enter(64)
 		for i := range uint64(64) {
@@ -68,6 +68,6 @@ func TestLedgerStaysSmall(t *testing.T) {
 		l.trim()
 	}
 	if len(l.open) > 2 {
-		t.Errorf("the ledger holds %d words for nothing in flight", len(l.open))
+		t.Errorf("the tally holds %d words for nothing in flight", len(l.open))
 	}
 }
