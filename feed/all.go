@@ -94,6 +94,9 @@ func lacking(b *Batch, s int) (*Batch, []int) {
 			index = append(index, i)
 		}
 	}
+	if b.placed != nil {
+		sub.placed = func(i int, at Place) { b.placed(index[i], at) }
+	}
 	return sub, index
 }
 

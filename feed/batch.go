@@ -22,6 +22,8 @@ type Batch struct {
 	// reached is feed.All's memory across tries: for each message a bit per
 	// sink that has it. Parallel to Messages, or nil.
 	reached []uint64
+
+	placed func(i int, at Place) // nil: nobody asks where messages are
 }
 
 // NewBatch returns a batch of the given messages, received now. Routes make

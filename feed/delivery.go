@@ -117,7 +117,7 @@ func (r *runner) published(batch []*outgoing, err error) error {
 // accept ends all messages of a batch that did not fail, and returns their
 // number.
 func (r *runner) accept(batch []*outgoing, failed []Failure) int {
-	accepted := len(batch) - len(failed)
+	accepted, now := len(batch)-len(failed), time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i, o := range batch {
@@ -127,6 +127,7 @@ func (r *runner) accept(batch []*outgoing, failed []Failure) int {
 		}
 		o.done = true
 		r.endOutgoing(o, Delivered, "")
+		r.note(o, Delivered, "", now)
 	}
 	return accepted
 }
@@ -204,6 +205,7 @@ func (r *runner) quarantineCondemned() error {
 	defer r.mu.Unlock()
 	for _, c := range r.condemned {
 		r.endOutgoing(c.out, Quarantined, c.stage)
+		r.note(c.out, Quarantined, r.refusal(c), c.time)
 	}
 	r.condemned = r.condemned[:0]
 	return nil

@@ -13,6 +13,8 @@ type entry struct {
 	msg      *message.Message
 	payload  message.Payload  // as it came; a transform may replace the message's
 	metadata message.Metadata // as it came; nil when the source describes it
+	id       string           // as it came; for the ledger alone, as is the topic
+	topic    string
 	received time.Time
 
 	transformed bool    // the transforms are done with it
@@ -48,10 +50,11 @@ type outgoing struct {
 	number    uint64 // in the tally of produced messages
 	msg       *message.Message
 	from      *entry
-	fatal     uint8  // how often it stood at the head of a connection that the peer ended
-	reordered bool   // counted: a later one of its key was accepted before it
-	done      bool   // leaves the queue
-	reached   uint64 // feed.All: a bit for each sink that has it
+	fatal     uint8   // how often it stood at the head of a connection that the peer ended
+	reordered bool    // counted: a later one of its key was accepted before it
+	done      bool    // leaves the queue
+	reached   uint64  // feed.All: a bit for each sink that has it
+	places    []Place // for the ledger
 }
 
 // condemned is a message on its way to the quarantine.

@@ -22,6 +22,8 @@ type Options struct {
 	// Quarantine keeps what can never be delivered. When nil, the first such
 	// message pauses its route.
 	Quarantine Quarantine
+	// Ledger is told what became of each message; nil: nobody is.
+	Ledger Ledger
 	// DrainTimeout is how long a stopping feed finishes what is in flight
 	// before it gives it back; 20 s when zero.
 	DrainTimeout time.Duration

@@ -298,6 +298,7 @@ func (t *turn) commit(ctx context.Context) error {
 	for _, o := range batch {
 		b.Messages = append(b.Messages, o.msg)
 	}
+	r.wanted(b, batch)
 	err := publishBatch(ctx, r.Sink, b)
 	r.messages = b.Messages
 	clear(r.messages) // retain no message beyond its turn

@@ -85,6 +85,10 @@ type Route struct {
 	// such as "amqp". Empty: "source" and "sink".
 	SourceName, SinkName string
 
+	// From and To say to the ledger where Source reads and Sink writes, such as
+	// "amqp://broker/telemetry", without secrets. They may be empty.
+	From, To string
+
 	// Order is OrderWire when empty.
 	Order Order
 	// Key returns what Order keeps together. Nil: the message's topic.

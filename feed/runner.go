@@ -21,6 +21,8 @@ type runner struct {
 	Route
 	log        *slog.Logger
 	quarantine Quarantine
+	ledger     Ledger // nil without one
+	hop        Hop
 	carrier    *carrier
 	soft       context.Context // ends when the feed is to stop
 	hard       context.Context // ends when the drain deadline has passed
@@ -54,10 +56,11 @@ type runner struct {
 	messages    []*message.Message
 	batch       []*outgoing
 	settlements []Settlement
+	ended       []Ended // the ledger does not know of yet
 
 	mu       sync.Mutex
 	logged   time.Time // when the state was last logged
-	received *tally   // deliveries
+	received *tally    // deliveries
 	produced *tally
 	counts   RouteStatus // state and counters; the accounts stand in the tallies
 
@@ -70,6 +73,7 @@ func newRunner(r Route, opts Options) *runner {
 		Route:      r,
 		log:        opts.Logger.With("route", r.Name),
 		quarantine: opts.Quarantine,
+		ledger:     opts.Ledger,
 		carrier:    newCarrier(),
 		park:       newParkingLot(r),
 		retry:      backoff{first: r.Retry.InitialDelay, longest: r.Retry.MaxDelay},
@@ -81,6 +85,9 @@ func newRunner(r Route, opts Options) *runner {
 			State: StateStarting, Reason: "not started", Since: time.Now(),
 		},
 		progress: newProgress(r),
+	}
+	made.hop = Hop{
+		Feed: opts.Name, Route: r.Name, Source: r.SourceName, Sink: r.SinkName, From: r.From, To: r.To, Offsets: made.progress != nil,
 	}
 	if p := made.progress; p != nil {
 		made.counts.Offsets = &OffsetStatus{Stream: p.stream, Committed: -1, Received: -1}

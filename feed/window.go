@@ -89,6 +89,9 @@ func (r *runner) admit(ds []Delivery) (bytes Size) {
 		e := &entries[i]
 		// Each a nanosecond later, so that no two batches have the same time.
 		*e = entry{number: first + uint64(i), tag: d.Tag, msg: d.Message, payload: d.Message.Payload, received: now.Add(time.Duration(i))}
+		if r.ledger != nil {
+			e.id, e.topic = d.Message.UUID, Topic(d.Message)
+		}
 		if !r.describer {
 			e.metadata = maps.Clone(d.Message.Metadata)
 		}
@@ -134,6 +137,7 @@ func (r *runner) enqueue(e *entry, msgs []*message.Message) {
 // filter ends a message that a transform dropped on purpose.
 func (r *runner) filter(e *entry, m *message.Message, reason string) {
 	o := r.produce(e, m)
+	r.note(o, Filtered, reason, time.Now())
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.endOutgoing(o, Filtered, reason)
@@ -155,6 +159,7 @@ func (r *runner) endOutgoing(o *outgoing, outcome Outcome, label string) {
 // A delivery that ended but could not be settled keeps its outcome, and the
 // broker will hand it out again.
 func (r *runner) settle() error {
+	r.writeLedger()
 	if r.uncommitted() {
 		return nil // also what was filtered waits: it is part of the range
 	}
@@ -205,32 +210,13 @@ func (r *runner) settle() error {
 
 // release closes the subscription, which gives back what is unsettled.
 func (r *runner) release(cause error) {
+	reason := r.reasonOf(cause)
+	r.noteReturned(reason)
+	r.writeLedger() // payloads are the subscription's, and end with it
 	var lost *SettleLostError
 	if err := r.sub.Close(); err != nil {
 		r.log.Debug("closing the subscription", "error", err)
 		errors.As(err, &lost)
-	}
-	reason := "source connection lost"
-	var changed *changedError
-	var end *endError
-	switch {
-	case errors.Is(cause, errPause) && len(r.condemned) > 0:
-		reason = "quarantine down"
-	case errors.Is(cause, errPause):
-		reason = "sink down"
-	case errors.Is(cause, errRenew):
-		reason = "held for long"
-	case errors.Is(cause, errInterrupted):
-		reason = "stopped"
-	case errors.As(cause, &changed):
-		reason = "stream changed"
-	case errors.As(cause, &end):
-		reason = "route ended"
-	case errors.Is(cause, errStopped):
-		reason = "drain deadline"
-		if len(r.window) > 0 {
-			r.abandoned.Store(true)
-		}
 	}
 	r.mu.Lock()
 	if lost != nil {
@@ -256,4 +242,32 @@ func (r *runner) release(cause error) {
 	}
 	r.park = newParkingLot(r.Route)
 	r.sub = nil
+}
+
+// reasonOf says why deliveries are given back, and remembers when it is the
+// drain deadline.
+func (r *runner) reasonOf(cause error) string {
+	reason := "source connection lost"
+	var changed *changedError
+	var end *endError
+	switch {
+	case errors.Is(cause, errPause) && len(r.condemned) > 0:
+		reason = "quarantine down"
+	case errors.Is(cause, errPause):
+		reason = "sink down"
+	case errors.Is(cause, errRenew):
+		reason = "held for long"
+	case errors.Is(cause, errInterrupted):
+		reason = "stopped"
+	case errors.As(cause, &changed):
+		reason = "stream changed"
+	case errors.As(cause, &end):
+		reason = "route ended"
+	case errors.Is(cause, errStopped):
+		reason = "drain deadline"
+		if len(r.window) > 0 {
+			r.abandoned.Store(true)
+		}
+	}
+	return reason
 }
