@@ -494,11 +494,11 @@ func (r *runner) reason() string {
 
 // status returns a snapshot in which both accounts are of one moment.
 func (r *runner) status() RouteStatus {
-	events := r.stageEvents()
+	events, gauges := r.stageEvents(), r.stageGauges()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.counts
-	s.Events = events
+	s.Events, s.Gauges = events, gauges
 	s.Ready = s.State == StateRunning
 	s.Deliveries = r.received.snapshot()
 	s.Produced = r.produced.snapshot()

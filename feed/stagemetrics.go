@@ -2,6 +2,7 @@ package feed
 
 import (
 	"maps"
+	"math"
 	"slices"
 	"sync/atomic"
 
@@ -56,6 +57,36 @@ type StageEvent struct {
 	Count uint64 `json:"count"`
 }
 
+// GaugeReader is the optional interface of a sink that has figures of its own
+// which go up and down, such as how many readings are missing.
+type GaugeReader interface {
+	// Gauges returns the figures as they are now. Those that are not known are left
+	// out. The names are few and constant, as they become labels: lower case with
+	// underscores and the unit, such as lag_seconds. It does not block, is safe for
+	// concurrent use, and the map is the caller's.
+	Gauges() map[string]float64
+}
+
+// StageGauge is a figure of a stage of a route.
+type StageGauge struct {
+	Kind  Kind    `json:"kind"`
+	Stage string  `json:"stage"`
+	Gauge string  `json:"gauge"`
+	Value float64 `json:"value"`
+}
+
+// stageGauges lists the figures of the route's sink. What is no number is left out.
+func (r Route) stageGauges() []StageGauge {
+	gauges := gaugesOf(r.Sink)
+	var list []StageGauge
+	for _, name := range slices.Sorted(maps.Keys(gauges)) {
+		if v := gauges[name]; !math.IsNaN(v) && !math.IsInf(v, 0) {
+			list = append(list, StageGauge{Kind: KindSink, Stage: r.SinkName, Gauge: name, Value: v})
+		}
+	}
+	return list
+}
+
 // stageEvents lists what the route's stages have counted.
 func (r Route) stageEvents() []StageEvent {
 	list := eventsOf(nil, KindSource, r.SourceName, r.Source)
@@ -104,4 +135,20 @@ func sumOfEvents(sinks ...message.Publisher) map[string]uint64 {
 		}
 	}
 	return sum
+}
+
+// Gauges are the figures of the sinks; of two that have the same the first counts.
+func (a *all) Gauges() map[string]float64 { return gaugesOf(a.sinks...) }
+
+// Gauges are the figures of the publisher, where it has some.
+func (d *durablePublisher) Gauges() map[string]float64 { return gaugesOf(d.Publisher) }
+
+func gaugesOf(sinks ...message.Publisher) map[string]float64 {
+	all := map[string]float64{}
+	for _, s := range slices.Backward(sinks) {
+		if g, ok := s.(GaugeReader); ok {
+			maps.Copy(all, g.Gauges())
+		}
+	}
+	return all
 }

@@ -2,6 +2,7 @@ package feed_test
 
 import (
 	"context"
+	"math"
 	"slices"
 	"testing"
 
@@ -45,5 +46,34 @@ func TestStatusHasTheEventsOfStages(t *testing.T) {
 	}
 	if got := f.Status().Routes[0].Events; !slices.Equal(got, want) {
 		t.Errorf("events %v, want %v", got, want)
+	}
+}
+
+// measuringSink is a publisher that has figures.
+type measuringSink struct {
+	recorder
+	figures map[string]float64
+}
+
+func (m *measuringSink) Gauges() map[string]float64 { return m.figures }
+
+// What sinks measure is in the status, also through the sinks that wrap them: the
+// first that has a figure says it.
+func TestStatusHasTheGaugesOfSinks(t *testing.T) {
+	first := &measuringSink{figures: map[string]float64{"ratio": 0.5, "unknown": math.NaN(), "endless": math.Inf(1)}}
+	second := &measuringSink{figures: map[string]float64{"ratio": 0.25, "age_seconds": 3}}
+	f, err := feed.New(feed.Options{}, feed.Route{
+		Name: "r", Source: countingStage{feed.NewEventCounts()}, SourceName: "queue", SinkName: "x+y+z",
+		Sink: feed.All(feed.DurablePublisher(&recorder{}), feed.DurablePublisher(first), feed.DurablePublisher(second)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []feed.StageGauge{
+		{Kind: feed.KindSink, Stage: "x+y+z", Gauge: "age_seconds", Value: 3},
+		{Kind: feed.KindSink, Stage: "x+y+z", Gauge: "ratio", Value: 0.5},
+	}
+	if got := f.Status().Routes[0].Gauges; !slices.Equal(got, want) {
+		t.Errorf("gauges %v, want %v", got, want)
 	}
 }

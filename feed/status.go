@@ -59,6 +59,8 @@ type RouteStatus struct {
 	// Events is what has happened to the source and the sink, as far as they
 	// count it: see [EventCounter].
 	Events []StageEvent `json:"events,omitempty"`
+	// Gauges are figures of the sink, as far as it has some: see [GaugeReader].
+	Gauges []StageGauge `json:"gauges,omitempty"`
 }
 
 // OffsetStatus says how far a route has come in a stream.

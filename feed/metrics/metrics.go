@@ -56,6 +56,7 @@ func Collector(status func() feed.Status) prometheus.Collector {
 		missing:     desc("offsets_missing_total", "Offsets at which the stream had no message: dropped by its retention before they were read, or taken by what clients of the stream protocol store.", "stream"),
 		renewed:     desc("generations_begun_total", "Generations that were begun because the stream was another one.", "stream"),
 		events:      desc("stage_events_total", "What has happened to a stage beside the messages, such as lost connections.", "kind", "stage", "event"),
+		gauges:      desc("stage_value", "A figure of a stage, such as how many readings are missing.", "kind", "stage", "name"),
 		state:       desc("route_state", "1 for the state that the route is in, 0 for the others.", "state"),
 		ready:       desc("route_ready", "Whether the route can move messages: 1 or 0."),
 		feedReady:   prometheus.NewDesc("datafeed_ready", "Whether all routes are ready: 1 or 0.", []string{"feed"}, nil),
@@ -69,7 +70,7 @@ type collector struct {
 	received, delivered, filtered, quarantined, returned, inFlight, imbalance *prometheus.Desc
 	batches, retries, redelivered, reordered, settleLost, parked              *prometheus.Desc
 	committed, offset, generation, missing, renewed                           *prometheus.Desc
-	events, state, ready, feedReady, started                                  *prometheus.Desc
+	events, gauges, state, ready, feedReady, started                          *prometheus.Desc
 }
 
 // Describe implements prometheus.Collector.
@@ -77,7 +78,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		c.received, c.delivered, c.filtered, c.quarantined, c.returned, c.inFlight, c.imbalance,
 		c.batches, c.retries, c.redelivered, c.reordered, c.settleLost, c.parked,
-		c.committed, c.offset, c.generation, c.missing, c.renewed, c.events, c.state, c.ready, c.feedReady, c.started,
+		c.committed, c.offset, c.generation, c.missing, c.renewed, c.events, c.gauges, c.state, c.ready, c.feedReady, c.started,
 	} {
 		ch <- d
 	}
@@ -107,6 +108,9 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 		}
 		for _, v := range r.Events {
 			e.counter(c.events, v.Count, string(v.Kind), v.Stage, v.Event)
+		}
+		for _, v := range r.Gauges {
+			e.gauge(c.gauges, v.Value, string(v.Kind), v.Stage, v.Gauge)
 		}
 		e.gauge(c.ready, oneIf(r.Ready))
 		for _, state := range states {

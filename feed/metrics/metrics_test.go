@@ -27,6 +27,7 @@ func status() feed.Status {
 			Batches:  7, Retries: 6, Redelivered: 5, Reordered: 4, SettleLost: 3, Parked: 2,
 			Offsets: &feed.OffsetStatus{Stream: "readings", Generation: 2, Committed: 41, Received: 57, Missing: 8, Renewed: 1},
 			Events:  []feed.StageEvent{{Kind: feed.KindSource, Stage: "mqtt", Event: "connection_lost", Count: 11}},
+			Gauges:  []feed.StageGauge{{Kind: feed.KindSink, Stage: "validator", Gauge: "readings_missing", Value: 13}},
 		}},
 	}
 }
@@ -108,6 +109,9 @@ datafeed_settle_lost_total{feed="line-1",route="telemetry"} 3
 # HELP datafeed_stage_events_total What has happened to a stage beside the messages, such as lost connections.
 # TYPE datafeed_stage_events_total counter
 datafeed_stage_events_total{event="connection_lost",feed="line-1",kind="source",route="telemetry",stage="mqtt"} 11
+# HELP datafeed_stage_value A figure of a stage, such as how many readings are missing.
+# TYPE datafeed_stage_value gauge
+datafeed_stage_value{feed="line-1",kind="sink",name="readings_missing",route="telemetry",stage="validator"} 13
 # HELP datafeed_start_time_seconds When the feed was made, in seconds since 1970.
 # TYPE datafeed_start_time_seconds gauge
 datafeed_start_time_seconds{feed="line-1"} 1.7000000005e+09
