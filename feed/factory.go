@@ -51,9 +51,11 @@ type (
 	CheckpointConfig interface{ Checkpoints() bool }
 	// DurableConfig: whether a sink's "done" means durable.
 	DurableConfig interface{ Durable() bool }
-	// EndpointConfig: what the stage reads from or writes to, in a form that
-	// is equal for equal places ("amqp://host:5672/vhost/queue/telemetry"), so
-	// that a cycle can be found. Reads and Writes may be empty.
+	// EndpointConfig: what the stage, also a transform, reads from or writes to, in
+	// a form that is equal for equal places
+	// ("amqp://host:5672/vhost/queue/telemetry"), so that a cycle can be found.
+	// Files ("file:///var/lib/feed/cache.db") are compared with those of the
+	// quarantine and of other stages, too. Reads and Writes may be empty.
 	EndpointConfig interface {
 		Reads() []string
 		Writes() []string
