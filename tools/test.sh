@@ -9,19 +9,20 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 
 timeout=${TEST_TIMEOUT:-9m}
+computes='DuckDB|ParquetLosesNothing|ParquetRowGroups|ColumnTypes'
 apart='/internal/(bench|demo|e2e|embedded|standin|testenv)(/|$)'
 
 without_detector() {
   local status=0
   # shellcheck disable=SC2046 # package paths have no spaces
   go test -p 2 -parallel 4 -timeout "$timeout" $(go list ./... | grep -E "$apart") || status=1
-  go test -timeout "$timeout" -run 'Watermill|ReplayToRabbitMQ' ./stages/amqp ./stages/mqtt ./cmd/feed || status=1
+  go test -timeout "$timeout" -run "Watermill|ReplayToRabbitMQ|$computes" ./stages/amqp ./stages/blob ./stages/mqtt ./cmd/feed || status=1
   return $status
 }
 
 status=0
 without_detector &
 # shellcheck disable=SC2046
-go test -race -p 2 -timeout "$timeout" $(go list ./... | grep -vE "$apart") || status=1
+go test -race -p 2 -skip "$computes" -timeout "$timeout" $(go list ./... | grep -vE "$apart") || status=1
 wait $! || status=1
 exit $status
