@@ -68,6 +68,13 @@
 // minutes, the server's. A time is out of bounds, and a partition too old, when it
 // is so by both. That they differ by more than a minute is logged once.
 //
+// # Observation
+//
+// [Observation] is a side of a validation: it hands out all points of a range and
+// their names as they were at one moment. A row that no sink writes, of a place
+// that has no name or with two values, is handed out as unreadable; one of a series
+// that has no name is not there, as in the view.
+//
 // # Configuration
 //
 //	sink:
