@@ -65,7 +65,7 @@ func (e *extraReader) member(name, value []byte) error {
 		if e.exact[k] != nil || e.again.column(name, value) {
 			return fmt.Errorf("%s is there twice", name)
 		}
-		e.exact[k] = bytes.Clone(value)
+		e.exact[k] = value
 		return nil
 	}
 	return fmt.Errorf("a reading has no member %.80s", name)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -260,5 +261,33 @@ func TestObservationConfig(t *testing.T) {
 		if cfg.Validate() == nil {
 			t.Errorf("%s is taken", what)
 		}
+	}
+}
+
+// TestTakeFailsOnce: after an error no worker hands out anything, also when it has
+// read its object.
+func TestTakeFailsOnce(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 20 {
+		writeFile(t, dir, fmt.Sprintf("%d.ndjson", i), encoded(t, forms["ndjson"], samples(i*2000, 2*pageRecords)...))
+	}
+	o := observe(t, dirConfig(dir), func(c *ObservationConfig) { c.Parallel = 4 })
+	var objects atomic.Int64
+	several := make(chan struct{})
+	o.archive = &between{o.archive, func(Object, int64) error {
+		if objects.Add(1) == 4 {
+			close(several)
+		}
+		return nil
+	}}
+	refused := errors.New("not this page")
+	calls := 0
+	err := o.Read(t.Context(), query(), func(validate.Page) error {
+		<-several // of which two at least will have been read when this fails
+		calls++
+		return refused
+	})
+	if !errors.Is(err, refused) || calls != 1 {
+		t.Errorf("take was called %d times, and read returned %v", calls, err)
 	}
 }
