@@ -44,7 +44,11 @@ func (l *latencies) merge(counts *[buckets]int64, longest int64) {
 	l.Max = max(l.Max, time.Duration(longest))
 }
 
+// result returns nil when nothing told of its arrival.
 func (l *latencies) result() *Latency {
+	if len(l.Counts) == 0 {
+		return nil
+	}
 	r := &Latency{Max: l.Max}
 	for i := range buckets {
 		if n := l.Counts[i]; n > 0 {

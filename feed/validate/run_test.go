@@ -58,6 +58,13 @@ func run(t *testing.T, p *pair) (*validate.Result, []validate.Discrepancy) {
 	if res.OmittedDevices == 0 && (sum.Expected != res.Counts.Expected || sum.Observed != res.Counts.Observed) {
 		t.Errorf("devices with %d and %d readings, of %d and %d", sum.Expected, sum.Observed, res.Counts.Expected, res.Counts.Observed)
 	}
+	for _, d := range all {
+		for _, s := range []*validate.Said{d.Expected, d.Observed} {
+			if s != nil && strings.Contains(s.Site+s.Line+s.Quality+s.Place, "#") {
+				t.Errorf("what was overwritten is told: %+v", s)
+			}
+		}
+	}
 	for _, w := range res.Problems {
 		check(w.Device+" "+w.Tag, w.Counts)
 		if w.Verdict == validate.Matched {
