@@ -69,6 +69,11 @@ func (s *Sink) publishRange(ctx context.Context, b *feed.Batch) error {
 	if err == nil {
 		err = s.checkpoint.commit(ctx, b.Range, objects)
 	}
+	if err == nil {
+		for _, o := range objects {
+			tellPlaces(b.Placed, o.name, o.lines)
+		}
+	}
 	return err
 }
 
@@ -94,10 +99,10 @@ func (s *Sink) encodeRange(ctx context.Context, b *feed.Batch) ([]object, error)
 	extension, mime := s.cfg.extension(), s.cfg.contentType()
 	err := s.eachGroup(ctx, groups, func(i int, e encoder) {
 		w := &writer{sink: s, enc: e, msgs: b.Messages, down: &latch{}, held: newHeld()}
-		w.put = func(_ context.Context, path string, data []byte, lines int) error {
+		w.put = func(_ context.Context, path string, data []byte, lines []int) error {
 			part := name + "-" + strconv.Itoa(len(made[i])+1)
 			made[i] = append(made[i], object{
-				name: nameOf(path, part, extension), data: bytes.Clone(data), hash: contentHash(data), holds: w.held.sum(), messages: lines, mime: mime,
+				name: nameOf(path, part, extension), data: bytes.Clone(data), hash: contentHash(data), holds: w.held.sum(), messages: len(lines), lines: slices.Clone(lines), mime: mime,
 			})
 			return nil
 		}

@@ -101,7 +101,7 @@ func (s *Sink) PublishBatch(ctx context.Context, b *feed.Batch) error {
 	if received.IsZero() {
 		received = time.Now()
 	}
-	return s.publish(ctx, "", b.Messages, received)
+	return s.publish(ctx, "", b.Messages, received, b.Placed)
 }
 
 // Publish writes messages as PublishBatch does, as a new batch received now,
@@ -114,7 +114,7 @@ func (s *Sink) Publish(topic string, messages ...*message.Message) error {
 	if len(messages) == 0 {
 		return nil
 	}
-	return s.publish(messages[0].Context(), topic, messages, time.Now())
+	return s.publish(messages[0].Context(), topic, messages, time.Now(), func(int, feed.Place) {})
 }
 
 // Probe returns nil when the container or directory would take objects.
@@ -154,7 +154,7 @@ type group struct {
 	index []int // of its messages in the batch
 }
 
-func (s *Sink) publish(ctx context.Context, topic string, msgs []*message.Message, received time.Time) error {
+func (s *Sink) publish(ctx context.Context, topic string, msgs []*message.Message, received time.Time, placed func(int, feed.Place)) error {
 	if len(msgs) == 0 {
 		return nil
 	}
@@ -171,7 +171,13 @@ func (s *Sink) publish(ctx context.Context, topic string, msgs []*message.Messag
 	down := &latch{}
 	err = s.eachGroup(ctx, groups, func(i int, e encoder) {
 		w := &writer{sink: s, enc: e, topic: topic, msgs: msgs, down: down, identity: newIdentity(received)}
-		w.put = w.commit
+		w.put = func(ctx context.Context, path string, data []byte, lines []int) error {
+			name, err := w.commit(ctx, path, data, len(lines))
+			if err == nil {
+				tellPlaces(placed, name, lines)
+			}
+			return err
+		}
 		w.write(ctx, groups[i])
 		failed[i] = w.failed
 	})

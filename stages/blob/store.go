@@ -41,6 +41,7 @@ type object struct {
 	recorded []string // hashes of the same lines as earlier tries encoded them
 	holds    string   // which messages, with exactlyOnce
 	messages int
+	lines    []int // which messages of the batch those are, with exactlyOnce
 	mime     string
 }
 

@@ -18,8 +18,10 @@ type writer struct {
 	identity *identity // nil when names do not need it
 	held     *held     // nil when nobody asks what an object holds
 	failed   []feed.Failure
-	// put takes an object, whose data is valid until it returns.
-	put func(ctx context.Context, path string, data []byte, lines int) error
+	lines    []int // the messages of the object that is being encoded, in order
+	// put takes an object, whose data is valid until it returns, and which messages
+	// its lines are.
+	put func(ctx context.Context, path string, data []byte, lines []int) error
 }
 
 // write encodes the messages of g, in order, and stores an object whenever one
@@ -43,12 +45,13 @@ func (w *writer) write(ctx context.Context, g group) {
 		if w.held != nil {
 			w.held.begin()
 		}
-		end, lines, err := start, 0, error(nil)
+		w.lines = w.lines[:0]
+		end, err := start, error(nil)
 		for end < len(g.index) && err == nil && w.enc.size() < limit {
 			var added bool
 			added, err = w.encode(g.index[end])
 			if added {
-				lines++
+				w.lines = append(w.lines, g.index[end])
 				if w.identity != nil {
 					w.identity.add(w.msgs[g.index[end]])
 				}
@@ -58,8 +61,8 @@ func (w *writer) write(ctx context.Context, g group) {
 			}
 			end++
 		}
-		if err == nil && lines > 0 {
-			err = w.store(ctx, g.path, lines)
+		if err == nil && len(w.lines) > 0 {
+			err = w.store(ctx, g.path)
 		}
 		if err != nil {
 			w.fail(g.index[start:end], err)
@@ -88,7 +91,7 @@ func (w *writer) encode(i int) (added bool, err error) {
 }
 
 // store hands over the encoded object.
-func (w *writer) store(ctx context.Context, path string, lines int) error {
+func (w *writer) store(ctx context.Context, path string) error {
 	data, err := w.enc.finish()
 	if err != nil {
 		return err
@@ -96,20 +99,28 @@ func (w *writer) store(ctx context.Context, path string, lines int) error {
 	if err := w.stopped(ctx); err != nil {
 		return err
 	}
-	return w.put(ctx, path, data, lines)
+	return w.put(ctx, path, data, w.lines)
 }
 
 // commit names an object and makes it durable.
-func (w *writer) commit(ctx context.Context, path string, data []byte, lines int) error {
+func (w *writer) commit(ctx context.Context, path string, data []byte, lines int) (name string, _ error) {
 	hash := contentHash(data)
 	c := &w.sink.cfg
+	name = nameOf(path, w.identity.name(hash), c.extension())
 	err := commit(ctx, w.sink.store, object{
-		name: nameOf(path, w.identity.name(hash), c.extension()), data: data, hash: hash, messages: lines, mime: c.contentType(),
+		name: name, data: data, hash: hash, messages: lines, mime: c.contentType(),
 	})
 	if err != nil && !feed.IsPermanent(err) && !errors.Is(err, ErrContentMismatch) {
 		w.down.set(err)
 	}
-	return err
+	return name, err
+}
+
+// tellPlaces tells which messages are the lines, or rows, of an object.
+func tellPlaces(placed func(int, feed.Place), name string, lines []int) {
+	for i, message := range lines {
+		placed(message, feed.Place{Object: name, Position: int64(i) + 1})
+	}
 }
 
 // fail adds the messages that have not failed by themselves already.
