@@ -3,7 +3,7 @@
 #
 # - without the race detector: what runs feeds as processes of their own, or is made for tests alone (the detector would look at
 #   the test and not at the feed; most of it waits most of the time), Watermill's own suite, which has a race of its own, and
-#   what takes long,
+#   what computes for long in one goroutine,
 # - everything else with the race detector.
 set -uo pipefail
 cd "$(dirname "$0")/.."
