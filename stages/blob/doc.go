@@ -243,7 +243,7 @@
 // a mode, …), as are absolute paths. A file that was rewritten without a change of data
 // does not tell when its readings arrived.
 //
-//	observation:
+//	observe:
 //	  blob:
 //	    url: https://plant.blob.core.windows.net/telemetry?${file:/run/secrets/sas}
 //	    layout: delta
