@@ -18,7 +18,8 @@ readings to RabbitMQ, some of them damaged, repeated or late; a feed unpacks the
 and carries the readings on to MQTT 5 and to files. The same devices deliver the
 same batches, as they should be, to the stand-in for a cloud API. In the end
 everything that has arrived is compared with what that API serves, reading by
-reading, and every hop is accounted for.
+reading, and every hop is accounted for; feed validate says its verdict of the
+files, with --dir as a report to look at, too.
 
 It starts a private RabbitMQ when rabbitmq-server is on the machine (or uses
 --amqp URL: names of its own, deleted at the end; --amqp off: the devices hand
@@ -49,6 +50,8 @@ The document of --json has these keys:
                                         unreadable, firstMissing[] and
                                         firstAltered[] (device/seq), firstBad;
                                         blobs.objects
+  validation                            what feed validate says of the files:
+                                        outcome, reasons[], from, to, counts, page
   routes[]                              name, from, to, deliveries{received,
                                         delivered, filtered, quarantined, returned,
                                         inFlight}, produced{the same}, balances,

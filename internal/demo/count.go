@@ -49,6 +49,9 @@ func (s *stage) count(ctx context.Context, r *Report) error {
 		}
 		r.PostgreSQL = &c
 	}
+	if r.Validation, err = s.validate(ctx); err != nil {
+		return err
+	}
 	for _, f := range []*running{s.devices, s.feed} {
 		for _, route := range f.feed.Status().Routes {
 			r.account(route)

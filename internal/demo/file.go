@@ -34,14 +34,16 @@ const (
 
 // file is what the files of the feeds are made of.
 type file struct {
-	Place    *place    // nil: no RabbitMQ
-	Database *database // nil: no PostgreSQL
-	Dir      string    // of the demo, without a slash at the end
-	MQTT     string    // URL of the broker
-	API      string    // URL of the cloud API
-	Client   string    // who the devices are to the API
-	Secret   string    // file with its secret
-	Devices  simulation
+	Place        *place    // nil: no RabbitMQ
+	Database     *database // nil: no PostgreSQL
+	Dir          string    // of the demo, without a slash at the end
+	MQTT         string    // URL of the broker
+	API          string    // URL of the cloud API
+	Client       string    // who the devices are to the API
+	Secret       string    // file with its secret
+	Reader       string    // who compares is to the API
+	ReaderSecret string    // file with its secret
+	Devices      simulation
 }
 
 // The texts of the files, but for what stands in angle brackets. They are no
@@ -89,7 +91,15 @@ quarantine: {path: <dir>/quarantine.db}
 admin: {address: "off"}
 log: {level: warn}
 routes:
-<routes>`
+<routes># What the cloud API tells, compared with the files: feed validate feed.yaml
+validate:
+  expect:
+    cloudapi: {url: <api>, oauth2: {clientId: <reader>, clientSecret: <reader secret>}}
+  observe:
+    blob: {url: <blobs>}
+  window: 1s
+  lateness: 0s
+`
 
 	routesFromRabbitMQ = `  # Batches become single readings. What is damaged goes to the quarantine.
   ingest:
@@ -209,7 +219,8 @@ func (f *file) fill(text string, rabbitMQ, database bool) string {
 		"<dir>/batches.db", quote(f.Dir + "/batches.db"), "<dir>/token", quote(f.Dir + "/" + tokenName),
 		"<blobs>", quote("file://" + f.Dir + "/" + blobsName), "<broker>", quote(f.MQTT),
 		"<api>/v1/batches", quote(f.API + "/v1/batches"), "<api>/oauth2/token", quote(f.API + "/oauth2/token"),
-		"<client>", quote(f.Client), "<secret>", "'${file:" + strings.ReplaceAll(f.Secret, "'", "''") + "}'",
+		"<api>", quote(f.API),
+		"<client>", quote(f.Client), "<secret>", fromFile(f.Secret), "<reader>", quote(f.Reader), "<reader secret>", fromFile(f.ReaderSecret),
 	}
 	if p := f.Place; p != nil {
 		values = append(values, "<devices>", quote(p.devices), "<telemetry>", quote(p.telemetry),
@@ -220,6 +231,9 @@ func (f *file) fill(text string, rabbitMQ, database bool) string {
 	}
 	return strings.NewReplacer(values...).Replace(strings.ReplaceAll(text, "<simulation>", simulating))
 }
+
+// fromFile refers to a file that holds a secret.
+func fromFile(path string) string { return "'${file:" + strings.ReplaceAll(path, "'", "''") + "}'" }
 
 // quote writes text as a YAML scalar that stands for nothing but itself.
 func quote(text string) string {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/kraft-edge/datafeed/feed"
+	"github.com/kraft-edge/datafeed/feed/validate"
 	"github.com/kraft-edge/datafeed/internal/witness"
 	"github.com/kraft-edge/datafeed/stages/simulate"
 )
@@ -176,7 +177,10 @@ func TestReport(t *testing.T) {
 		StartSeconds: 6.1, SendSeconds: 20, DrainSeconds: 0.8, CompareSeconds: 1.2, RSSBytes: 60 << 20, PeakRSSBytes: 70 << 20,
 		Files: []string{"/demo/devices.yaml", "/demo/feed.yaml"},
 	}
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	good.Validation = &ValidationReport{Outcome: validate.Proven, From: at, To: at.Add(19 * time.Second), Counts: validate.Counts{Expected: 95_000, Matched: 95_000}, Page: "/demo/report.html"}
 	bad := good
+	bad.Validation = &ValidationReport{Outcome: validate.Discrepant, Reasons: []string{"1 expected readings are missing."}, From: at, To: at.Add(19 * time.Second), Counts: validate.Counts{Expected: 95_000, Matched: 94_999, Missing: 1}}
 	bad.Source, bad.Rate, bad.PeakRSSBytes, bad.Files, bad.PostgreSQL = sourceProcess, 3847, 0, nil, nil
 	bad.API = APIReport{Readings: n - 1, Pages: 1}
 	bad.Quarantine = map[string]uint64{"checksum": 8}

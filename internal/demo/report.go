@@ -28,6 +28,8 @@ type Report struct {
 	Blobs      BlobsReport `json:"blobs"`                // what stands in the files
 	PostgreSQL *Comparison `json:"postgresql,omitempty"` // what stands in the database
 
+	Validation *ValidationReport `json:"validation,omitempty"` // nil: the API vouches for nothing yet
+
 	StartSeconds   float64 `json:"startSeconds"`   // until sending began
 	SendSeconds    float64 `json:"sendSeconds"`    // of sending
 	DrainSeconds   float64 `json:"drainSeconds"`   // until all had arrived
@@ -108,6 +110,7 @@ func (r *Report) judge() {
 	if r.PostgreSQL != nil {
 		r.compared("PostgreSQL", *r.PostgreSQL)
 	}
+	r.validated()
 	r.Complete = len(r.Problems) == 0
 }
 

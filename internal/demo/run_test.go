@@ -18,6 +18,7 @@ import (
 
 	"github.com/kraft-edge/datafeed/feed"
 	"github.com/kraft-edge/datafeed/feed/config"
+	"github.com/kraft-edge/datafeed/feed/validate"
 	"github.com/kraft-edge/datafeed/internal/testenv"
 	"github.com/kraft-edge/datafeed/stages"
 	"github.com/kraft-edge/datafeed/stages/amqp"
@@ -70,6 +71,10 @@ func options(t *testing.T, factories ...feed.Factory) (Options, *buffer) {
 	return Options{Registry: registry, For: time.Second, AMQP: Off, Rate: 2000, Devices: 20, Progress: log}, log
 }
 
+// vouched is long enough for the cloud API to vouch for a second and more: it
+// waits for the slowest of the devices.
+const vouched = 4 * time.Second
+
 func demonstrate(t *testing.T, o Options) *Report {
 	t.Helper()
 	r, err := Run(t.Context(), o)
@@ -85,6 +90,9 @@ func wantComplete(t *testing.T, r *Report, source string, routes ...string) {
 	t.Helper()
 	if !r.Complete || r.Source != source || r.Devices.Readings == 0 || r.API.Readings != r.Devices.Readings {
 		t.Fatalf("report %+v", r)
+	}
+	if v := r.Validation; v != nil && v.Outcome != validate.Proven {
+		t.Errorf("validation %+v", v)
 	}
 	var names []string
 	for _, a := range r.Routes {
@@ -179,12 +187,15 @@ func TestStopDuringStart(t *testing.T) {
 
 func TestDirIsKept(t *testing.T) {
 	o, _ := options(t)
-	o.Dir = filepath.Join(t.TempDir(), "new")
+	o.Dir, o.For = filepath.Join(t.TempDir(), "new"), vouched
 	r := demonstrate(t, o)
-	for _, name := range []string{fileName, devicesName, logName, blobsName, apiName} {
+	for _, name := range []string{fileName, devicesName, logName, blobsName, apiName, pageName} {
 		if _, err := os.Stat(filepath.Join(o.Dir, name)); err != nil {
 			t.Error(err)
 		}
+	}
+	if v := r.Validation; v == nil || v.Outcome != validate.Proven || v.Counts.Matched == 0 || v.Page != filepath.Join(o.Dir, pageName) {
+		t.Errorf("validation %+v", v)
 	}
 	// What is kept are feeds that can be run.
 	for _, path := range r.Files {
@@ -268,6 +279,9 @@ func wantMissing(t *testing.T, r *Report, mqtt, blobs uint64) {
 			t.Errorf("problems %q, want %q among them", r.Problems, want)
 		}
 	}
+	if v := r.Validation; v == nil || v.Counts.Missing != int64(blobs) || (v.Outcome == validate.Proven) != (blobs == 0) {
+		t.Errorf("validation %+v", v)
+	}
 	for _, a := range r.Routes {
 		if !a.Balances {
 			t.Errorf("the account of the feed shows the loss: %+v", a)
@@ -277,6 +291,7 @@ func wantMissing(t *testing.T, r *Report, mqtt, blobs uint64) {
 
 func TestPlantedLossIsFound(t *testing.T) {
 	o, _ := options(t, withFaulty("mqtt", routeDirect, forget)...)
+	o.For = vouched
 	wantMissing(t, demonstrate(t, o), 1, 0)
 }
 
@@ -338,7 +353,7 @@ func TestPlantedLossWithRabbitMQ(t *testing.T) {
 	}{{"mqtt", routeMQTT, 0}, {"amqp", routeIngest, 1}} {
 		t.Run(plant.route, func(t *testing.T) {
 			o, _ := options(t, withFaulty(plant.sink, plant.route, forget)...)
-			o.AMQP = vhost.URL()
+			o.AMQP, o.For = vhost.URL(), vouched
 			wantMissing(t, demonstrate(t, o), 1, plant.blobs)
 		})
 	}

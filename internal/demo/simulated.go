@@ -19,7 +19,7 @@ type simulated struct {
 // registry returns the stages of r, with a simulate source that is kept.
 func (s *simulated) registry(r *feed.Registry) (*feed.Registry, error) {
 	var factories []feed.Factory
-	for _, k := range []feed.Kind{feed.KindSource, feed.KindTransform, feed.KindSink} {
+	for _, k := range []feed.Kind{feed.KindSource, feed.KindTransform, feed.KindSink, feed.KindExpectation, feed.KindObservation} {
 		for _, f := range r.Factories(k) {
 			if k == feed.KindSource && f.Name == "simulate" {
 				f = feed.SourceFactory(f.Name, f.Summary, simulate.DefaultConfig, s.source)

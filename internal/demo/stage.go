@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/kraft-edge/datafeed/feed/config"
 	"github.com/kraft-edge/datafeed/internal/embedded"
 	"github.com/kraft-edge/datafeed/internal/standin/cloudapi"
 	"github.com/kraft-edge/datafeed/internal/witness"
@@ -37,6 +38,8 @@ type stage struct {
 	dir       string
 	logger    *slog.Logger
 	api       *cloudapi.Server
+	config    *config.Config // of the feed
+	start     time.Time      // at which the devices begin
 	broker    *embedded.Broker
 	database  *database // nil: no PostgreSQL
 	simulated *simulated
@@ -213,32 +216,35 @@ func (s *stage) openAPI(context.Context) error {
 
 // openFeeds writes the files of the feeds, reads them, and makes the feeds.
 func (s *stage) openFeeds(ctx context.Context) error {
-	const client = "device"
+	const client, reader = "device", "validator"
+	s.start = time.Now().UTC().Truncate(time.Millisecond)
 	f := &file{
 		Place: s.place, Database: s.database, Dir: filepath.ToSlash(s.dir), MQTT: s.broker.URL(),
 		API: s.api.URL(), Client: client, Secret: cloudapi.SecretPath(s.api.Path(), client),
-		Devices: simulation{Devices: s.options.Devices, Rate: s.options.Rate, Start: time.Now().UTC().Truncate(time.Millisecond).Format(time.RFC3339Nano)},
+		Reader: reader, ReaderSecret: cloudapi.SecretPath(s.api.Path(), reader),
+		Devices: simulation{Devices: s.options.Devices, Rate: s.options.Rate, Start: s.start.Format(time.RFC3339Nano)},
 	}
 	registry, err := s.simulated.registry(s.options.Registry)
 	if err != nil {
 		return err
 	}
-	open := func(name, text string) (*running, error) {
+	open := func(name, text string) (*running, *config.Config, error) {
 		cfg, err := f.load(s.path(name), text, registry)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		f, err := build(ctx, cfg, s.logger)
 		if err == nil {
 			s.onClose(f.close)
 		}
-		return f, err
+		return f, cfg, err
 	}
-	main, err := open(fileName, f.feed())
+	main, cfg, err := open(fileName, f.feed())
 	if err != nil {
 		return err
 	}
-	devices, err := open(devicesName, f.devices())
+	s.config = cfg
+	devices, _, err := open(devicesName, f.devices())
 	if err != nil {
 		return err
 	}

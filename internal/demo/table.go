@@ -18,6 +18,8 @@ func (r *Report) Write(w io.Writer, color bool) error {
 	r.writeSent(&b, s)
 	r.writeHops(&b, s)
 	r.writeCompared(&b, s)
+	b.WriteString("\n")
+	r.writeValidation(&b, s)
 	fmt.Fprintf(&b, "\n  start %.1f s, sending %.1f s, draining %.1f s, comparing %.1f s", r.StartSeconds, r.SendSeconds, r.DrainSeconds, r.CompareSeconds)
 	if r.PeakRSSBytes > 0 {
 		fmt.Fprintf(&b, "\n  memory %d MiB, at most %d MiB: feeds, devices, brokers and witnesses together", r.RSSBytes>>20, r.PeakRSSBytes>>20)
