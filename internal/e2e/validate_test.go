@@ -24,8 +24,8 @@ import (
 
 // TestValidateExample sends batches, of which some are damaged, repeated or late,
 // through the example feeds ingest.yaml and archive.yaml, and undisturbed to the
-// cloud API. validate.yaml proves that Azure has what the API tells; when the API
-// lies, it finds these lies and nothing else.
+// cloud API. validate.yaml proves that Azure and PostgreSQL have what the API
+// tells; when the API lies, it finds these lies and nothing else.
 func TestValidateExample(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	const n = 15_000
@@ -76,10 +76,11 @@ func TestValidateExample(t *testing.T) {
 		t.Fatal(err)
 	}
 	env = append(env, "CLOUD_URL="+api.URL(), "CLOUD_SECRET="+strings.TrimSpace(string(secret)), "CONTAINER="+container.ContainerName)
-	check := func(code int) validate.Result {
+	check := func(code int, flags ...string) validate.Result {
 		t.Helper()
 		var r validate.Result
-		out := command(t, env, code, "validate", file, "--from", start.Format(time.RFC3339), "--to", start.Add(time.Hour).Format(time.RFC3339), "--json")
+		flags = append(flags, "--from", start.Format(time.RFC3339), "--to", start.Add(time.Hour).Format(time.RFC3339), "--json")
+		out := command(t, env, code, append([]string{"validate", file}, flags...)...)
 		if err := json.Unmarshal(out, &r); err != nil {
 			t.Fatalf("%v:\n%s", err, out)
 		}
@@ -88,6 +89,12 @@ func TestValidateExample(t *testing.T) {
 	}
 	r := check(0)
 	if c := r.Counts; r.Outcome != validate.Proven || c.Expected < n/3 || c.Matched != c.Expected || c.Observed != c.Matched+c.Duplicate || len(r.Discrepancies) > int(c.Duplicate+c.OutOfOrder+c.Late) {
+		t.Errorf("%s: %+v, because %v", r.Outcome, c, r.Reasons)
+	}
+
+	// PostgreSQL has each reading once.
+	r = check(0, "--against", "postgres")
+	if c := r.Counts; r.Outcome != validate.Proven || c.Matched != c.Expected || c.Observed != c.Expected || r.Observation.Name != "postgres" {
 		t.Errorf("%s: %+v, because %v", r.Outcome, c, r.Reasons)
 	}
 
