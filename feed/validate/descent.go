@@ -22,6 +22,9 @@ type suspect struct {
 	expected, observed int64
 }
 
+// weight is how many readings it takes the room of.
+func (s *suspect) weight() int64 { return s.expected + s.observed + 1 }
+
 // held is a reading that is compared one by one.
 type held struct {
 	Record
@@ -61,8 +64,8 @@ func (r *run) descend(ctx context.Context, suspects []suspect, s slice, readings
 	budget := int64(max(r.MaxRecords/2, 1)) // the other half waits for what it belongs to
 	for len(suspects) > 0 {
 		n, sum := 0, int64(0)
-		for n < len(suspects) && (n == 0 || sum+suspects[n].expected+suspects[n].observed <= budget) {
-			sum += suspects[n].expected + suspects[n].observed
+		for n < len(suspects) && (n == 0 || sum+suspects[n].weight() <= budget) {
+			sum += suspects[n].weight()
 			n++
 		}
 		if err := r.resolve(ctx, suspects[:n], s, readings, budget, uint64((sum+budget-1)/budget)); err != nil {

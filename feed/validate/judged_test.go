@@ -114,7 +114,7 @@ func TestWhatCannotBeReadIsNotMissing(t *testing.T) {
 		if want := map[bool]validate.Outcome{true: validate.Discrepant, false: validate.Open}[tt.missing > 0]; res.Outcome != want {
 			t.Errorf("%s: outcome %s for %q", tt.name, res.Outcome, res.Reasons)
 		}
-		if want := []string{"observation: a/broken.parquet: bad magic"}; !slices.Equal(res.Unreadable, want) || !says(res, "1 places of the observation could not be read") {
+		if want := []string{"observation: a/broken.parquet: bad magic"}; !slices.Equal(res.Unreadable, want) || !says(res, "1 place of the observation could not be read") {
 			t.Errorf("%s: unreadable %q, reasons %q", tt.name, res.Unreadable, res.Reasons)
 		}
 	}

@@ -64,7 +64,7 @@ func TestToleratedVerdictsAreReported(t *testing.T) {
 	j := job(truth, append(slices.Clone(truth), truth[0], made), 1)
 	j.Rules.Tolerate = []validate.Verdict{validate.Duplicate, validate.Extra}
 	res, all := run(t, j)
-	if res.Outcome != validate.Proven || len(all) != 2 || res.Counts.Duplicate != 1 || res.Counts.Extra != 1 || !says(res, "1 copies were observed beyond what is expected. The rules tolerate it.") {
+	if res.Outcome != validate.Proven || len(all) != 2 || res.Counts.Duplicate != 1 || res.Counts.Extra != 1 || !says(res, "1 copy was observed beyond what is expected. The rules tolerate it.") {
 		t.Errorf("outcome %s, %+v, %q", res.Outcome, res.Counts, res.Reasons)
 	}
 	j.Rules.Tolerate = []validate.Verdict{validate.Duplicate}

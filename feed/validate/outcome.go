@@ -21,21 +21,21 @@ func (r *run) result(watermark, after time.Time, judged int64, blind []string) *
 	var wrong, unsure, notes []string
 	c := &res.Counts
 	for _, is := range []struct {
-		v Verdict
-		n int64
-		s string
+		v         Verdict
+		n         int64
+		one, many string
 	}{
-		{Missing, c.Missing, "%d expected readings are missing."},
-		{Altered, c.Altered, "%d readings are altered."},
-		{Extra, c.Extra, "%d readings were observed and not expected."},
-		{Duplicate, c.Duplicate, "%d copies were observed beyond what is expected."},
-		{Late, c.Late, "%d readings arrived late."},
-		{OutOfOrder, c.OutOfOrder, "%d readings arrived out of order."},
+		{Missing, c.Missing, "1 expected reading is missing.", "%d expected readings are missing."},
+		{Altered, c.Altered, "1 reading is altered.", "%d readings are altered."},
+		{Extra, c.Extra, "1 reading was observed and not expected.", "%d readings were observed and not expected."},
+		{Duplicate, c.Duplicate, "1 copy was observed beyond what is expected.", "%d copies were observed beyond what is expected."},
+		{Late, c.Late, "1 reading arrived late.", "%d readings arrived late."},
+		{OutOfOrder, c.OutOfOrder, "1 reading arrived out of order.", "%d readings arrived out of order."},
 	} {
 		if is.n == 0 {
 			continue
 		}
-		if says := fmt.Sprintf(is.s, is.n); r.tolerates(is.v) {
+		if says := count(is.n, is.one, is.many); r.tolerates(is.v) {
 			notes = append(notes, says+" The rules tolerate it.")
 		} else {
 			wrong = append(wrong, says)
@@ -53,19 +53,19 @@ func (r *run) result(watermark, after time.Time, judged int64, blind []string) *
 		unsure = append(unsure, fmt.Sprintf("The expectation's watermark went back from %s to %s while it was read: what it told may not have been all.", watermark.UTC().Format(time.RFC3339), after.UTC().Format(time.RFC3339)))
 	}
 	if n := res.Verdicts[Undecided]; n > 0 {
-		unsure = append(unsure, fmt.Sprintf("Of %d windows nothing can be said, with %d expected readings in all.", n, c.Undecided))
+		unsure = append(unsure, count(n, "Of 1 window nothing can be said", "Of %d windows nothing can be said")+count(c.Undecided, ", with 1 expected reading.", ", with %d expected readings in all."))
 	}
 	if c.Expected == 0 {
 		unsure = append(unsure, "The expectation has no readings in this range: that proves nothing.")
 	}
 	if n := r.Findings.Unreadable[expected].n(); n > 0 {
-		unsure = append(unsure, fmt.Sprintf("%d places of the expectation could not be read: what stands there is not compared, and no reading that may be expected there is called extra.", n))
+		unsure = append(unsure, count(n, "1 place of the expectation", "%d places of the expectation")+" could not be read: what stands there is not compared, and no reading that may be expected there is called extra.")
 	}
 	if n := r.Findings.Unreadable[observed].n(); n > 0 {
-		notes = append(notes, fmt.Sprintf("%d places of the observation could not be read: no reading that may stand there is called missing.", n))
+		notes = append(notes, count(n, "1 place of the observation", "%d places of the observation")+" could not be read: no reading that may stand there is called missing.")
 	}
 	if c.Repeated > 0 {
-		notes = append(notes, fmt.Sprintf("The expectation told %d readings more often than they were observed.", c.Repeated))
+		notes = append(notes, count(c.Repeated, "The expectation told 1 reading once more than it was observed.", "The expectation told %d readings more often than they were observed."))
 	}
 	switch {
 	case len(wrong) > 0:
@@ -77,4 +77,12 @@ func (r *run) result(watermark, after time.Time, judged int64, blind []string) *
 	}
 	res.Reasons = append(append(append(wrong, unsure...), notes...), blind...)
 	return res
+}
+
+// count returns a sentence about one, or one with a verb for many.
+func count(n int64, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return fmt.Sprintf(many, n)
 }

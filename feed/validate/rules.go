@@ -74,8 +74,11 @@ func (r *rules) sentences(o Options) []string {
 	} else {
 		s = append(s, "1, 1.0 and 1e0 are the same number, 0 and -0 too, and any NaN is any other.")
 	}
-	if t := r.Tolerance; t != (Tolerance{}) {
-		s = append(s, fmt.Sprintf("Numbers of which one is a float may differ by %v, or by %v of the larger one.", t.Absolute, t.Relative))
+	if by := r.Tolerance.Absolute; by > 0 {
+		s = append(s, fmt.Sprintf("Numbers of which one is a float may differ by %v.", by))
+	}
+	if by := r.Tolerance.Relative; by > 0 {
+		s = append(s, fmt.Sprintf("Numbers of which one is a float may differ by %v times the larger one.", by))
 	}
 	switch r.Strings {
 	case StringsNFC:
