@@ -47,8 +47,8 @@ type Ended struct {
 
 // Place is where a message stands in a sink.
 type Place struct {
-	Object   string // such as the name of a blob
-	Position int64  // within, from 1 on: a line, a row; 0 when there is none
+	Object   string `json:"object"`             // such as the name of a blob
+	Position int64  `json:"position,omitempty"` // within, from 1 on: a line, a row; 0 when there is none
 }
 
 // Placed tells where message i of the batch stands, now that it is durable. A
