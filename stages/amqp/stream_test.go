@@ -348,3 +348,21 @@ func TestStreamDeclaration(t *testing.T) {
 		t.Errorf("declared otherwise: %v, want a *feed.ConfigError for declare.maxBytes", err)
 	}
 }
+
+// TestEndOfAStream is in its last chunk, which holds all that came at once.
+func TestEndOfAStream(t *testing.T) {
+	onStreams(t, func(t *testing.T, p streamPlace) {
+		if _, found, err := p.source.End(t.Context(), ""); found || err != nil {
+			t.Errorf("the end of an empty stream: %v, %v", found, err)
+		}
+		p.append(bodies(0, 299)...)
+		end, found, err := p.source.End(t.Context(), "")
+		if !found || err != nil || end > 299 {
+			t.Errorf("the end is at %d, %v, %v", end, found, err)
+		}
+		p.append("last")
+		if end, found, err := p.source.End(t.Context(), ""); !found || err != nil || end != 300 {
+			t.Errorf("the end is at %d, %v, %v, want 300", end, found, err)
+		}
+	})
+}

@@ -1,0 +1,236 @@
+package repair
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/kraft-edge/datafeed/feed"
+	"github.com/kraft-edge/datafeed/feed/reading"
+	"github.com/kraft-edge/datafeed/feed/validate"
+)
+
+// Why messages do not reach the sink.
+const (
+	notMissing = "not missing"
+	noReading  = "no reading"
+)
+
+// sieve lets through of a place what is missing. It is the source of a route, and
+// stands around its transforms: the first one tells it of which delivery the next
+// messages are, the last one asks whether they are missing.
+type sieve struct {
+	place   string
+	from    feed.BatchSubscriber
+	dry     bool
+	missing *Missing
+	known   func(*reading.Reading) validate.Known
+	settled func(context.Context, []validate.Known, Fate) error
+	plain   *feed.HandOuts
+
+	mu         sync.Mutex
+	failed     error // no more is handed out
+	deliveries map[*message.Message]*delivery
+	inFlight   map[validate.Known]bool
+	current    *delivery // that the transforms are at
+
+	// The transforms' alone.
+	parser  reading.Parser
+	strange int64                               // messages that are no readings
+	on      map[*message.Message]validate.Known // on their way to the sink
+}
+
+// delivery is a message of the place.
+type delivery struct {
+	sent int // readings that were missing
+	rest int // messages that were not
+}
+
+var errSieveClosed = errors.New("the source of the repair is closed")
+
+func newSieve(place string, from feed.BatchSubscriber) *sieve {
+	return &sieve{
+		place: place, from: from, plain: feed.NewHandOuts(errSieveClosed),
+		deliveries: map[*message.Message]*delivery{}, inFlight: map[validate.Known]bool{}, on: map[*message.Message]validate.Known{},
+	}
+}
+
+// around puts the sieve around the transforms of a route.
+func (s *sieve) around(ts []feed.Transform) []feed.Transform {
+	all := append([]feed.Transform{{Name: "repair", Func: s.begin}}, ts...)
+	return append(all, feed.Transform{Name: "repair", Func: s.choose, Settled: s.ended})
+}
+
+// begin notes which delivery comes.
+func (s *sieve) begin(m *message.Message) ([]*message.Message, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current = s.deliveries[m]; s.current == nil {
+		s.current = &delivery{}
+	}
+	*s.current = delivery{} // it may come a second time
+	return []*message.Message{m}, nil
+}
+
+// choose lets a reading through that is missing, and is not on its way already.
+func (s *sieve) choose(m *message.Message) ([]*message.Message, error) {
+	r, err := s.parser.Parse(m.Payload)
+	if err != nil {
+		s.current.rest++
+		s.strange++
+		return nil, feed.Filter(noReading)
+	}
+	k := s.known(&r)
+	fate, missing, err := s.missing.Fate(m.Context(), k)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case !missing:
+		s.current.rest++
+		return nil, feed.Filter(notMissing)
+	case fate == Sent || s.inFlight[k]:
+		return nil, feed.Filter(notMissing)
+	}
+	s.current.sent++
+	s.inFlight[k] = true
+	s.on[m] = k
+	return []*message.Message{m}, nil
+}
+
+// ended notes what the sink has.
+func (s *sieve) ended(list []feed.Settled) {
+	fates := map[Fate][]validate.Known{}
+	for _, one := range list {
+		k, ok := s.on[one.Message]
+		if !ok {
+			continue
+		}
+		delete(s.on, one.Message)
+		s.mu.Lock()
+		delete(s.inFlight, k)
+		s.mu.Unlock()
+		if one.Outcome == feed.Delivered {
+			fates[Sent] = append(fates[Sent], k)
+		} else {
+			fates[Refused] = append(fates[Refused], k)
+		}
+	}
+	for f, ks := range fates {
+		// It has happened, whatever becomes of the repair.
+		if err := s.settled(context.Background(), ks, f); err != nil {
+			s.fail(err)
+		}
+	}
+}
+
+// fail has the place hand out nothing any more.
+func (s *sieve) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.failed == nil {
+		s.failed = err
+	}
+}
+
+// failure says why the place did not hand out all.
+func (s *sieve) failure() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.failed
+}
+
+// Subscribe implements [message.Subscriber].
+func (s *sieve) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
+	return s.plain.Subscribe(ctx, func(ctx context.Context) (feed.Subscription, error) { return s.SubscribeBatch(ctx, topic) }, nil)
+}
+
+// SubscribeBatch implements [feed.BatchSubscriber]. A place that cannot be read
+// ends the repair: it can be repeated, and must not wait for ever.
+func (s *sieve) SubscribeBatch(ctx context.Context, topic string) (feed.Subscription, error) {
+	s.mu.Lock()
+	clear(s.deliveries) // what was given back
+	clear(s.inFlight)
+	s.mu.Unlock()
+	clear(s.on)
+	sub := &sieved{sieve: s, at: map[uint64]*message.Message{}}
+	if s.failure() != nil {
+		return sub, nil
+	}
+	var err error
+	if sub.of, err = s.from.SubscribeBatch(ctx, topic); err != nil {
+		if ctx.Err() == nil {
+			s.fail(err)
+		}
+		return sub, nil
+	}
+	return sub, nil
+}
+
+// Close implements [message.Subscriber]. The place is its owner's to close.
+func (s *sieve) Close() error {
+	s.plain.Close()
+	return nil
+}
+
+// sieved is a subscription to a place.
+type sieved struct {
+	*sieve
+	of feed.Subscription // nil when the place has failed
+	at map[uint64]*message.Message
+}
+
+// Receive implements [feed.Subscription]. It ends when nothing is missing any more.
+func (s *sieved) Receive(ctx context.Context, dst []feed.Delivery, limit int) ([]feed.Delivery, error) {
+	if s.of == nil || s.failure() != nil || s.missing.Left() == 0 {
+		return dst, io.EOF
+	}
+	before := len(dst)
+	dst, err := s.of.Receive(ctx, dst, limit)
+	if err != nil && !errors.Is(err, io.EOF) && ctx.Err() == nil {
+		s.fail(err)
+		err = io.EOF
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range dst[before:] {
+		s.deliveries[d.Message] = &delivery{}
+		s.at[d.Tag] = d.Message
+	}
+	return dst, err
+}
+
+// Settle tells the place what is done: only a delivery of which all was sent. What
+// holds more than was missing stays as it is there.
+func (s *sieved) Settle(ctx context.Context, list []feed.Settlement) error {
+	if s.of == nil {
+		return nil
+	}
+	told := make([]feed.Settlement, len(list))
+	s.mu.Lock()
+	for i, one := range list {
+		m := s.at[one.Tag]
+		d := s.deliveries[m]
+		delete(s.at, one.Tag)
+		delete(s.deliveries, m)
+		told[i] = one
+		if s.dry || one.Outcome != feed.Delivered || d == nil || d.rest > 0 {
+			told[i].Outcome = feed.Quarantined
+		}
+	}
+	s.mu.Unlock()
+	return s.of.Settle(ctx, told)
+}
+
+// Close implements [feed.Subscription].
+func (s *sieved) Close() error {
+	if s.of == nil {
+		return nil
+	}
+	return s.of.Close()
+}
