@@ -32,4 +32,7 @@ func TestTake(t *testing.T) {
 	if err := second.Close(); err != nil {
 		t.Error(err)
 	}
+	if _, err := filelock.Take(filepath.Join(path, "below")); err == nil || errors.Is(err, filelock.ErrTaken) {
+		t.Errorf("a path that cannot be: %v", err)
+	}
 }
