@@ -4,4 +4,4 @@ package filelock
 import "errors"
 
 // ErrTaken is wrapped by the error of [Take] when another process has the lock.
-var ErrTaken = errors.New("it is in use")
+var ErrTaken = errors.New("it is taken")

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
+	"github.com/kraft-edge/datafeed/internal/filelock"
 	"github.com/kraft-edge/datafeed/internal/sqlitefile"
 )
 
@@ -163,9 +165,9 @@ func (f *sqliteFile) open(ctx context.Context, m mode) (_ *connection, err error
 	}()
 	switch m {
 	case modeWrite:
-		c.lock, err = lockFile(f.path+feedLock, feedRemedy)
+		c.lock, err = lock(f.path+feedLock, feedRemedy)
 	case modeEdit:
-		c.lock, err = lockFile(f.path+editLock, editRemedy)
+		c.lock, err = lock(f.path+editLock, editRemedy)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open quarantine: %w", err)
@@ -275,4 +277,14 @@ func (f *sqliteFile) wrap(doing string, err error) error {
 
 func (f *sqliteFile) corrupt(detail string) error {
 	return fmt.Errorf("%w: %s: %s: move the file away with its -wal and -shm files, keep them to recover the messages (sqlite3 FILE .recover), and start again", ErrCorrupt, f.path, detail)
+}
+
+// lock takes a lock that ends with its process. Its file is not the database
+// itself, because closing any descriptor of that would drop SQLite's own locks.
+func lock(path, remedy string) (io.Closer, error) {
+	l, err := filelock.Take(path)
+	if errors.Is(err, filelock.ErrTaken) {
+		err = fmt.Errorf("%w: %w: %s", ErrInUse, err, remedy)
+	}
+	return l, err
 }
