@@ -17,8 +17,8 @@ import (
 // TestCostGrowsWithWhatIsWrong: one wrong reading of many has one window read again,
 // or a short time of a side that is read in long stretches.
 func TestCostGrowsWithWhatIsWrong(t *testing.T) {
-	const hours, perHour = 24, 50
-	truth := plant(10, 4, hours*perHour, hours*time.Hour)
+	const hours, perHour, tags = 24, 50, 3 * 4
+	truth := plant(3, 4, hours*perHour, hours*time.Hour)
 	told := slices.Delete(slices.Clone(truth), len(truth)/2, len(truth)/2+1)
 	j := job(truth, told, hours)
 	j.e.Has.Selective = true
@@ -37,21 +37,21 @@ func TestCostGrowsWithWhatIsWrong(t *testing.T) {
 	// than reading all once more.
 	told = nil
 	for i, r := range truth {
-		if i/40%perHour != 7 {
+		if i/tags%perHour != 7 {
 			told = append(told, r)
 		}
 	}
 	j = job(truth, told, hours)
 	j.e.Has.Selective, j.o.Has.Selective = true, true
 	res, _ := run(t, j)
-	if len(j.e.queries) != 2 || res.Counts.Missing != hours*40 {
+	if len(j.e.queries) != 2 || res.Counts.Missing != hours*tags {
 		t.Errorf("%d reads, %+v", len(j.e.queries), res.Counts)
 	}
 
 	// Every third hour, and little memory: hardly more than once again.
 	told = nil
 	for i, r := range truth {
-		if i%(40*perHour*3) != 7 {
+		if i%(tags*perHour*3) != 7 {
 			told = append(told, r)
 		}
 	}

@@ -44,13 +44,23 @@ type doubtful struct {
 	latest int64 // time, of that
 }
 
+// descent reads the suspects of a slice again.
+type descent struct {
+	*run
+	slice
+	readings [2][]int64 // of each side, by window, when they were counted
+	budget   int64      // readings of a group
+}
+
 // group is what is read again at a time.
 type group struct {
-	windows map[tag]map[int64]*doubtful
+	suspects []suspect
+	list     []*doubtful
+	windows  map[tag]map[int64]*doubtful
 	// part of parts is held, by sequence number: all that may be one reading falls
 	// into the same.
 	part, parts uint64
-	most        int64
+	most        int64 // may be held
 	held        atomic.Int64
 }
 
@@ -61,14 +71,15 @@ func (r *run) descend(ctx context.Context, suspects []suspect, s slice, readings
 	slices.SortFunc(suspects, func(a, b suspect) int {
 		return cmp.Or(cmp.Compare(a.window, b.window), strings.Compare(a.tag.device, b.tag.device), strings.Compare(a.tag.tag, b.tag.tag))
 	})
-	budget := int64(max(r.MaxRecords/2, 1)) // the other half waits for what it belongs to
+	// The other half of what is permitted waits for what it belongs to.
+	d := &descent{run: r, slice: s, readings: readings, budget: int64(max(r.MaxRecords/2, 1))}
 	for len(suspects) > 0 {
 		n, sum := 0, int64(0)
-		for n < len(suspects) && (n == 0 || sum+suspects[n].weight() <= budget) {
+		for n < len(suspects) && (n == 0 || sum+suspects[n].weight() <= d.budget) {
 			sum += suspects[n].weight()
 			n++
 		}
-		if err := r.resolve(ctx, suspects[:n], s, readings, budget, uint64((sum+budget-1)/budget)); err != nil {
+		if err := d.resolve(ctx, suspects[:n], uint64((sum+d.budget-1)/d.budget)); err != nil {
 			return err
 		}
 		suspects = suspects[n:]
@@ -76,54 +87,71 @@ func (r *run) descend(ctx context.Context, suspects []suspect, s slice, readings
 	return nil
 }
 
-// resolve reads and compares a group. One with more readings than when they were
-// counted is divided further.
-func (r *run) resolve(ctx context.Context, suspects []suspect, s slice, readings [2][]int64, budget int64, parts uint64) error {
-	windows := map[tag]map[int64]*doubtful{}
-	opened := make([]*doubtful, len(suspects))
-	for i, c := range suspects {
-		d := &doubtful{open: &open{tag: c.tag, device: c.device, Window: c.window}}
-		opened[i] = d
-		if windows[c.tag] == nil {
-			windows[c.tag] = map[int64]*doubtful{}
+// resolve compares a group, in parts when it is a single window that is too large.
+// Several windows with more readings than when they were counted are divided.
+func (d *descent) resolve(ctx context.Context, suspects []suspect, parts uint64) error {
+	g := &group{suspects: suspects, windows: map[tag]map[int64]*doubtful{}, most: 2*d.budget + 100}
+	for _, c := range suspects {
+		w := &doubtful{open: &open{tag: c.tag, device: c.device, Window: c.window}}
+		g.list = append(g.list, w)
+		if g.windows[c.tag] == nil {
+			g.windows[c.tag] = map[int64]*doubtful{}
 		}
-		windows[c.tag][c.window] = d
+		g.windows[c.tag][c.window] = w
 	}
 	for part := range parts {
-		g := &group{windows: windows, part: part, parts: parts, most: 2*budget + 1000}
-		err := r.both(ctx, func(ctx context.Context, side int) error {
-			h := &holder{group: g, hasher: hasher{rules: r.rules, key: r.key}, side: side, window: int64(r.Window), doubts: r.doubts[side], names: map[string]string{}}
-			for _, q := range r.queries(side, suspects, s, readings[side]) {
-				if err := r.read(ctx, side, q, h.page); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		switch {
-		case errors.Is(err, errTooMuch) && (part > 0 || parts >= maxDivision):
-			return fmt.Errorf("validate: tag %s of device %s, window of %s: its readings are more than memory is permitted for, or more and more: raise maxRecords (%d), or validate when nothing is added to that time any more",
-				suspects[0].tag.tag, suspects[0].tag.device, r.query(suspects[0].window, 1).From.Format(time.RFC3339), r.MaxRecords)
-		case errors.Is(err, errTooMuch) && len(suspects) > 1:
-			half := len(suspects) / 2
-			if err := r.resolve(ctx, suspects[:half], s, readings, budget, 1); err != nil {
+		err := d.part(ctx, g, part, parts)
+		if half := len(suspects) / 2; errors.Is(err, errTooMuch) {
+			if err := d.resolve(ctx, suspects[:half], 1); err != nil {
 				return err
 			}
-			return r.resolve(ctx, suspects[half:], s, readings, budget, 1)
-		case errors.Is(err, errTooMuch):
-			return r.resolve(ctx, suspects, s, readings, budget, 2*parts)
-		case err != nil:
+			return d.resolve(ctx, suspects[half:], 1)
+		}
+		if err != nil {
 			return err
 		}
-		for _, d := range opened {
-			if err := r.classify(d); err != nil {
+	}
+	for _, w := range g.list {
+		d.close(w.open)
+	}
+	return nil
+}
+
+// part reads and compares a part of a group. That of a single window is divided when
+// it is too large; of several windows that is returned as errTooMuch.
+func (d *descent) part(ctx context.Context, g *group, part, parts uint64) error {
+	g.part, g.parts = part, parts
+	g.held.Store(0)
+	for _, w := range g.list {
+		w.sides, w.begun, w.latest = [2][]held{}, false, 0
+	}
+	err := d.both(ctx, func(ctx context.Context, side int) error {
+		h := &holder{group: g, hasher: hasher{rules: d.rules, key: d.key}, side: side, window: int64(d.Window), doubts: d.doubts[side], names: map[string]string{}}
+		for _, q := range d.queries(side, g.suspects) {
+			if err := d.read(ctx, side, q, h.page); err != nil {
 				return err
 			}
-			d.sides, d.begun, d.latest = [2][]held{}, false, 0
 		}
+		return nil
+	})
+	if errors.Is(err, errTooMuch) && len(g.list) == 1 {
+		if parts >= maxDivision {
+			w := g.list[0]
+			return fmt.Errorf("validate: tag %s of device %s, window of %s: its readings are more than memory is permitted for, or more and more: raise maxRecords (%d), or validate when nothing is added to that time any more",
+				w.tag.tag, w.tag.device, d.query(w.Window, 1).From.Format(time.RFC3339), d.MaxRecords)
+		}
+		if err := d.part(ctx, g, part, 2*parts); err != nil {
+			return err
+		}
+		return d.part(ctx, g, part+parts, 2*parts)
 	}
-	for _, d := range opened {
-		r.close(d.open)
+	if err != nil {
+		return err
+	}
+	for _, w := range g.list {
+		if err := d.classify(w); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -140,15 +168,15 @@ const maxStretches = 8
 const perPage = 1000
 
 // queries returns those that read a group again from a side.
-func (r *run) queries(side int, suspects []suspect, s slice, readings []int64) []Query {
-	long := r.stretches(suspects)
-	if !r.sides[side].Traits().Selective {
+func (d *descent) queries(side int, suspects []suspect) []Query {
+	long := d.stretches(suspects)
+	if !d.sides[side].Traits().Selective {
 		return long
 	}
 	var all int64
 	for _, q := range long {
-		for w := floorDiv(q.From.UnixNano(), int64(r.Window)); w*int64(r.Window) < q.To.UnixNano(); w++ {
-			all += readings[w-s.first]
+		for w := floorDiv(q.From.UnixNano(), int64(d.Window)); w*int64(d.Window) < q.To.UnixNano(); w++ {
+			all += d.readings[side][w-d.slice.first]
 		}
 	}
 	// By tag instead, windows that follow each other in one.
@@ -158,7 +186,7 @@ func (r *run) queries(side int, suspects []suspect, s slice, readings []int64) [
 	})
 	var short []Query
 	for i, c := range by {
-		q := r.query(c.window, 1)
+		q := d.query(c.window, 1)
 		all -= [...]int64{c.expected, c.observed}[side] // what need not be read
 		if i > 0 && by[i-1].tag == c.tag && by[i-1].window == c.window-1 {
 			short[len(short)-1].To = q.To

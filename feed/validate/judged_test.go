@@ -177,24 +177,55 @@ func TestWhatArrivesMeanwhileIsNoFalseAlarm(t *testing.T) {
 	}
 }
 
-// TestWhatGrowsIsDivided: a window may have more readings when it is read again than
-// when it was counted.
+// TestWhatGrowsIsDivided: windows may have more readings when they are read again than
+// when they were counted; several are then read fewer at a time, and one in parts,
+// by sequence number or else by time.
 func TestWhatGrowsIsDivided(t *testing.T) {
-	truth := plant(2, 2, 1000, time.Hour)
-	j := job(truth, truth[:len(truth)-1], 1)
-	j.MaxRecords = 100
-	grown := false
-	j.o.onRead = func(n int, _ validate.Query) error {
-		if n == 2 {
-			for range 5 {
-				j.o.Put(truth[:len(truth)-1]...)
+	const n, copies = 100, 10
+	for _, windows := range []int{1, 20} {
+		for _, ignore := range [][]validate.Field{nil, {validate.FieldSeq}} {
+			truth := plant(1, 1, n, time.Duration(windows)*time.Hour)
+			told := slices.Clone(truth)
+			for i := range windows { // one of each window differs
+				told[i*n/windows].Quality = "bad"
 			}
-			grown = true
+			j := job(truth, told, windows)
+			j.MaxRecords, j.Rules.Ignore = 100, ignore
+			j.o.onRead = func(n int, _ validate.Query) error {
+				if n == 2 {
+					for range copies {
+						j.o.Put(told...)
+					}
+				}
+				return nil
+			}
+			res, _ := run(t, j)
+			want := validate.Counts{Expected: n, Observed: n * (copies + 1), Matched: int64(n - windows), Altered: int64(windows), Duplicate: n * copies}
+			if res.Counts != want {
+				t.Errorf("%d windows: counts\n%+v, want\n%+v", windows, res.Counts, want)
+			}
+			if reads := len(j.o.queries); reads <= 1+5 {
+				t.Errorf("%d windows: nothing was divided in %d reads", windows, reads)
+			}
+		}
+	}
+}
+
+// TestWhatGrowsForEverIsAnError: and not a run that never ends.
+func TestWhatGrowsForEverIsAnError(t *testing.T) {
+	truth := plant(1, 1, 10, time.Hour)
+	j := job(truth, truth[1:], 1)
+	j.MaxRecords = 10
+	j.o.onRead = func(n int, _ validate.Query) error {
+		if n > 1 {
+			for range 200 {
+				j.o.Put(truth[5])
+			}
 		}
 		return nil
 	}
-	res, _ := run(t, j)
-	if !grown || res.Counts.Missing != 1 || res.Counts.Duplicate != 5*1000-5 {
-		t.Errorf("counts %+v", res.Counts)
+	_, err := validate.Run(t.Context(), j.Job)
+	if err == nil || !strings.Contains(err.Error(), "tag tag0 of device press0, window of 2026-11-21T06:00:00Z") || !strings.Contains(err.Error(), "raise maxRecords (10)") {
+		t.Errorf("error %v", err)
 	}
 }
