@@ -89,6 +89,7 @@ func (b *builder) route(r *Route) (feed.Route, error) {
 	out := feed.Route{
 		Name: r.Name, SourceName: r.Source.Name, SinkName: r.Sink.name(), Order: r.Order,
 		Batch: r.Batch, Retry: r.Retry, Park: r.Park, AllowLoss: r.AllowLoss, MaxHold: r.maxHold(),
+		From: placeOf(r.reads()), To: placesOf(r.Sink),
 	}
 	var err error
 	if out.Key, err = parseOrderKey(r.OrderKey); err != nil {
@@ -114,6 +115,25 @@ func (b *builder) route(r *Route) (feed.Route, error) {
 		out.Sink = feed.All(sinks...)
 	}
 	return out, nil
+}
+
+// placeOf says where a stage reads or writes: the first of its endpoints is the
+// place itself, further ones are names of it.
+func placeOf(endpoints []string) string {
+	if len(endpoints) == 0 {
+		return ""
+	}
+	return presentable(endpoints[0])
+}
+
+func placesOf(sinks Sinks) string {
+	var places []string
+	for i := range sinks {
+		if p := placeOf(sinks[i].writes()); p != "" {
+			places = append(places, p)
+		}
+	}
+	return strings.Join(places, ", ")
 }
 
 func (b *builder) transforms(r *Route) ([]feed.Transform, error) {

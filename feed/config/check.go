@@ -21,6 +21,7 @@ func (d *decoder) check(c *Config, root *yaml.Node) {
 		bad("drainTimeout", "must be above 0", "write a duration such as 20s")
 	}
 	d.checkQuarantine(c.Quarantine, root, bad)
+	d.checkLedger(c, root, bad)
 	d.checkAdmin(c.Admin, root, bad)
 	if d.registry == nil {
 		return
