@@ -43,7 +43,7 @@ func (g *segment) note(h *header, end int64) {
 	if g.Readings == 0 {
 		g.Began = h.arrived
 	}
-	g.Size, g.Readings, g.Arrived = end, g.Readings+int64(h.count), h.arrived
+	g.Size, g.Readings, g.Arrived = end, h.first-1+int64(h.count), h.arrived // also those that are damaged
 	g.Covers = g.Covers.merge(h.covers)
 }
 
