@@ -17,6 +17,7 @@ import (
 	"github.com/kraft-edge/datafeed/stages/postgres"
 	"github.com/kraft-edge/datafeed/stages/simulate"
 	"github.com/kraft-edge/datafeed/stages/unbatch"
+	"github.com/kraft-edge/datafeed/stages/validator"
 )
 
 // All returns the factories of all stages, for [feed.NewRegistry].
@@ -33,5 +34,6 @@ func All() []feed.Factory {
 		postgres.Factories(),
 		simulate.Factories(),
 		unbatch.Factories(),
+		validator.Factories(),
 	)
 }

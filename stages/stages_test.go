@@ -39,6 +39,9 @@ func checkFields(t *testing.T, path string, typ reflect.Type) {
 		checkFields(t, path, typ.Elem())
 		return
 	case reflect.Struct:
+		if typ == reflect.TypeFor[feed.Nested]() {
+			return // a stage that is checked by itself
+		}
 	default:
 		return
 	}
