@@ -56,6 +56,10 @@ func (c *Config) CheckStages() error {
 		_, err := b.validation(&c.Validate.Observe[i])
 		collect(err)
 	}
+	for i := range c.Validate.Repair.From {
+		_, err := b.repairPlace(&c.Validate.Repair.From[i])
+		collect(err)
+	}
 	errs = append(errs, b.close()...)
 	if len(ps) > 0 {
 		ps, more := byPosition(ps)
@@ -86,8 +90,20 @@ func (b *builder) close() []error {
 }
 
 func (b *builder) route(r *Route) (feed.Route, error) {
+	source, err := r.Source.factory.Source(r.Source.Config, b.env(r, r.Source))
+	if err != nil {
+		return feed.Route{}, b.failed(r.Source, err)
+	}
+	b.made = append(b.made, source)
+	out, err := b.passage(r)
+	out.Source, out.SourceName = source, r.Source.Name
+	return out, err
+}
+
+// passage makes a route without its source.
+func (b *builder) passage(r *Route) (feed.Route, error) {
 	out := feed.Route{
-		Name: r.Name, SourceName: r.Source.Name, SinkName: r.Sink.name(), Order: r.Order,
+		Name: r.Name, SinkName: r.Sink.name(), Order: r.Order,
 		Batch: r.Batch, Retry: r.Retry, Park: r.Park, AllowLoss: r.AllowLoss, MaxHold: r.maxHold(),
 		From: placeOf(r.reads()), To: placesOf(r.Sink),
 	}
@@ -95,10 +111,6 @@ func (b *builder) route(r *Route) (feed.Route, error) {
 	if out.Key, err = parseOrderKey(r.OrderKey); err != nil {
 		return out, fmt.Errorf("route %s: orderKey %w", r.Name, err)
 	}
-	if out.Source, err = r.Source.factory.Source(r.Source.Config, b.env(r, r.Source)); err != nil {
-		return out, b.failed(r.Source, err)
-	}
-	b.made = append(b.made, out.Source)
 	if out.Transforms, err = b.transforms(r); err != nil {
 		return out, err
 	}

@@ -39,6 +39,7 @@ func (d *decoder) check(c *Config, root *yaml.Node) {
 	for _, r := range c.Routes {
 		d.checkRoute(r)
 	}
+	d.checkRepair(c, root, bad)
 	d.checkCycles(c.Routes)
 	d.checkShared(c.Routes)
 	d.checkFiles(c)

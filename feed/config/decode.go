@@ -46,7 +46,9 @@ var (
 	routesType   = reflect.TypeFor[Routes]()
 	nestedType   = reflect.TypeFor[feed.Nested]()
 	sidesType    = reflect.TypeFor[Observations]()
+	placesType   = reflect.TypeFor[EdgePlaces]()
 
+	repairType     = reflect.TypeFor[Repair]()
 	validationType = reflect.TypeFor[Validation]()
 	jsonType       = reflect.TypeFor[JSON]()
 	positionType   = reflect.TypeFor[Position]()
@@ -193,6 +195,12 @@ func (d *decoder) member(e entry, v reflect.Value, kind feed.Kind, key string, d
 		d.stages(e.value, target, kind, key, depth)
 	case *Sinks:
 		d.sinks(e, target, key, depth)
+	case *EdgePlaces:
+		d.edgePlaces(e, target, key, depth)
+	case *Repair:
+		if d.part != partValidation { // who only compares needs no place at the edge
+			d.value(e.value, v, key, depth)
+		}
 	case *Observations:
 		d.observations(e, target, key, depth)
 	case *feed.Nested:

@@ -49,6 +49,8 @@ var writtenAs = map[string]string{
 	"routes.NAME.sink":         "stage, or all: and a list of stages",
 	"validate.expect":          "stage",
 	"validate.observe":         "mapping of stages to their settings",
+	"validate.repair.sink":     "stage, or all: and a list of stages",
+	"validate.repair.from":     "mapping of places to their settings",
 	"tests":                    "list of tests",
 	"tests[].given":            "list of messages",
 	"tests[].given[].payload":  "any value",

@@ -94,8 +94,14 @@ func (s *schemer) value(v reflect.Value, f field, depth int) map[string]any {
 		o := s.object(v, depth)
 		o["required"] = []string{"expect", "observe"}
 		return o
+	case repairType:
+		o := s.object(v, depth)
+		o["required"] = []string{"route", "from"}
+		return o
 	case sidesType:
 		return s.observations()
+	case placesType:
+		return s.edgePlaces()
 	case reflect.TypeFor[[]Stage]():
 		return map[string]any{"type": []string{"array", "null"}, "items": s.stage(feed.Kind(f.tag.Get("stage")))}
 	case jsonType:
@@ -154,6 +160,16 @@ func (s *schemer) observations() map[string]any {
 	for _, f := range s.registry.Factories(feed.KindObservation) {
 		properties[f.Name] = s.settings(f)
 	}
+	return map[string]any{"type": "object", "properties": properties, "additionalProperties": false, "minProperties": 1}
+}
+
+// edgePlaces describes the choice of places where what is missing may be.
+func (s *schemer) edgePlaces() map[string]any {
+	properties := map[string]any{}
+	for _, f := range slices.Concat(s.registry.Factories(feed.KindSource), s.registry.Factories(feed.KindObservation)) {
+		properties[f.Name] = s.settings(f) // of a source and an observation of one name it is the latter
+	}
+	properties[PlaceQuarantine] = map[string]any{"type": []string{"object", "null"}, "maxProperties": 0, "description": "The quarantine of this file."}
 	return map[string]any{"type": "object", "properties": properties, "additionalProperties": false, "minProperties": 1}
 }
 

@@ -21,6 +21,8 @@ type Validation struct {
 
 	validate.Options `yaml:",inline"`
 
+	Repair Repair `yaml:"repair" doc:"Where feed validate --repair looks for what is missing, and how it sends that."`
+
 	State string `yaml:"state" doc:"File that keeps what was found so far: a validation that was stopped goes on where it ended."`
 }
 
