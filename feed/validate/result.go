@@ -22,7 +22,7 @@ type Result struct {
 
 	Expectation SideResult `json:"expectation"`
 	Observation SideResult `json:"observation"`
-	Watermark   time.Time  `json:"watermark"` // of the expectation; zero when there is none
+	Watermark   time.Time  `json:"watermark,omitzero"` // of the expectation; zero when there is none
 	Rules       []string   `json:"rules"`     // a sentence each
 
 	Counts  Counts `json:"counts"`
