@@ -13,6 +13,7 @@ import (
 
 	"github.com/kraft-edge/datafeed/feed"
 	"github.com/kraft-edge/datafeed/feed/config"
+	"github.com/kraft-edge/datafeed/feed/ledger"
 	"github.com/kraft-edge/datafeed/feed/metrics"
 	"github.com/kraft-edge/datafeed/internal/admin"
 	"github.com/kraft-edge/datafeed/stages/quarantine"
@@ -96,13 +97,32 @@ func openQuarantine(ctx context.Context, cfg *config.Config, logger *slog.Logger
 	}, nil
 }
 
+// openLedger opens the ledger; it is nil when there is none.
+func openLedger(cfg *config.Config, logger *slog.Logger) (*ledger.Ledger, func(), error) {
+	if cfg.Ledger.Off() {
+		return nil, func() {}, nil
+	}
+	l, err := ledger.Open(ledger.Config{Path: cfg.Ledger.Path, MaxBytes: cfg.Ledger.MaxBytes, Logger: logger})
+	if err != nil {
+		return nil, nil, err
+	}
+	return l, func() {
+		if err := l.Close(); err != nil {
+			logger.Error("the ledger was not closed well", "error", err)
+		}
+	}, nil
+}
+
 // newFeed makes the stages and the feed of them.
-func newFeed(cfg *config.Config, q feed.Quarantine, logger *slog.Logger) (*feed.Feed, error) {
+func newFeed(cfg *config.Config, q feed.Quarantine, l *ledger.Ledger, logger *slog.Logger) (*feed.Feed, error) {
 	opts, routes, err := cfg.Build(logger)
 	if err != nil {
 		return nil, err
 	}
 	opts.Quarantine = q
+	if l != nil {
+		opts.Ledger = l
+	}
 	f, err := feed.New(opts, routes...)
 	if err != nil {
 		errs := []error{err}
@@ -114,14 +134,17 @@ func newFeed(cfg *config.Config, q feed.Quarantine, logger *slog.Logger) (*feed.
 	return f, nil
 }
 
-// newGatherer returns what /metrics shows: the feed, its quarantine, and the
-// process it is.
-func newGatherer(cfg *config.Config, f *feed.Feed, q feed.Quarantine) (prometheus.Gatherer, error) {
+// newGatherer returns what /metrics shows: the feed, its quarantine and its ledger,
+// and the process it is.
+func newGatherer(cfg *config.Config, f *feed.Feed, q feed.Quarantine, l *ledger.Ledger) (prometheus.Gatherer, error) {
 	shown := []prometheus.Collector{
 		metrics.Collector(f.Status), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	}
 	if figures, ok := q.(quarantineFigures); ok {
 		shown = append(shown, newQuarantineCollector(cfg.Name, figures))
+	}
+	if l != nil {
+		shown = append(shown, newLedgerCollector(cfg.Name, l.Figures))
 	}
 	r := prometheus.NewRegistry()
 	for _, c := range shown {

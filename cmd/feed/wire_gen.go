@@ -26,7 +26,7 @@ func initializeCLI(s streams) (*cli, error) {
 	return mainCli, nil
 }
 
-// initializeProcess makes a feed with its quarantine and its admin server.
+// initializeProcess makes a feed with its quarantine, its ledger and its admin server.
 func initializeProcess(ctx context.Context, cfg *config.Config, logger *slog.Logger) (*process, func(), error) {
 	listener, cleanup, err := listenAdmin(ctx, cfg)
 	if err != nil {
@@ -37,20 +37,29 @@ func initializeProcess(ctx context.Context, cfg *config.Config, logger *slog.Log
 		cleanup()
 		return nil, nil, err
 	}
-	feed, err := newFeed(cfg, quarantine, logger)
+	ledger, cleanup3, err := openLedger(cfg, logger)
 	if err != nil {
 		cleanup2()
 		cleanup()
 		return nil, nil, err
 	}
-	gatherer, err := newGatherer(cfg, feed, quarantine)
+	feed, err := newFeed(cfg, quarantine, ledger, logger)
 	if err != nil {
+		cleanup3()
+		cleanup2()
+		cleanup()
+		return nil, nil, err
+	}
+	gatherer, err := newGatherer(cfg, feed, quarantine, ledger)
+	if err != nil {
+		cleanup3()
 		cleanup2()
 		cleanup()
 		return nil, nil, err
 	}
 	mainProcess := newProcess(listener, feed, gatherer, cfg, logger)
 	return mainProcess, func() {
+		cleanup3()
 		cleanup2()
 		cleanup()
 	}, nil
