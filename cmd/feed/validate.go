@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/kraft-edge/datafeed/feed/config"
 	"github.com/kraft-edge/datafeed/feed/validate"
 )
 
@@ -30,7 +29,11 @@ decided by now: the last that ended longer ago than lateness.
 
 The exit code is 0 when all that was expected arrived as it was, 1 when something
 is wrong, and 2 when that could not be decided, or nothing could be compared.
-SIGINT and SIGTERM end it; with --state the same command goes on.`
+SIGINT and SIGTERM end it; with --state the same command goes on.
+
+With --repair what is missing is looked for at the edge, in the order that
+validate.repair of FILE says, and sent through a route of FILE; then all is
+compared again, and that is the result. --dry-run says what would be sent.`
 
 // validation is what the flags of feed validate say.
 type validation struct {
@@ -42,6 +45,7 @@ type validation struct {
 	asJSON   bool
 	html     string
 	list     string
+	repairFlags
 }
 
 func (c *cli) validateCommand() *cobra.Command {
@@ -65,12 +69,18 @@ func (c *cli) validateCommand() *cobra.Command {
 	f.BoolVar(&o.asJSON, "json", false, "print the result as JSON")
 	f.StringVar(&o.html, "html", "", "file for a report to look at in a browser")
 	f.StringVar(&o.list, "list", "", "file for all discrepancies, each a line of JSON")
+	f.BoolVar(&o.repair, "repair", false, "send what is missing again, from where validate.repair of the file says, and compare again")
+	f.BoolVar(&o.dryRun, "dry-run", false, "say what --repair would send, and send nothing")
+	f.StringVar(&o.log, "repair-log", "", "file to which repairs add what they did, each reading a line of JSON (default: beside the state, or "+defaultRepairLog+")")
 	return cmd
 }
 
 // validate compares what file names, and reports.
 func (c *cli) validate(ctx context.Context, file string, o validation) (err error) {
-	cfg, err := config.LoadValidation(file, c.registry)
+	if err := o.repairFlags.check(); err != nil {
+		return err
+	}
+	cfg, err := c.loadValidation(file, o.wanted())
 	if err != nil {
 		return err
 	}
@@ -91,7 +101,7 @@ func (c *cli) validate(ctx context.Context, file string, o validation) (err erro
 	if o.state != "" {
 		job.State = o.state
 	}
-	page, err := openPage(o.html)
+	page, err := openPage("--html", o.html)
 	if err != nil {
 		return err
 	}
@@ -101,6 +111,14 @@ func (c *cli) validate(ctx context.Context, file string, o validation) (err erro
 	defer stop()
 	context.AfterFunc(ctx, stop)
 
+	var r *repairing // nil when only is compared
+	if o.wanted() {
+		if r, err = c.newRepairing(ctx, cfg, &job, o.repairFlags, logger); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, r.close()) }()
+		job.Discrepancy = func(d validate.Discrepancy) error { return r.note(ctx, &d) }
+	}
 	fmt.Fprintf(c.stderr, "comparing %s: %s with %s\n", span, job.Expect, job.Observe)
 	result, err := c.compare(ctx, job, o.list)
 	if errors.Is(err, validate.ErrOtherState) && span.rolls {
@@ -109,7 +127,15 @@ func (c *cli) validate(ctx context.Context, file string, o validation) (err erro
 		if err := os.Remove(job.State); err != nil {
 			return err
 		}
+		if r != nil {
+			if err := r.missing.Clear(ctx); err != nil {
+				return err
+			}
+		}
 		result, err = c.compare(ctx, job, o.list)
+	}
+	if r != nil && err == nil {
+		result, err = c.repair(ctx, r, job, o.list, result)
 	}
 	if ctx.Err() != nil && err != nil {
 		return interrupted(job.State)
@@ -119,6 +145,9 @@ func (c *cli) validate(ctx context.Context, file string, o validation) (err erro
 	}
 	if err := c.reportValidation(result, o.asJSON, page); err != nil {
 		return err
+	}
+	if r != nil {
+		return r.conclude(verdictOf(result))
 	}
 	return verdictOf(result)
 }
@@ -130,7 +159,15 @@ func (c *cli) compare(ctx context.Context, job validate.Job, listed string) (*va
 		return nil, err
 	}
 	watch := c.watchValidation(&job)
-	job.Discrepancy = list.add
+	note := job.Discrepancy
+	job.Discrepancy = func(d validate.Discrepancy) error {
+		if note != nil {
+			if err := note(d); err != nil {
+				return err
+			}
+		}
+		return list.add(d)
+	}
 	result, err := validate.Run(ctx, job)
 	watch.stop()
 	if err := errors.Join(err, list.close()); err != nil {

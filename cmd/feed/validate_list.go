@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/kraft-edge/datafeed/feed/validate"
@@ -56,4 +57,37 @@ func (l *discrepancyList) close() error {
 		return fmt.Errorf("--list: %w", err)
 	}
 	return nil
+}
+
+// explainList has explain change the discrepancies that a list has.
+func explainList(path string, explain func(*validate.Discrepancy) error) error {
+	if path == "" {
+		return nil
+	}
+	in, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("--list: %w", err)
+	}
+	defer in.Close()
+	out, err := openPage("--list", path)
+	if err != nil {
+		return err
+	}
+	err = out.write(func(w io.Writer) error {
+		buffer := bufio.NewWriter(w)
+		encoder, decoder := json.NewEncoder(buffer), json.NewDecoder(bufio.NewReader(in))
+		encoder.SetEscapeHTML(false)
+		for {
+			var d validate.Discrepancy
+			if err := decoder.Decode(&d); errors.Is(err, io.EOF) {
+				return buffer.Flush()
+			} else if err != nil {
+				return err
+			}
+			if err := errors.Join(explain(&d), encoder.Encode(d)); err != nil {
+				return err
+			}
+		}
+	})
+	return errors.Join(err, out.discard())
 }

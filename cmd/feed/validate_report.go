@@ -34,20 +34,21 @@ func (c *cli) reportValidation(r *validate.Result, asJSON bool, page *pageFile) 
 
 // pageFile is a file that is there whole or not at all.
 type pageFile struct {
+	flag string   // that names it
 	path string   // empty: none
 	file *os.File // what becomes it; nil when it has
 }
 
 // openPage prepares a file, so that one that cannot be written is found before the
 // work; path may be empty.
-func openPage(path string) (*pageFile, error) {
-	p := &pageFile{path: path}
+func openPage(flag, path string) (*pageFile, error) {
+	p := &pageFile{flag: flag, path: path}
 	if path == "" {
 		return p, nil
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
 	if err != nil {
-		return nil, fmt.Errorf("--html: %w", err)
+		return nil, fmt.Errorf("%s: %w", flag, err)
 	}
 	p.file = f
 	return p, nil
@@ -66,7 +67,7 @@ func (p *pageFile) write(content func(io.Writer) error) error {
 		err = os.Rename(p.file.Name(), p.path)
 	}
 	if err != nil {
-		return fmt.Errorf("--html: %w", err)
+		return fmt.Errorf("%s: %w", p.flag, err)
 	}
 	p.file = nil
 	return nil

@@ -103,7 +103,7 @@ func (m *Missing) open(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	m.find, err = m.db.PrepareContext(ctx, `SELECT fate FROM missing WHERE device = ? AND tag = ? AND time = ? AND seq = ?`)
+	m.find, err = m.db.PrepareContext(ctx, `SELECT fate, place FROM missing WHERE device = ? AND tag = ? AND time = ? AND seq = ?`)
 	return err
 }
 
@@ -144,6 +144,19 @@ func (m *Missing) commit() error {
 	return nil
 }
 
+// Clear forgets all that is missing.
+func (m *Missing) Clear(ctx context.Context) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.commit(); err != nil {
+		return err
+	}
+	if _, err := m.db.ExecContext(ctx, `DELETE FROM missing`); err != nil {
+		return fmt.Errorf("forgetting what is missing: %w", err)
+	}
+	return nil
+}
+
 // Seal keeps what was added, and counts it. Nothing is added any more.
 func (m *Missing) Seal(ctx context.Context) error {
 	m.mu.Lock()
@@ -177,20 +190,20 @@ func (m *Missing) Left() int64 {
 	return m.left
 }
 
-// Fate returns what became of a reading; ok is false when it is not missing.
-func (m *Missing) Fate(ctx context.Context, k validate.Known) (_ Fate, ok bool, err error) {
+// Lookup returns what became of a reading; ok is false when it is not missing.
+func (m *Missing) Lookup(ctx context.Context, k validate.Known) (_ Entry, ok bool, err error) {
 	if k.Time < m.first || k.Time > m.last {
-		return "", false, nil
+		return Entry{}, false, nil
 	}
-	var f Fate
-	err = m.find.QueryRowContext(ctx, k.Device, k.Tag, k.Time, int64(k.Seq)).Scan(&f)
+	e := Entry{Known: k}
+	err = m.find.QueryRowContext(ctx, k.Device, k.Tag, k.Time, int64(k.Seq)).Scan(&e.Fate, &e.Place)
 	if errors.Is(err, sql.ErrNoRows) {
-		return "", false, nil
+		return Entry{}, false, nil
 	}
 	if err != nil {
-		return "", false, fmt.Errorf("looking for what is missing: %w", err)
+		return Entry{}, false, fmt.Errorf("looking for what is missing: %w", err)
 	}
-	return f, true, nil
+	return e, true, nil
 }
 
 // settle notes what became of readings that a place had. Those that were sent

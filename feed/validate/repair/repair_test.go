@@ -315,11 +315,11 @@ func TestManyMissing(t *testing.T) {
 			t.Errorf("%d listed and %d left, want %d", count, m.Left(), n)
 		}
 		r := at(5)
-		if f, ok, err := m.Fate(t.Context(), known(&r)); err != nil || !ok || f != Nowhere {
-			t.Errorf("fate %q, %v, %v", f, ok, err)
+		if e, ok, err := m.Lookup(t.Context(), known(&r)); err != nil || !ok || e != (Entry{Known: known(&r), Fate: Nowhere}) {
+			t.Errorf("%+v, %v, %v", e, ok, err)
 		}
 		r.Seq++
-		if _, ok, err := m.Fate(t.Context(), known(&r)); err != nil || ok {
+		if _, ok, err := m.Lookup(t.Context(), known(&r)); err != nil || ok {
 			t.Errorf("another one is missing: %v, %v", ok, err)
 		}
 		if err := m.Close(); err != nil {

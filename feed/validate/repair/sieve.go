@@ -84,7 +84,7 @@ func (s *sieve) choose(m *message.Message) ([]*message.Message, error) {
 		return nil, feed.Filter(noReading)
 	}
 	k := s.known(&r)
-	fate, missing, err := s.missing.Fate(m.Context(), k)
+	entry, missing, err := s.missing.Lookup(m.Context(), k)
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +94,7 @@ func (s *sieve) choose(m *message.Message) ([]*message.Message, error) {
 	case !missing:
 		s.current.rest++
 		return nil, feed.Filter(notMissing)
-	case fate == Sent || s.inFlight[k]:
+	case entry.Fate == Sent || s.inFlight[k]:
 		return nil, feed.Filter(notMissing)
 	}
 	s.current.sent++
