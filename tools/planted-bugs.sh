@@ -34,7 +34,7 @@ plant 'acknowledged before it is durable' feed/entry.go \
   's/return e\.transformed && e\.open == 0/return e.transformed/' -run TestModel ./feed
 plant 'suffix lost on retry' feed/delivery.go \
   's/(\t\tretries\+\+\n)/\t\to.done = retries > 0\n$1/' -run 'TestModel' ./feed
-plant 'in flight derived instead of counted' feed/ledger.go \
+plant 'in flight derived instead of counted' feed/tally.go \
   's/for _, w := range l\.open \{\n\t\ta\.InFlight.*?\n\t\}/a.InFlight = a.Received - a.Delivered - Total(a.Filtered) - Total(a.Quarantined) - Total(a.Returned)\n\t_ = bits.OnesCount64/s' ./feed
 plant 'refusal 0x87 ignored' stages/mqtt/conn.go \
   's/if refused\(code\) \{/if refused(code) \&\& code != 0x87 {/' -short ./stages/mqtt
@@ -52,4 +52,10 @@ plant 'a contradicting reading dropped' stages/postgres/writer.go \
   's/return w\.compare\(ctx, points\)/return nil/' -run TestConflict ./stages/postgres
 plant 'a range finished with other messages in its objects' stages/blob/checkpoint.go \
   's/r\.Name == o\.name && r\.Holds == o\.holds/r.Name == o.name/' -short -run TestObjectsOfOther ./stages/blob
+plant 'exclusive or in the place of a sum' feed/validate/digest.go \
+  's/return digest\{hi, lo\}\n\}\n\nfunc \(d digest\) compare/return digest{d.hi ^ e.hi + 0*hi, d.lo ^ e.lo + 0*lo}\n}\n\nfunc (d digest) compare/' ./feed/validate
+plant 'windows compared by their counts alone' feed/validate/pass.go \
+  's/e\.count == o\.count && e\.sum == o\.sum/e.count == o.count/' ./feed/validate
+plant 'what cannot be read is no doubt' feed/validate/descent.go \
+  's/\th\.doubts\.add\(p\.Unreadable\)\n//' ./feed/validate
 exit $missed
