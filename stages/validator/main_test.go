@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -165,6 +166,17 @@ func (r *rig) reopen(t testing.TB) {
 	if err := r.Sink.Close(); err != nil {
 		t.Fatal(err)
 	}
+	r.open(t)
+}
+
+// crash goes on in a copy of the directory, as it stands while the sink is open.
+func (r *rig) crash(t testing.TB) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(r.config.Path)); err != nil {
+		t.Fatal(err)
+	}
+	r.config.Path = dir
 	r.open(t)
 }
 

@@ -68,7 +68,7 @@ func TestJudgedOnce(t *testing.T) {
 		t.Errorf("figures %v", g)
 	}
 	r.store(t, rs[90:100]...)
-	r.reopen(t) // which finds out what arrived
+	r.crash(t) // the next process finds out what arrived
 	check(t, "they have come", r.compared(t, validate.Proven), "13:20-13:40")
 	if g := r.Gauges(); g["readings_missing"] != 0 || g["completeness_ratio"] != 1 || g["readings_matched"] != 100 {
 		t.Errorf("figures %v", g)

@@ -68,6 +68,10 @@ func TestTorn(t *testing.T) {
 			if got := readingsOf(observed(t, next)); !slices.Equal(got, slices.Concat(before, after)) {
 				t.Fatalf("cut at %d of %d, with %q behind: %d readings, want %d", cut, end.Offset, junk, len(got), len(before)+len(after))
 			}
+			next.crash(t)
+			if got := readingsOf(observed(t, next)); !slices.Equal(got, slices.Concat(before, after)) {
+				t.Fatalf("cut at %d of %d, with %q behind, and a crash: %d readings, want %d", cut, end.Offset, junk, len(got), len(before)+len(after))
+			}
 			if err := next.Close(); err != nil {
 				t.Fatal(err)
 			}
@@ -227,9 +231,13 @@ func TestFull(t *testing.T) {
 	if asked := r.expect.asked(); !slices.Equal(asked, []string{"12:20-12:30"}) {
 		t.Errorf("%v were compared", asked)
 	}
+	matched := r.Gauges()["readings_matched"]
 	r.store(t, all[0])
 	if _, err := r.reconcile(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+	if got := r.Gauges()["readings_matched"]; got != matched || got < 50 {
+		t.Errorf("%v readings were matched, %v before", got, matched)
 	}
 	if asked := r.expect.asked(); len(asked) != 0 {
 		t.Errorf("%v were compared again", asked)
