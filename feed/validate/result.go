@@ -23,7 +23,7 @@ type Result struct {
 	Expectation SideResult `json:"expectation"`
 	Observation SideResult `json:"observation"`
 	Watermark   time.Time  `json:"watermark,omitzero"` // of the expectation; zero when there is none
-	Rules       []string   `json:"rules"`     // a sentence each
+	Rules       []string   `json:"rules"`              // a sentence each
 
 	Counts  Counts `json:"counts"`
 	Windows int64  `json:"windows"` // of a device and a tag, that had any reading
