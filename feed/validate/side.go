@@ -97,6 +97,10 @@ type Traits struct {
 	// TimeStep is the finest time that it holds, such as a microsecond; 0 is a
 	// nanosecond.
 	TimeStep time.Duration
+	// Identity says all that decides what a read hands out: the place and the
+	// settings, without secrets. What was found with one identity is not gone on
+	// with under another.
+	Identity string
 	// Lost names members of a reading that the place does not keep, of site, line,
 	// quality and seq.
 	Lost []string
