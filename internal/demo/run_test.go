@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -153,10 +154,28 @@ func TestStopEndsPublishing(t *testing.T) {
 	o, _ := options(t)
 	stop := make(chan struct{})
 	o.For, o.Stop = time.Hour, stop
-	timer := time.AfterFunc(700*time.Millisecond, func() { close(stop) })
-	defer timer.Stop()
+	o.Progress = whenSent(o.Progress, func() { close(stop) })
 	r := demonstrate(t, o)
 	wantComplete(t, r, sourceProcess, routeDirect, routeTruth)
+}
+
+// whenSent calls then once the demo says, to w, that something was sent.
+func whenSent(w io.Writer, then func()) io.Writer {
+	return &sentWatch{Writer: w, then: sync.OnceFunc(then)}
+}
+
+type sentWatch struct {
+	io.Writer
+	then func()
+}
+
+var somethingSent = regexp.MustCompile(`: sent [1-9]`)
+
+func (s *sentWatch) Write(p []byte) (int, error) {
+	if somethingSent.Match(p) {
+		s.then()
+	}
+	return s.Writer.Write(p)
 }
 
 // TestEndAtOnce ends the demo while devices still send: it judges nothing.
@@ -164,8 +183,8 @@ func TestEndAtOnce(t *testing.T) {
 	o, _ := options(t)
 	o.For = time.Hour
 	ctx, cancel := context.WithCancel(t.Context())
-	timer := time.AfterFunc(500*time.Millisecond, cancel)
-	defer timer.Stop()
+	defer cancel()
+	o.Progress = whenSent(o.Progress, cancel)
 	if r, err := Run(ctx, o); !errors.Is(err, errUncompared) || r != nil {
 		t.Errorf("report %v, error %v", r, err)
 	}
