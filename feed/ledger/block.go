@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/kraft-edge/datafeed/feed"
-	"github.com/kraft-edge/datafeed/feed/reading"
 )
 
 // The flags of a record. The outcome has the lowest three bits.
@@ -41,19 +40,20 @@ type block struct {
 // texts are written once in a block.
 type builder struct {
 	block
-	hop    *feed.Hop
-	parser reading.Parser
-	texts  map[string]uint64 // by text: its number, from 1
-	last   last
+	hop        *feed.Hop
+	identifier identifier
+	texts      map[string]uint64 // by text: its number, from 1
+	last       last
 }
 
 // last is what the record before held.
 type last struct {
-	id, delivery          string
-	topic                 string // of the delivery
-	tag                   uint64
-	received, done        int64
-	readingTime, sequence uint64 // as bits
+	id, delivery   string
+	topic          string // of the delivery
+	tag            uint64
+	received, done int64
+	time           []byte // of the reading
+	seq            uint64
 }
 
 func newBuilder(hop *feed.Hop) *builder {
@@ -63,7 +63,7 @@ func newBuilder(hop *feed.Hop) *builder {
 // begin writes what all records have in common.
 func (b *builder) begin() {
 	clear(b.texts)
-	b.last = last{}
+	b.last = last{time: b.last.time[:0]}
 	for _, text := range [...]string{b.hop.Feed, b.hop.Route, b.hop.Source, b.hop.Sink, b.hop.From, b.hop.To} {
 		b.whole(text)
 	}
@@ -121,11 +121,11 @@ func (b *builder) add(e *feed.Ended) {
 		b.signed(received - was.received)
 	}
 	if isReading {
-		b.text(r.Device)
-		b.text(r.Tag)
-		b.signed(int64(uint64(r.Time) - was.readingTime))
-		b.signed(int64(r.Seq - was.sequence))
-		was.readingTime, was.sequence = uint64(r.Time), r.Seq
+		writeText(b, r.device)
+		writeText(b, r.tag)
+		writeDifference(b, was.time, r.time)
+		b.signed(int64(r.seq - was.seq))
+		was.time, was.seq = append(was.time[:0], r.time...), r.seq
 	}
 	if len(e.Places) > 0 {
 		places := e.Places[:min(len(e.Places), mostPlaces)]
@@ -143,63 +143,55 @@ func (b *builder) add(e *feed.Ended) {
 
 // reading returns the reading that the message holds, or the delivery that it was
 // made of.
-func (b *builder) reading(e *feed.Ended) (r reading.Reading, ok bool) {
-	for _, payload := range [...][]byte{e.Payload, e.DeliveryPayload} {
-		if looksLikeReading(payload) {
-			if r, err := b.parser.Parse(payload); err == nil {
-				return r, true
-			}
-		}
+func (b *builder) reading(e *feed.Ended) (r identity, ok bool) {
+	if r, ok = b.identifier.find(e.Payload); ok || len(e.DeliveryPayload) == 0 {
+		return r, ok
 	}
-	return r, false
-}
-
-// looksLikeReading spares other payloads a try. The members of what this project
-// writes stand in this order.
-func looksLikeReading(payload []byte) bool {
-	const least = len(`{"line":"`)
-	if len(payload) < least {
-		return false
+	if len(e.Payload) > 0 && &e.Payload[0] == &e.DeliveryPayload[0] {
+		return r, false // the same bytes
 	}
-	switch string(payload[:6]) {
-	case `{"devi`, `{"site`, `{"line`:
-		return true
-	}
-	return false
+	return b.identifier.find(e.DeliveryPayload)
 }
 
 func (b *builder) number(n uint64) { b.raw = binary.AppendUvarint(b.raw, n) }
 func (b *builder) signed(n int64)  { b.raw = binary.AppendVarint(b.raw, n) }
 
 // whole appends a text.
-func (b *builder) whole(text string) {
-	text = cut(text)
+func (b *builder) whole(text string) { writeWhole(b, cut(text)) }
+
+// text appends the number of a text, or 0 and the text when it is new.
+func (b *builder) text(text string) { writeText(b, cut(text)) }
+
+// difference appends a text as how many bytes of another one it begins with, and
+// the rest.
+func (b *builder) difference(other, text string) { writeDifference(b, other, text) }
+
+// characters is a text that is short enough.
+type characters interface{ string | []byte }
+
+func writeWhole[T characters](b *builder, text T) {
 	b.number(uint64(len(text)))
 	b.raw = append(b.raw, text...)
 }
 
-// text appends the number of a text, or 0 and the text when it is new.
-func (b *builder) text(text string) {
-	text = cut(text)
-	n, known := b.texts[text]
+func writeText[T characters](b *builder, text T) {
+	n, known := b.texts[string(text)]
 	if known {
 		b.number(n)
 		return
 	}
-	b.texts[text] = uint64(len(b.texts)) + 1
+	b.texts[string(text)] = uint64(len(b.texts)) + 1
 	b.number(0)
-	b.whole(text)
+	writeWhole(b, text)
 }
 
-// difference appends a text as how many bytes of another one it begins with, and
-// the rest.
-func (b *builder) difference(other, text string) {
+func writeDifference[T characters](b *builder, other, text T) {
 	n := 0
 	for n < len(other) && n < len(text) && other[n] == text[n] {
 		n++
 	}
 	b.number(uint64(n))
-	b.whole(text[n:])
+	writeWhole(b, text[n:])
 }
 
 func cut(text string) string { return text[:min(len(text), mostText)] }

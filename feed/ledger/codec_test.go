@@ -72,6 +72,29 @@ func wanted(hop *feed.Hop, e *feed.Ended) Entry {
 	return want
 }
 
+// TestReadingsAreFound: also with more members than they have, and in any order.
+func TestReadingsAreFound(t *testing.T) {
+	for payload, want := range map[string]string{
+		`{"device":"d","tag":"t","ts":"2026-01-01T00:00:00Z","value":1,"quality":"good","seq":7}`:                              `d t 2026-01-01T00:00:00Z 7`,
+		" {\"more\": [1, {\"seq\": 1}], \"seq\": 18446744073709551615, \"ts\": \"now\", \"tag\": \"a\\u0062\", \"device\": 5}": `5 ab now 18446744073709551615`,
+		`{"device":"d","tag":"t","ts":"2026-01-01T00:00:00Z","value":1}`:                                                       ``,
+		`{"device":"d","tag":"t","ts":"2026-01-01T00:00:00Z","seq":-1}`:                                                        ``,
+		`{"device":"d","tag":"t","ts":"2026-01-01T00:00:00Z","seq":18446744073709551616}`:                                      ``,
+		`{"device":{},"tag":"t","ts":"2026-01-01T00:00:00Z","seq":1}`:                                                          ``,
+		`{"device":"` + strings.Repeat("d", mostText+1) + `","tag":"t","ts":"","seq":1}`:                                       ``,
+		`["device"]`: ``, `{"device":`: ``, `{`: ``, ``: ``,
+	} {
+		var i identifier
+		got := ""
+		if id, ok := i.find([]byte(payload)); ok {
+			got = fmt.Sprintf("%s %s %s %d", id.device, id.tag, id.time, id.seq)
+		}
+		if got != want {
+			t.Errorf("%.100s: found %q, want %q", payload, got, want)
+		}
+	}
+}
+
 // TestBlocksAreReadAsWritten is a property of all records.
 func TestBlocksAreReadAsWritten(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -37,14 +37,14 @@ type Entry struct {
 	Places  []feed.Place `json:"places,omitempty"`
 	Done    time.Time    `json:"done"`
 
-	Reading *Identity `json:"reading,omitempty"` // if the payload is one
+	Reading *Identity `json:"reading,omitempty"` // if the payload, or else that of the delivery, is one
 }
 
 // Identity is what a reading is known by. It can be compared.
 type Identity struct {
 	Device string `json:"device"`
 	Tag    string `json:"tag"`
-	// Time is in nanoseconds since 1970 UTC.
+	// Time is in nanoseconds since 1970 UTC; 0 when what stands there is no time.
 	Time int64  `json:"time"`
 	Seq  uint64 `json:"seq"`
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"github.com/kraft-edge/datafeed/feed/reading"
 )
 
 // Query says which records are meant: those that fit all that is set.
@@ -81,8 +83,7 @@ func Lookup(ctx context.Context, dir string, readings []Identity) (map[Identity]
 	s := &scan{
 		dir: dir,
 		pick: func(r *rows) bool {
-			return r.flags&flagReading != 0 && devices[string(r.device)] &&
-				wanted[Identity{string(r.device), string(r.name), int64(r.readingTime), r.seq}]
+			return r.flags&flagReading != 0 && devices[string(r.device)] && wanted[*r.identity()]
 		},
 		take: func(e Entry) { found[*e.Reading] = append(found[*e.Reading], e) },
 	}
@@ -137,10 +138,15 @@ func (m *matcher) fits(r *rows) bool {
 		m.device != "" && (!isReading || string(r.device) != m.device),
 		m.tag != "" && (!isReading || string(r.name) != m.tag),
 		m.seq != nil && (!isReading || r.seq != *m.seq),
-		m.timed && (!isReading || int64(r.readingTime) != m.time):
+		m.timed && (!isReading || !m.fitsTime(r)):
 		return false
 	}
 	return true
+}
+
+func (m *matcher) fitsTime(r *rows) bool {
+	nanos, ok := reading.ParseTime(string(r.time))
+	return ok && nanos == m.time
 }
 
 func (m *matcher) fitsID(r *rows) bool {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/kraft-edge/datafeed/feed"
+	"github.com/kraft-edge/datafeed/feed/reading"
 )
 
 // errBlock says that the bytes of a block are not what a builder writes.
@@ -29,12 +30,13 @@ type rows struct {
 	delivery, deliveryTopic    []byte
 	tag                        uint64
 	received, done             int64
-	device, name               []byte
-	readingTime, seq           uint64
+	device, name, time         []byte // of the reading; the last as it was written
+	seq                        uint64
 	places                     []place
 	reason                     []byte
-	lastReadingTime, lastSeq   uint64
+	lastSeq                    uint64
 	idBuffer, deliveryIDBuffer []byte
+	timeBuffer                 []byte
 }
 
 type place struct {
@@ -44,7 +46,7 @@ type place struct {
 
 // begin begins to read a block of n records.
 func (r *rows) begin(raw []byte, n int) error {
-	*r = rows{rest: raw, left: n, texts: r.texts[:0], places: r.places[:0], idBuffer: r.idBuffer[:0], deliveryIDBuffer: r.deliveryIDBuffer[:0]}
+	*r = rows{rest: raw, left: n, texts: r.texts[:0], places: r.places[:0], idBuffer: r.idBuffer[:0], deliveryIDBuffer: r.deliveryIDBuffer[:0], timeBuffer: r.timeBuffer[:0]}
 	for i := range r.hop {
 		r.hop[i] = r.whole()
 	}
@@ -88,12 +90,11 @@ func (r *rows) next() (bool, error) {
 		r.tag += uint64(r.signed())
 		r.received += r.signed()
 	}
-	r.device, r.name, r.readingTime, r.seq = nil, nil, 0, 0
+	r.device, r.name, r.time, r.seq = nil, nil, nil, 0
 	if r.flags&flagReading != 0 {
-		r.device, r.name = r.text(), r.text()
-		r.lastReadingTime += uint64(r.signed())
+		r.device, r.name, r.time = r.text(), r.text(), r.difference(&r.timeBuffer)
 		r.lastSeq += uint64(r.signed())
-		r.readingTime, r.seq = r.lastReadingTime, r.lastSeq
+		r.seq = r.lastSeq
 	}
 	r.places, r.reason = r.places[:0], nil
 	if r.flags&flagPlaces != 0 {
@@ -130,9 +131,15 @@ func (r *rows) entry() Entry {
 		e.Places = append(e.Places, feed.Place{Object: string(p.object), Position: p.position})
 	}
 	if r.flags&flagReading != 0 {
-		e.Reading = &Identity{Device: string(r.device), Tag: string(r.name), Time: int64(r.readingTime), Seq: r.seq}
+		e.Reading = r.identity()
 	}
 	return e
+}
+
+// identity returns what the record says of its reading.
+func (r *rows) identity() *Identity {
+	nanos, _ := reading.ParseTime(string(r.time)) // 0 when it is no time
+	return &Identity{Device: string(r.device), Tag: string(r.name), Time: nanos, Seq: r.seq}
 }
 
 func (r *rows) number() uint64 {
