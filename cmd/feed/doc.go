@@ -8,6 +8,7 @@
 //	feed test FILE...          run the tests in files: messages through the transforms, without servers
 //	feed validate FILE         compare what has arrived with what there should be
 //	feed status                show what a running feed does
+//	feed trace [ID]            show the way of a message through every route
 //	feed stages [NAME]         list the stages, or the settings of one
 //	feed schema                print a JSON Schema of the file for editors
 //	feed quarantine ls|show|replay|export|purge|audit
