@@ -3,6 +3,7 @@ package ledger
 import (
 	"encoding/binary"
 	"hash/crc32"
+	"strings"
 	"time"
 
 	"github.com/kraft-edge/datafeed/feed"
@@ -63,7 +64,6 @@ func newBuilder(hop *feed.Hop) *builder {
 // begin writes what all records have in common.
 func (b *builder) begin() {
 	clear(b.texts)
-	b.last = last{time: b.last.time[:0]}
 	for _, text := range [...]string{b.hop.Feed, b.hop.Route, b.hop.Source, b.hop.Sink, b.hop.From, b.hop.To} {
 		b.whole(text)
 	}
@@ -78,6 +78,7 @@ func (b *builder) begin() {
 func (b *builder) cut(raw []byte) block {
 	made := b.block
 	b.block = block{raw: raw[:0]}
+	b.last = last{time: b.last.time[:0]} // retain no message
 	return made
 }
 
@@ -180,7 +181,7 @@ func writeText[T characters](b *builder, text T) {
 		b.number(n)
 		return
 	}
-	b.texts[string(text)] = uint64(len(b.texts)) + 1
+	b.texts[strings.Clone(string(text))] = uint64(len(b.texts)) + 1 // it may be a piece of much memory
 	b.number(0)
 	writeWhole(b, text)
 }
