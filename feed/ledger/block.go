@@ -122,8 +122,8 @@ func (b *builder) add(e *feed.Ended) {
 		b.signed(received - was.received)
 	}
 	if isReading {
-		writeText(b, r.device)
-		writeText(b, r.tag)
+		b.number(uint64(r.device))
+		writeText(b, r.series)
 		writeDifference(b, was.time, r.time)
 		b.signed(int64(r.seq - was.seq))
 		was.time, was.seq = append(was.time[:0], r.time...), r.seq

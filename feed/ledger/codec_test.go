@@ -82,12 +82,16 @@ func TestReadingsAreFound(t *testing.T) {
 		`{"device":"d","tag":"t","ts":"2026-01-01T00:00:00Z","seq":18446744073709551616}`:                                      ``,
 		`{"device":{},"tag":"t","ts":"2026-01-01T00:00:00Z","seq":1}`:                                                          ``,
 		`{"device":"` + strings.Repeat("d", mostText+1) + `","tag":"t","ts":"","seq":1}`:                                       ``,
+		`{"site":"s","device":"d","tag":"t","ts":"now","value":-1.5e+3,"quality":"","seq":1,"pad":"x"}`:                        `d t now 1`,
+		`{"line":"s","device":"d","tag":"t","ts":"now","value":true,"quality":"","seq":1}`:                                     `d t now 1`,
+		`{"device":"d\n","tag":"t","ts":"now","value":1,"quality":"","seq":1}`:                                                 "d\n t now 1",
+		`{"device":"d","tag":"t","ts":"now","value":1,"quality":"","seq":1.5}`:                                                 ``,
 		`["device"]`: ``, `{"device":`: ``, `{`: ``, ``: ``,
 	} {
 		var i identifier
 		got := ""
 		if id, ok := i.find([]byte(payload)); ok {
-			got = fmt.Sprintf("%s %s %s %d", id.device, id.tag, id.time, id.seq)
+			got = fmt.Sprintf("%s %s %s %d", id.series[:id.device], id.series[id.device:], id.time, id.seq)
 		}
 		if got != want {
 			t.Errorf("%.100s: found %q, want %q", payload, got, want)

@@ -92,7 +92,11 @@ func (r *rows) next() (bool, error) {
 	}
 	r.device, r.name, r.time, r.seq = nil, nil, nil, 0
 	if r.flags&flagReading != 0 {
-		r.device, r.name, r.time = r.text(), r.text(), r.difference(&r.timeBuffer)
+		device, series := r.number(), r.text()
+		if device > uint64(len(series)) {
+			return false, errBlock
+		}
+		r.device, r.name, r.time = series[:device], series[device:], r.difference(&r.timeBuffer)
 		r.lastSeq += uint64(r.signed())
 		r.seq = r.lastSeq
 	}
