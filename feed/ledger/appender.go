@@ -7,7 +7,7 @@ import (
 	"os"
 	"sync/atomic"
 
-	"github.com/klauspost/compress/zstd"
+	"github.com/klauspost/compress/s2"
 )
 
 // appender writes blocks to segments. It is for one goroutine, but for the
@@ -17,8 +17,8 @@ type appender struct {
 	segmentMax, allMax int64
 	create             func(path string) (file, error)
 
-	encoder *zstd.Encoder
-	frame   []byte // reused
+	packed  []byte // reused, as is frame
+	frame   []byte
 	old     []segment
 	file    file // nil when there is none, or when it cannot be relied on
 	path    string
@@ -42,11 +42,7 @@ func newAppender(c *Config) (*appender, error) {
 	if err != nil {
 		return nil, err
 	}
-	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(blockBytes), zstd.WithEncoderCRC(false))
-	if err != nil {
-		return nil, err
-	}
-	a := &appender{dir: c.Path, segmentMax: c.segmentBytes(), allMax: int64(c.MaxBytes), create: createFile, encoder: encoder, old: old}
+	a := &appender{dir: c.Path, segmentMax: c.segmentBytes(), allMax: int64(c.MaxBytes), create: createFile, old: old}
 	if n := len(old); n > 0 {
 		a.number = old[n-1].number
 	}
@@ -61,7 +57,8 @@ func createFile(path string) (file, error) {
 // append writes a block. When it fails, nothing of the block remains that a reader
 // would take for one, and the next call begins anew.
 func (a *appender) append(b *block) error {
-	a.frame = a.encoder.EncodeAll(b.raw, appendHead(a.frame[:0]))
+	a.packed = s2.Encode(a.packed[:cap(a.packed)], b.raw)
+	a.frame = append(appendHead(a.frame[:0]), a.packed...)
 	seal(a.frame, b)
 	if a.file == nil || a.written+int64(len(a.frame)) > a.segmentMax {
 		if err := a.rotate(); err != nil {
@@ -146,5 +143,5 @@ func (a *appender) close() error {
 	if a.file != nil {
 		err = a.file.Sync()
 	}
-	return errors.Join(err, a.leave(), a.encoder.Close())
+	return errors.Join(err, a.leave())
 }

@@ -20,7 +20,7 @@
 //
 // A ledger is a directory of segments, NNNNNNNNNNNNNNNNNNNN.ledger, to which
 // blocks are appended: up to 128 KiB of records of one route, compressed with
-// Zstandard, with a checksum. A full segment is followed by the next; beyond
+// S2, with a checksum. A full segment is followed by the next; beyond
 // maxBytes the oldest are removed. A directory belongs to one process at a time.
 // A segment may end in the middle of a block, after a crash: what is whole is
 // read, and a process that starts begins a new segment.

@@ -232,7 +232,7 @@ func (d *disk) Truncate(size int64) error { return errors.Join(d.cut, d.file.Tru
 // onDisk opens a ledger whose segments are made by a function.
 func onDisk(t *testing.T, dir string, log *slog.Logger, create func(string) (file, error)) *Ledger {
 	t.Helper()
-	c := Config{Path: dir, MaxBytes: feed.MiB, Logger: log}
+	c := Config{Path: dir, MaxBytes: 64 * feed.MiB, Logger: log}
 	a, err := newAppender(&c)
 	if err != nil {
 		t.Fatal(err)

@@ -11,7 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/klauspost/compress/zstd"
+	"github.com/klauspost/compress/s2"
 )
 
 // Progress is how far a search is, in bytes of segments.
@@ -52,7 +52,6 @@ func (s *scan) run(ctx context.Context) error {
 	for range min(runtime.GOMAXPROCS(0), len(segments)) {
 		workers.Go(func() {
 			w := &scanner{scan: s, total: total}
-			defer w.close()
 			for g := range next {
 				if err := w.segment(ctx, g); err != nil {
 					cancel(err)
@@ -77,16 +76,9 @@ func (s *scan) run(ctx context.Context) error {
 // scanner is what one goroutine needs.
 type scanner struct {
 	*scan
-	total   int64
-	decoder *zstd.Decoder
-	raw     []byte
-	rows    rows
-}
-
-func (w *scanner) close() {
-	if w.decoder != nil {
-		w.decoder.Close()
-	}
+	total int64
+	raw   []byte
+	rows  rows
 }
 
 func (w *scanner) segment(ctx context.Context, g segment) error {
@@ -131,18 +123,12 @@ func (w *scanner) told(n int64) {
 
 // frame looks at the records of a block. An error says that it is damaged.
 func (w *scanner) frame(f frame) error {
-	if w.decoder == nil {
-		var err error
-		if w.decoder, err = zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(mostBytes)); err != nil {
-			return err
-		}
+	if n, err := s2.DecodedLen(f.body); err != nil || n != f.raw {
+		return errBlock
 	}
 	var err error
-	if w.raw, err = w.decoder.DecodeAll(f.body, w.raw[:0]); err != nil {
+	if w.raw, err = s2.Decode(w.raw[:cap(w.raw)], f.body); err != nil {
 		return err
-	}
-	if len(w.raw) != f.raw {
-		return errBlock
 	}
 	if err := w.rows.begin(w.raw, f.rows); err != nil {
 		return err
