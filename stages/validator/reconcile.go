@@ -76,10 +76,13 @@ func (s *Sink) judge(ctx context.Context, k *kept, t times) (validate.Outcome, e
 // decided reports whether nothing but an arrival can change a result. That nothing
 // was expected, and nothing came, is decided, too.
 func decided(r *validate.Result) bool {
-	if r.Counts.Undecided > 0 || r.Verdicts[validate.Undecided] > 0 || len(r.Unreadable) > 0 {
+	switch {
+	case r.Counts.Undecided > 0 || r.Verdicts[validate.Undecided] > 0:
 		return false
+	case r.Outcome == validate.Proven:
+		return true
 	}
-	return r.Outcome != validate.Open || r.Counts.Expected == 0
+	return len(r.Unreadable) == 0 && (r.Outcome == validate.Discrepant || r.Counts.Expected == 0)
 }
 
 func (s *Sink) remember(k *kept) error {

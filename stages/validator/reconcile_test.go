@@ -156,6 +156,11 @@ func TestUndecided(t *testing.T) {
 	r.expectAll(noon.Add(41 * time.Minute))
 	check(t, "nothing is expected", r.compared(t, validate.Proven), "12:20-12:40")
 	check(t, "and it was", r.compared(t, validate.Proven))
+
+	r.expectAll(noon.Add(61 * time.Minute))
+	r.expect.PutUnreadable(validate.Unreadable{Place: validate.Place{Object: "a page"}, Err: errors.New("torn")})
+	check(t, "nothing is told, and there may be something", r.compared(t, validate.Open), "12:40-13:00")
+	check(t, "which is not settled", r.compared(t, validate.Open), "12:40-13:00")
 }
 
 // TestFailure: a run that fails is counted and disturbs nothing; the next one makes up
