@@ -143,10 +143,11 @@ func (s *store) grown(now int64) bool {
 func (s *store) begin() error {
 	if g := s.last(); g != nil {
 		// What a failed write may have left must not stand behind the end.
-		if err := errors.Join(s.file.Truncate(g.Size), s.file.Close()); err != nil {
+		f := s.file
+		s.file = nil
+		if err := errors.Join(f.Truncate(g.Size), f.Close()); err != nil {
 			return err
 		}
-		s.file = nil
 	}
 	number := 1
 	if n := len(s.segments); n > 0 {
@@ -183,7 +184,7 @@ func (s *store) append(rs []reading.Reading, arrived int64) (coverage, error) {
 		err = s.file.Sync()
 	}
 	if err != nil {
-		return nil, errors.Join(err, s.file.Truncate(g.Size))
+		return nil, errors.Join(err, s.undo(g))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -195,6 +196,17 @@ func (s *store) append(rs []reading.Reading, arrived int64) (coverage, error) {
 	}
 	s.bytes, s.wanted = s.bytes+int64(len(s.buffer)), 0
 	return covers, nil
+}
+
+// undo removes what a failed write may have left. A file of which that fails, too, is
+// written to no more: the next batch begins another segment.
+func (s *store) undo(g *segment) error {
+	err := s.file.Truncate(g.Size)
+	if err != nil {
+		err = errors.Join(err, s.file.Close())
+		s.file = nil
+	}
+	return err
 }
 
 // lacks reports whether there is no room for what was to be appended.

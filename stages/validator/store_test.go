@@ -166,6 +166,28 @@ func TestInUse(t *testing.T) {
 	}
 }
 
+// TestWriteFails: a batch that could not be written is refused for the time being, and
+// the next one is stored behind what was.
+func TestWriteFails(t *testing.T) {
+	r := newRig(t, nil)
+	before, after := every(time.Second, "press7", noon, 5), every(time.Second, "press8", noon, 5)
+	r.store(t, before...)
+	if err := r.kept.Load().store.file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.PublishBatch(t.Context(), feed.NewBatch(messages(after...)...)); err == nil || feed.IsPermanent(err) {
+		t.Fatalf("a batch was written to a closed file: %v", err)
+	}
+	r.store(t, after...)
+	if got := readingsOf(observed(t, r)); !slices.Equal(got, slices.Concat(before, after)) {
+		t.Errorf("%d readings are stored", len(got))
+	}
+	r.crash(t)
+	if got := readingsOf(observed(t, r)); !slices.Equal(got, slices.Concat(before, after)) {
+		t.Errorf("%d readings are stored after a crash", len(got))
+	}
+}
+
 // TestFull: without room, batches are refused for the time being, and nothing is
 // dropped, until windows are judged; then what is judged goes first.
 func TestFull(t *testing.T) {
