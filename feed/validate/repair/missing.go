@@ -43,6 +43,7 @@ type Missing struct {
 	keep   bool
 	db     *sql.DB
 	find   *sql.Stmt
+	update *sql.Stmt
 	mu     sync.Mutex
 	adding *sql.Tx
 	insert *sql.Stmt
@@ -103,7 +104,10 @@ func (m *Missing) open(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	m.find, err = m.db.PrepareContext(ctx, `SELECT fate, place FROM missing WHERE device = ? AND tag = ? AND time = ? AND seq = ?`)
+	if m.find, err = m.db.PrepareContext(ctx, `SELECT fate, place FROM missing WHERE device = ? AND tag = ? AND time = ? AND seq = ?`); err != nil {
+		return err
+	}
+	m.update, err = m.db.PrepareContext(ctx, `UPDATE missing SET fate = ?, place = ? WHERE device = ? AND tag = ? AND time = ? AND seq = ? AND fate <> 'sent'`)
 	return err
 }
 
@@ -213,21 +217,15 @@ func (m *Missing) settle(ctx context.Context, place string, ks []validate.Known,
 	if err != nil {
 		return fmt.Errorf("noting what was sent: %w", err)
 	}
-	found := int64(0)
+	update := tx.StmtContext(ctx, m.update)
+	changed := int64(0)
 	for _, k := range ks {
-		before := Fate("")
-		if err = tx.QueryRowContext(ctx, `SELECT fate FROM missing WHERE device = ? AND tag = ? AND time = ? AND seq = ?`, k.Device, k.Tag, k.Time, int64(k.Seq)).Scan(&before); err != nil {
+		var result sql.Result
+		if result, err = update.ExecContext(ctx, f, place, k.Device, k.Tag, k.Time, int64(k.Seq)); err != nil {
 			break
 		}
-		if before == Sent {
-			continue
-		}
-		if _, err = tx.ExecContext(ctx, `UPDATE missing SET fate = ?, place = ? WHERE device = ? AND tag = ? AND time = ? AND seq = ?`, f, place, k.Device, k.Tag, k.Time, int64(k.Seq)); err != nil {
-			break
-		}
-		if f == Sent {
-			found++
-		}
+		n, _ := result.RowsAffected() // which this driver always knows
+		changed += n
 	}
 	if err != nil {
 		return fmt.Errorf("noting what was sent: %w", errors.Join(err, tx.Rollback()))
@@ -235,9 +233,11 @@ func (m *Missing) settle(ctx context.Context, place string, ks []validate.Known,
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("noting what was sent: %w", err)
 	}
-	m.mu.Lock()
-	m.left -= found
-	m.mu.Unlock()
+	if f == Sent {
+		m.mu.Lock()
+		m.left -= changed
+		m.mu.Unlock()
+	}
 	return nil
 }
 
@@ -301,8 +301,10 @@ func (m *Missing) Close() error {
 	m.mu.Lock()
 	errs = append(errs, m.commit())
 	m.mu.Unlock()
-	if m.find != nil {
-		errs = append(errs, m.find.Close())
+	for _, s := range []*sql.Stmt{m.find, m.update} {
+		if s != nil {
+			errs = append(errs, s.Close())
+		}
 	}
 	if m.db != nil {
 		errs = append(errs, m.db.Close())

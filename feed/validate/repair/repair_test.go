@@ -182,6 +182,33 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestInterrupted: a repair that is stopped has sent what it says, and another one
+// sends the rest.
+func TestInterrupted(t *testing.T) {
+	var all []int
+	for i := range 3000 {
+		all = append(all, i)
+	}
+	r, s := newRepair(t, all...), &store{}
+	ctx, cancel := context.WithCancel(t.Context())
+	s.err = func(m *message.Message) error {
+		if strings.Contains(string(m.Payload), `"seq":1500}`) {
+			cancel()
+		}
+		return nil
+	}
+	found, err := r.From(ctx, "postgres", route(s), records(t, r, edge(true, 3000)))
+	if !errors.Is(err, context.Canceled) || int(found.Sent) != len(s.got) || r.Missing.Left() != 3000-found.Sent || found.Sent == 0 || found.Sent == 3000 {
+		t.Fatalf("%+v of %d, left %d, error %v", found, len(s.got), r.Missing.Left(), err)
+	}
+	s.err = nil
+	again, err := r.From(t.Context(), "postgres", route(s), records(t, r, edge(true, 3000)))
+	slices.Sort(s.got)
+	if err != nil || again.Sent != 3000-found.Sent || len(slices.Compact(s.got)) != 3000 || r.Missing.Left() != 0 {
+		t.Errorf("%+v, then %+v, left %d, error %v", found, again, r.Missing.Left(), err)
+	}
+}
+
 // TestASideThatFails ends the repair of it, with what was sent before, and does not
 // wait for the side to come back.
 func TestASideThatFails(t *testing.T) {
@@ -325,5 +352,38 @@ func TestManyMissing(t *testing.T) {
 		if err := m.Close(); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkFrom is of a reading: it is noted, found at a side, sent and noted as sent.
+func BenchmarkFrom(b *testing.B) {
+	side := &validatetest.Memory{Name: "the edge", Has: validate.Traits{Selective: true}}
+	m, err := OpenMissing(b.Context(), "")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer m.Close()
+	for i := range b.N {
+		side.Put(validate.Record{Reading: at(i), Place: validate.Place{Object: "table"}})
+	}
+	r := &Repair{Missing: m, Known: known, Options: feed.Options{Logger: slog.New(slog.DiscardHandler), Quarantine: nowhere{}}}
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i := range b.N {
+		x := at(i)
+		if err := m.Add(b.Context(), known(&x)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := m.Seal(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	rs, err := NewRecords(side, m, time.Minute, 1)
+	if err != nil {
+		b.Fatal(err)
+	}
+	found, err := r.From(b.Context(), "side", route(&store{}), rs)
+	if err != nil || found.Sent != int64(b.N) {
+		b.Fatal(found, err)
 	}
 }

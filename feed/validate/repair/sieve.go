@@ -162,12 +162,12 @@ func (s *sieve) SubscribeBatch(ctx context.Context, topic string) (feed.Subscrip
 	if s.failure() != nil {
 		return sub, nil
 	}
-	var err error
-	if sub.of, err = s.from.SubscribeBatch(ctx, topic); err != nil {
-		if ctx.Err() == nil {
-			s.fail(err)
-		}
-		return sub, nil
+	of, err := s.from.SubscribeBatch(ctx, topic)
+	switch {
+	case err == nil:
+		sub.of = of
+	case ctx.Err() == nil:
+		s.fail(err)
 	}
 	return sub, nil
 }
