@@ -218,6 +218,7 @@ func (m *Missing) settle(ctx context.Context, place string, ks []validate.Known,
 		return fmt.Errorf("noting what was sent: %w", err)
 	}
 	update := tx.StmtContext(ctx, m.update)
+	defer func() { err = errors.Join(err, update.Close()) }()
 	changed := int64(0)
 	for _, k := range ks {
 		var result sql.Result

@@ -162,14 +162,20 @@ func (s *sieve) SubscribeBatch(ctx context.Context, topic string) (feed.Subscrip
 	if s.failure() != nil {
 		return sub, nil
 	}
-	of, err := s.from.SubscribeBatch(ctx, topic)
-	switch {
-	case err == nil:
-		sub.of = of
-	case ctx.Err() == nil:
+	sub.of = s.open(ctx, topic)
+	return sub, nil
+}
+
+// open subscribes to the place; nil says that it has failed.
+func (s *sieve) open(ctx context.Context, topic string) feed.Subscription {
+	sub, err := s.from.SubscribeBatch(ctx, topic)
+	if err == nil {
+		return sub
+	}
+	if ctx.Err() == nil {
 		s.fail(err)
 	}
-	return sub, nil
+	return nil
 }
 
 // Close implements [message.Subscriber]. The place is its owner's to close.
