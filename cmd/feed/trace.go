@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/signal"
 	"path/filepath"
 	"slices"
@@ -116,6 +117,9 @@ func (o *tracing) directories() ([]string, error) {
 			return nil, fmt.Errorf("%s has no ledger: write ledger: {path: …}; from then on it is kept", file)
 		}
 		dirs = append(dirs, cfg.Ledger.Path)
+		if repairs := repairsOf(cfg.Ledger.Path); isDirectory(repairs) {
+			dirs = append(dirs, repairs)
+		}
 	}
 	if len(dirs) == 0 {
 		return nil, errors.New("say where to look: --config FILE or --ledger DIR")
@@ -125,6 +129,11 @@ func (o *tracing) directories() ([]string, error) {
 	}
 	slices.Sort(dirs)
 	return slices.Compact(dirs), nil
+}
+
+func isDirectory(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
 
 // trace searches ledgers and shows what is there.

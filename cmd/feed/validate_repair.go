@@ -81,7 +81,8 @@ type repairing struct {
 	logger  *slog.Logger
 	places  []config.RepairPlace // that were not looked at yet
 	missing *repair.Missing
-	log     *repairLog // nil in a dry run
+	log     *repairLog    // nil in a dry run
+	ledger  *repairLedger // nil when there is none
 	total   int64
 	found   []repair.Found
 	failed  error // of places
@@ -109,6 +110,9 @@ func (c *cli) newRepairing(ctx context.Context, cfg *config.Config, job *validat
 	}
 	if !r.dry {
 		if r.log, err = openRepairLog(f.log, job.State, cfg.Validate.Repair.Route); err != nil {
+			return nil, err
+		}
+		if r.ledger, err = openRepairLedger(cfg, logger); err != nil {
 			return nil, err
 		}
 	}
@@ -196,6 +200,9 @@ func (r *repairing) from(ctx context.Context, p config.RepairPlace) (_ repair.Fo
 	}
 	if r.log != nil {
 		work.Note = r.log.add
+	}
+	if r.ledger != nil {
+		work.Options.Ledger = r.ledger
 	}
 	abandon := func(err error) (repair.Found, error) {
 		return repair.Found{Place: p.Name}, errors.Join(err, p.Route.Close())
@@ -353,6 +360,9 @@ func (r *repairing) close() error {
 	}
 	if r.log != nil {
 		errs = append(errs, r.log.close())
+	}
+	if r.ledger != nil {
+		errs = append(errs, r.ledger.Close())
 	}
 	if r.missing != nil {
 		errs = append(errs, r.missing.Close())

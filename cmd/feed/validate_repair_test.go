@@ -266,6 +266,26 @@ func TestRepairGoesOnWithoutAPlace(t *testing.T) {
 	}
 }
 
+// TestRepairIsTraced: what a repair sends stands in a ledger beside that of the feed,
+// and what was not missing does not.
+func TestRepairIsTraced(t *testing.T) {
+	p := newPlant(t, 10, 5)
+	p.configure(t, `    {route: archive, from: {blob: {url: "file://`+p.dir+`/edge"}}}`+"\nledger: {path: "+p.dir+"/ledger}\n")
+	p.cloud.Put(validate.Record{Reading: lost(20), Place: validate.Place{Object: "page"}})
+	p.write(t, "edge", 0, 10)
+	p.write(t, "edge", 20, 21)
+	if code, stdout, stderr := p.validate(t, "--repair"); code != exitOK {
+		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+	for i, sent := range map[int]bool{4: true, 8: false, 20: true} {
+		r := lost(i)
+		code, stdout, stderr := p.run(t, "trace", "--config", p.file, "--json", "--seq", fmt.Sprint(r.Seq), "--device", r.Device)
+		if found := code == exitOK && strings.Contains(stdout, `"outcome": "delivered"`) && strings.Contains(stdout, `"source": "blob"`); found != sent {
+			t.Errorf("%d: exit code %d\n%s%s", i, code, stdout, stderr)
+		}
+	}
+}
+
 // TestRepairWithAState: a state that another run has kept, without what is missing,
 // is not gone on with; and nothing is left behind.
 func TestRepairWithAState(t *testing.T) {
