@@ -76,7 +76,7 @@ func wanted(hop *feed.Hop, e *feed.Ended) Entry {
 func TestReadingsAreFound(t *testing.T) {
 	for payload, want := range map[string]string{
 		`{"device":"d","tag":"t","ts":"2026-01-01T00:00:00Z","value":1,"quality":"good","seq":7}`:                              `d t 2026-01-01T00:00:00Z 7`,
-		" {\"more\": [1, {\"seq\": 1}], \"seq\": 18446744073709551615, \"ts\": \"now\", \"tag\": \"a\\u0062\", \"device\": 5}": `5 ab now 18446744073709551615`,
+		"{ \"more\": [1, {\"seq\": 1}], \"seq\": 18446744073709551615, \"ts\": \"now\", \"tag\": \"a\\u0062\", \"device\": 5}": `5 ab now 18446744073709551615`,
 		`{"device":"d","tag":"t","ts":"2026-01-01T00:00:00Z","value":1}`:                                                       ``,
 		`{"device":"d","tag":"t","ts":"2026-01-01T00:00:00Z","seq":-1}`:                                                        ``,
 		`{"device":"d","tag":"t","ts":"2026-01-01T00:00:00Z","seq":18446744073709551616}`:                                      ``,
