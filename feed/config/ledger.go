@@ -11,7 +11,7 @@ import (
 // Ledger says where it is kept what became of each message, for feed trace.
 type Ledger struct {
 	Path     string    `yaml:"path" doc:"Directory that holds the ledger, on a local disk, of this process alone; it is created when missing."`
-	MaxBytes feed.Size `yaml:"maxBytes" doc:"Most bytes of the ledger, some 20 for each message; beyond that the oldest records are removed."`
+	MaxBytes feed.Size `yaml:"maxBytes" doc:"Most bytes of the ledger, some 30 for each message; beyond that the oldest records are removed."`
 }
 
 // leastLedger is the least that a ledger may take.
