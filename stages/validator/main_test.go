@@ -79,9 +79,9 @@ type rig struct {
 // watched is an expectation that knows what it was asked for, and stays open.
 type watched struct {
 	validatetest.Memory
-	onRead func(context.Context) error // nil: nothing
 
 	mu     sync.Mutex
+	onRead func(context.Context) error // nil: nothing
 	reads  []validate.Query
 	closed bool
 }
@@ -89,13 +89,21 @@ type watched struct {
 func (w *watched) Read(ctx context.Context, q validate.Query, take func(validate.Page) error) error {
 	w.mu.Lock()
 	w.reads = append(w.reads, q)
+	onRead := w.onRead
 	w.mu.Unlock()
-	if w.onRead != nil {
-		if err := w.onRead(ctx); err != nil {
+	if onRead != nil {
+		if err := onRead(ctx); err != nil {
 			return err
 		}
 	}
 	return w.Memory.Read(ctx, q, take)
+}
+
+// on has reads call do first.
+func (w *watched) on(do func(context.Context) error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.onRead = do
 }
 
 func (w *watched) Close() error {

@@ -90,13 +90,13 @@ func TestDisturbed(t *testing.T) {
 	r.store(t, rs...)
 	r.expectAll(noon.Add(21*time.Minute), rs...)
 	once := false
-	r.expect.onRead = func(context.Context) error {
+	r.expect.on(func(context.Context) error {
 		if !once {
 			once = true
 			r.store(t, rs[0])
 		}
 		return nil
-	}
+	})
 	check(t, "during a copy", r.compared(t, validate.Proven), "12:00-12:20")
 	check(t, "after it", r.compared(t, validate.Proven), "12:00-12:20")
 	check(t, "then", r.compared(t, validate.Proven))
@@ -169,14 +169,14 @@ func TestFailure(t *testing.T) {
 	r := newRig(t, nil)
 	rs := every(time.Minute, "press7", noon, 20)
 	r.expectAll(noon.Add(21*time.Minute), rs...)
-	r.expect.onRead = func(context.Context) error { return errors.New("not today") }
+	r.expect.on(func(context.Context) error { return errors.New("not today") })
 	r.run(t.Context())
 	r.run(t.Context())
 	r.store(t, rs...)
 	if e, g := r.Events(), r.Gauges(); e[eventFailed] != 2 || e[eventRun] != 0 || g["last_run_outcome"] != 2 || g["windows_undecided"] != 2 {
 		t.Errorf("events %v, figures %v", e, g)
 	}
-	r.expect.onRead = nil
+	r.expect.on(nil)
 	r.run(t.Context())
 	if e, g := r.Events(), r.Gauges(); e[eventFailed] != 2 || e[eventRun] != 1 || g["last_run_outcome"] != 0 || g["windows_undecided"] != 0 ||
 		g["last_run_timestamp_seconds"] != float64(noon.Unix()+21*60) {
@@ -241,7 +241,7 @@ func TestSchedule(t *testing.T) {
 		if n := runs(); n != 4 {
 			t.Errorf("%d runs after 36 minutes", n)
 		}
-		e.onRead = func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+		e.on(func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
 		<-time.After(10 * time.Minute)
 		synctest.Wait()
 		began := time.Now()
