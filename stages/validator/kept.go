@@ -38,7 +38,7 @@ const (
 
 // comparison describes what is compared, and how.
 func (s *Sink) comparison() (string, error) {
-	b, err := json.Marshal([]any{s.config.Options, s.config.Expect.Name, s.expect.String()})
+	b, err := json.Marshal([]any{s.config.Options, s.config.Expect.Name, s.expect.String(), s.expect.Traits().Identity})
 	return string(b), err
 }
 

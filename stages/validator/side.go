@@ -32,7 +32,9 @@ const pageSize = 4096
 func (v *side) String() string { return v.store.dir }
 
 // Traits implements [validate.Side].
-func (v *side) Traits() validate.Traits { return validate.Traits{Ordered: true, Arrival: true} }
+func (v *side) Traits() validate.Traits {
+	return validate.Traits{Ordered: true, Arrival: true, Identity: v.store.dir}
+}
 
 // Costs implements [validate.Side].
 func (v *side) Costs() validate.Costs {
