@@ -35,18 +35,17 @@ type sieve struct {
 	failed     error // no more is handed out
 	deliveries map[*message.Message]*delivery
 	inFlight   map[validate.Known]bool
-	current    *delivery // that the transforms are at
+	on         map[*message.Message]validate.Known // on their way to the sink
 
 	// The transforms' alone.
 	parser  reading.Parser
-	strange int64                               // messages that are no readings
-	on      map[*message.Message]validate.Known // on their way to the sink
+	current *delivery // that they are at
+	strange int64     // messages that are no readings
 }
 
 // delivery is a message of the place.
 type delivery struct {
-	sent int // readings that were missing
-	rest int // messages that were not
+	rest int // messages made of it that were not missing
 }
 
 var errSieveClosed = errors.New("the source of the repair is closed")
@@ -97,7 +96,6 @@ func (s *sieve) choose(m *message.Message) ([]*message.Message, error) {
 	case entry.Fate == Sent || s.inFlight[k]:
 		return nil, feed.Filter(notMissing)
 	}
-	s.current.sent++
 	s.inFlight[k] = true
 	s.on[m] = k
 	return []*message.Message{m}, nil
@@ -106,21 +104,21 @@ func (s *sieve) choose(m *message.Message) ([]*message.Message, error) {
 // ended notes what the sink has.
 func (s *sieve) ended(list []feed.Settled) {
 	fates := map[Fate][]validate.Known{}
+	s.mu.Lock()
 	for _, one := range list {
 		k, ok := s.on[one.Message]
 		if !ok {
 			continue
 		}
 		delete(s.on, one.Message)
-		s.mu.Lock()
 		delete(s.inFlight, k)
-		s.mu.Unlock()
 		if one.Outcome == feed.Delivered {
 			fates[Sent] = append(fates[Sent], k)
 		} else {
 			fates[Refused] = append(fates[Refused], k)
 		}
 	}
+	s.mu.Unlock()
 	for f, ks := range fates {
 		// It has happened, whatever becomes of the repair.
 		if err := s.settled(context.Background(), ks, f); err != nil {
@@ -156,13 +154,13 @@ func (s *sieve) SubscribeBatch(ctx context.Context, topic string) (feed.Subscrip
 	s.mu.Lock()
 	clear(s.deliveries) // what was given back
 	clear(s.inFlight)
-	s.mu.Unlock()
 	clear(s.on)
+	failed := s.failed != nil
+	s.mu.Unlock()
 	sub := &sieved{sieve: s, at: map[uint64]*message.Message{}}
-	if s.failure() != nil {
-		return sub, nil
+	if !failed {
+		sub.of = s.open(ctx, topic)
 	}
-	sub.of = s.open(ctx, topic)
 	return sub, nil
 }
 
