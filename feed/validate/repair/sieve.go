@@ -155,17 +155,15 @@ func (s *sieve) SubscribeBatch(ctx context.Context, topic string) (feed.Subscrip
 	clear(s.deliveries) // what was given back
 	clear(s.inFlight)
 	clear(s.on)
-	failed := s.failed != nil
 	s.mu.Unlock()
-	sub := &sieved{sieve: s, at: map[uint64]*message.Message{}}
-	if !failed {
-		sub.of = s.open(ctx, topic)
-	}
-	return sub, nil
+	return &sieved{sieve: s, at: map[uint64]*message.Message{}, of: s.open(ctx, topic)}, nil
 }
 
 // open subscribes to the place; nil says that it has failed.
 func (s *sieve) open(ctx context.Context, topic string) feed.Subscription {
+	if s.failure() != nil {
+		return nil
+	}
 	sub, err := s.from.SubscribeBatch(ctx, topic)
 	if err == nil {
 		return sub
