@@ -153,6 +153,8 @@ func (r *repairing) note(ctx context.Context, d *validate.Discrepancy) error {
 	return r.missing.Add(ctx, r.known(&x))
 }
 
+var errRepairStopped = errors.New("stopped during the repair: what was sent is sent, and the same command goes on with the rest")
+
 // run looks for what is missing, and sends it. It reports whether anything was sent.
 // That a place could not be read does not keep it from looking at the next one.
 func (r *repairing) run(ctx context.Context) (sent bool, err error) {
@@ -176,7 +178,7 @@ func (r *repairing) run(ctx context.Context) (sent bool, err error) {
 		found, err := r.from(ctx, p)
 		r.found = append(r.found, found)
 		if ctx.Err() != nil {
-			return true, errors.New("stopped during the repair: what was sent is sent, and the same command goes on with the rest")
+			return true, errRepairStopped
 		}
 		if err != nil {
 			fmt.Fprintf(r.stderr, "repair: from %s: %s\n", p.Name, oneLine(err.Error(), 500))

@@ -130,7 +130,9 @@ func (p *plant) validate(t *testing.T, flags ...string) (code int, stdout, stder
 func (p *plant) run(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	registry, err := feed.NewRegistry(append(stages.All(), validate.ExpectationFactory("cloud", "Knows.", func() nothing { return nothing{} },
-		func(nothing, feed.StageEnv) (staying, error) { return staying{&p.cloud}, nil }))...)
+		func(nothing, feed.StageEnv) (staying, error) { return staying{&p.cloud}, nil }),
+		validate.ObservationFactory("stopping", "Is where a signal comes.", func() nothing { return nothing{} },
+			func(nothing, feed.StageEnv) (stopping, error) { return stopping{&validatetest.Memory{}}, nil }))...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -263,6 +265,24 @@ func TestRepairGoesOnWithoutAPlace(t *testing.T) {
 	p.quarantined(t, "archive", payloadOf(4))
 	if code, _, stderr := p.validate(t, "--repair"); code != exitOK || !strings.Contains(stderr, "repair: from blob: ") {
 		t.Errorf("exit code %d\n%s", code, stderr)
+	}
+}
+
+// TestRepairIsStopped by a signal, with what it has sent; another one goes on.
+func TestRepairIsStopped(t *testing.T) {
+	p := newPlant(t, 10, 5)
+	p.configure(t, `    {route: archive, from: {quarantine: {}, stopping: {}}}`)
+	p.quarantined(t, "archive", payloadOf(0), payloadOf(1))
+	code, stdout, stderr := p.validate(t, "--repair")
+	if code != exitUsage || !strings.Contains(stderr, "stopped during the repair: what was sent is sent") || stdout != "" {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+	if got := fmt.Sprint(p.logged(t)); got != "map[sent quarantine:2]" {
+		t.Errorf("log %s", got)
+	}
+	p.quarantined(t, "archive", payloadOf(2), payloadOf(3), payloadOf(4))
+	if code, stdout, stderr := p.validate(t, "--repair"); code != exitOK || !strings.Contains(stderr, "repair: 3 missing: 3 sent from quarantine\n") {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 }
 
