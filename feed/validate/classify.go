@@ -14,12 +14,14 @@ func (r *run) classify(d *doubtful) error {
 	e, o := d.sides[expected], d.sides[observed]
 	d.Counts.Expected += int64(len(e))
 	d.Counts.Observed += int64(len(o))
-	for _, side := range d.sides {
-		// Of copies that are equal the one that came first stands first.
-		slices.SortStableFunc(side, func(a, b held) int {
-			return cmp.Or(r.identity(&a, &b), a.digest.compare(b.digest), order(a.Arrived, b.Arrived))
-		})
-	}
+	// What is identical stands together; of observed copies the one that came first
+	// stands first.
+	slices.SortFunc(e, func(a, b held) int {
+		return cmp.Or(r.identity(&a, &b), a.digest.compare(b.digest), order(a.Time, b.Time), order(a.Seq, b.Seq))
+	})
+	slices.SortStableFunc(o, func(a, b held) int {
+		return cmp.Or(r.identity(&a, &b), a.digest.compare(b.digest), order(a.Arrived, b.Arrived))
+	})
 	for len(e) > 0 || len(o) > 0 {
 		first := e
 		if len(e) == 0 || len(o) > 0 && r.identity(&o[0], &e[0]) < 0 {
@@ -58,31 +60,18 @@ func (r *run) match(d *doubtful, e, o []held) error {
 		r.matched(d, &o[0])
 		return nil
 	}
-	var restE, restO []*held
-	var pairs []*held // observed ones that have a counterpart
-	for len(e) > 0 && len(o) > 0 {
-		switch c := e[0].digest.compare(o[0].digest); {
-		case c < 0:
-			restE, e = append(restE, &e[0]), e[1:]
-		case c > 0:
-			restO, o = append(restO, &o[0]), o[1:]
-		default:
-			r.matched(d, &o[0])
-			pairs = append(pairs, &o[0])
-			e, o = e[1:], o[1:]
+	var u unpaired
+	for len(e) > 0 || len(o) > 0 {
+		first := e
+		if len(e) == 0 || len(o) > 0 && o[0].digest.compare(e[0].digest) < 0 {
+			first = o
 		}
+		ne, no := equal(e, first[0].digest), equal(o, first[0].digest)
+		r.pair(d, e[:ne], o[:no], &u)
+		e, o = e[ne:], o[no:]
 	}
-	for i := range e {
-		restE = append(restE, &e[i])
-	}
-	for i := range o {
-		restO = append(restO, &o[i])
-	}
-	if len(restE) == 0 && len(restO) == 0 {
-		return nil
-	}
-	restE, restO, pairs = r.tolerate(d, restE, restO, pairs)
-	restE, repeated := r.single(restE, pairs)
+	restE, restO, pairs := r.tolerate(d, u.e, u.o, u.pairs)
+	repeated, restO, pairs := r.tolerate(d, u.copies, restO, pairs)
 	d.Counts.Repeated += int64(len(repeated))
 	restO, copies := r.single(restO, pairs)
 	d.Counts.Duplicate += int64(len(copies))
@@ -110,6 +99,70 @@ func (r *run) match(d *doubtful, e, o []held) error {
 		}
 	}
 	return nil
+}
+
+// unpaired are readings that are known by the same.
+type unpaired struct {
+	e, o []*held // without a counterpart
+	// copies are identical to one that is expected and has a counterpart or is in e.
+	copies []*held
+	pairs  []*held // observed, with a counterpart
+}
+
+// equal returns how many of the first have a digest.
+func equal(list []held, as digest) int {
+	n := 0
+	for n < len(list) && list[n].digest == as {
+		n++
+	}
+	return n
+}
+
+// moment is the time and number that a reading was told with, whatever is compared
+// of them.
+type moment struct {
+	time int64
+	seq  uint64
+}
+
+func (h *held) moment() moment { return moment{h.Time, h.Seq} }
+
+// pair pairs readings that say the same by the rules. Where more are expected than
+// were observed, the rules may take different readings for one: only those that were
+// told with the same time and number are copies. Readings of whose moment one was
+// observed have a counterpart first, copies last.
+func (r *run) pair(d *doubtful, e, o []held, u *unpaired) {
+	n := min(len(e), len(o))
+	observed := map[moment]bool{}
+	for i := range o {
+		if i >= n {
+			u.o = append(u.o, &o[i])
+			continue
+		}
+		r.matched(d, &o[i])
+		u.pairs = append(u.pairs, &o[i])
+		if n < len(e) {
+			observed[o[i].moment()] = true
+		}
+	}
+	if n == len(e) {
+		return
+	}
+	var same, other, copies []*held
+	for i := range e {
+		switch m := e[i].moment(); {
+		case i > 0 && m == e[i-1].moment():
+			copies = append(copies, &e[i])
+		case observed[m]:
+			same = append(same, &e[i])
+		default:
+			other = append(other, &e[i])
+		}
+	}
+	news := append(same, other...)
+	k := min(n, len(news))
+	u.e = append(u.e, news[k:]...)
+	u.copies = append(u.copies, copies[n-k:]...)
 }
 
 // tolerate pairs what says nearly the same.

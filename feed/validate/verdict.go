@@ -58,7 +58,7 @@ type Counts struct {
 	Missing    int64 `json:"missing"`
 	Extra      int64 `json:"extra"`
 	Duplicate  int64 `json:"duplicate"` // observed copies beyond those expected
-	Repeated   int64 `json:"repeated"`  // expected copies beyond those observed
+	Repeated   int64 `json:"repeated"`  // expected copies beyond those observed, of the same time and seq to the bit
 	Undecided  int64 `json:"undecided"` // expected readings of which nothing can be said
 	OutOfOrder int64 `json:"outOfOrder"`
 	Late       int64 `json:"late"`
