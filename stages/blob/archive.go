@@ -15,13 +15,15 @@ import (
 )
 
 // archive is where objects are read piece by piece. Its methods are safe for
-// concurrent use, try once, and return a *storeError or the error of the context.
+// concurrent use, try once unless they say otherwise, and return a *storeError or the error of the context.
 type archive interface {
 	// stat describes an object as it is now.
 	stat(ctx context.Context, name string) (Object, error)
-	// list goes over the objects whose names begin with prefix, in the order of
-	// their names.
-	list(ctx context.Context, prefix string) iter.Seq2[Object, error]
+	// walk goes over the objects whose names begin with prefix, each once and in
+	// any order: with a hierarchical namespace it is not that of the names. Each
+	// request is made by again, which may make it more than once: a listing of many
+	// requests goes on where it was.
+	walk(ctx context.Context, prefix string, again func(request func() error) error) iter.Seq2[Object, error]
 	// readAt fills p with the bytes of an object from off on. It fails with
 	// failChanged when the object is not the one that o describes any more.
 	readAt(ctx context.Context, o Object, p []byte, off int64) error
@@ -67,6 +69,11 @@ func (d *directory) readAt(ctx context.Context, o Object, p []byte, off int64) e
 		return d.fail("read file", o.Name, err)
 	}
 	return nil
+}
+
+// walk asks nobody but the disk, where what fails does not pass by itself.
+func (d *directory) walk(ctx context.Context, prefix string, _ func(request func() error) error) iter.Seq2[Object, error] {
+	return d.list(ctx, prefix)
 }
 
 func (d *directory) asked() int64 { return 0 }

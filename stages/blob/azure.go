@@ -240,16 +240,24 @@ func (a *azure) open(ctx context.Context, name string) (r io.ReadCloser, err err
 }
 
 func (a *azure) list(ctx context.Context, prefix string) iter.Seq2[Object, error] {
+	return a.walk(ctx, prefix, once)
+}
+
+func once(request func() error) error { return request() }
+
+func (a *azure) walk(ctx context.Context, prefix string, again func(request func() error) error) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
 		var marker *string
 		for {
 			var page container.ListBlobsFlatResponse
-			err := a.do(ctx, "list container", a.cfg.Container, func(c *container.Client) (err error) {
-				pager := c.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{
-					Prefix: &prefix, Marker: marker, Include: container.ListBlobsInclude{Metadata: true},
+			err := again(func() error {
+				return a.do(ctx, "list container", a.cfg.Container, func(c *container.Client) (err error) {
+					pager := c.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{
+						Prefix: &prefix, Marker: marker, Include: container.ListBlobsInclude{Metadata: true},
+					})
+					page, err = pager.NextPage(ctx)
+					return err
 				})
-				page, err = pager.NextPage(ctx)
-				return err
 			})
 			if err != nil {
 				yield(Object{}, err)

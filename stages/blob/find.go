@@ -98,28 +98,8 @@ func hidden(name string) bool {
 	return false
 }
 
-// list goes over objects in the order of their names. When a request fails for a
-// reason that may pass, it is begun anew behind the last one.
+// list goes over objects. A request that fails for a reason that may pass is made
+// again.
 func (o *Observation) list(ctx context.Context, prefix string) iter.Seq2[Object, error] {
-	return func(yield func(Object, error) bool) {
-		last, stopped := "", false
-		err := o.try(ctx, func() error {
-			for obj, err := range o.archive.list(ctx, prefix) {
-				if err != nil {
-					return err
-				}
-				if o.tries > 1 && obj.Name <= last {
-					continue // which a directory, walked once, need not be asked
-				}
-				last = obj.Name
-				if stopped = !yield(obj, nil); stopped {
-					return nil
-				}
-			}
-			return nil
-		})
-		if err != nil && !stopped {
-			yield(Object{}, err)
-		}
-	}
+	return o.archive.walk(ctx, prefix, func(request func() error) error { return o.try(ctx, request) })
 }

@@ -18,8 +18,7 @@ type store interface {
 	stat(ctx context.Context, name string) (Object, error)
 	// open returns the stored bytes of an object.
 	open(ctx context.Context, name string) (io.ReadCloser, error)
-	// list goes over the objects whose names begin with prefix, in the order
-	// of their names.
+	// list goes over the objects whose names begin with prefix, in any order.
 	list(ctx context.Context, prefix string) iter.Seq2[Object, error]
 	// load returns the bytes of a checkpoint and the version that they are.
 	load(ctx context.Context, name string) (data []byte, version string, err error)
