@@ -159,7 +159,7 @@ func (r *run) pair(d *doubtful, e, o []held, u *unpaired) {
 			other = append(other, &e[i])
 		}
 	}
-	news := append(same, other...)
+	news := slices.Concat(same, other)
 	k := min(n, len(news))
 	u.e = append(u.e, news[k:]...)
 	u.copies = append(u.copies, copies[n-k:]...)
