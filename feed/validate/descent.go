@@ -20,6 +20,7 @@ type suspect struct {
 	device             *lifeline
 	window             int64
 	expected, observed int64
+	sum                digest // of what was expected
 }
 
 // weight is how many readings it takes the room of.
@@ -42,6 +43,8 @@ type doubtful struct {
 	sides  [2][]held
 	begun  bool  // something was observed
 	latest int64 // time, of that
+	// part is what was expected of the part at hand, all what was of those before.
+	part, all cell
 }
 
 // descent reads the suspects of a slice again.
@@ -111,10 +114,24 @@ func (d *descent) resolve(ctx context.Context, suspects []suspect, parts uint64)
 			return err
 		}
 	}
-	for _, w := range g.list {
+	for i, w := range g.list {
+		d.steady(&suspects[i], w)
 		d.close(w.open)
 	}
 	return nil
+}
+
+// steady holds the expectation to what it told first. What it does not tell any more
+// was not compared: it is undecided.
+func (d *descent) steady(s *suspect, w *doubtful) {
+	if w.all.count == s.expected && w.all.sum == s.sum {
+		return
+	}
+	d.Findings.Unsteady++
+	if gone := s.expected - w.all.count; gone > 0 {
+		w.Counts.Expected += gone
+		w.Counts.Undecided += gone
+	}
 }
 
 // part reads and compares a part of a group. That of a single window is divided when
@@ -123,7 +140,7 @@ func (d *descent) part(ctx context.Context, g *group, part, parts uint64) error 
 	g.part, g.parts = part, parts
 	g.held.Store(0)
 	for _, w := range g.list {
-		w.sides, w.begun, w.latest = [2][]held{}, false, 0
+		w.sides, w.begun, w.latest, w.part = [2][]held{}, false, 0, cell{}
 	}
 	err := d.both(ctx, func(ctx context.Context, side int) error {
 		h := &holder{group: g, hasher: hasher{rules: d.rules, key: d.key}, side: side, window: int64(d.Window), doubts: d.doubts[side], names: map[string]string{}}
@@ -152,6 +169,8 @@ func (d *descent) part(ctx context.Context, g *group, part, parts uint64) error 
 		if err := d.classify(w); err != nil {
 			return err
 		}
+		w.all.count += w.part.count
+		w.all.sum = w.all.sum.plus(w.part.sum)
 	}
 	return nil
 }
@@ -278,6 +297,10 @@ func (h *holder) hold(r *Record) error {
 		return errTooMuch
 	}
 	one.digest = h.of(&r.Reading)
+	if h.side == expected {
+		d.part.count++
+		d.part.sum = d.part.sum.plus(one.digest)
+	}
 	one.Device, one.Tag = d.tag.device, d.tag.tag
 	one.Site, one.Line, one.Quality = h.name(r.Site), h.name(r.Line), h.name(r.Quality)
 	one.Place.Object = h.name(r.Place.Object)

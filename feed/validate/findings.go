@@ -21,6 +21,9 @@ type findings struct {
 	Discrepancies worst[Discrepancy] `json:"discrepancies"`
 	Latencies     latencies          `json:"latencies"`
 	Unreadable    [2]places          `json:"unreadable"`
+	// Unsteady are windows of which the expectation told something else when they
+	// were read again.
+	Unsteady int64 `json:"unsteady,omitempty"`
 
 	picture
 }

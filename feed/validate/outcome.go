@@ -52,6 +52,9 @@ func (r *run) result(watermark, after time.Time, judged int64, blind []string) *
 	if after.Before(watermark) {
 		unsure = append(unsure, fmt.Sprintf("The expectation's watermark went back from %s to %s while it was read: what it told may not have been all.", watermark.UTC().Format(time.RFC3339), after.UTC().Format(time.RFC3339)))
 	}
+	if n := r.Findings.Unsteady; n > 0 {
+		unsure = append(unsure, count(n, "The expectation told other readings of 1 window when it was read again", "The expectation told other readings of %d windows when they were read again")+": what it told first may not be all compared. Validate again.")
+	}
 	if n := res.Verdicts[Undecided]; n > 0 {
 		unsure = append(unsure, count(n, "Of 1 window nothing can be said", "Of %d windows nothing can be said")+count(c.Undecided, ", with 1 expected reading.", ", with %d expected readings in all."))
 	}

@@ -160,7 +160,7 @@ func (r *run) weigh(suspects []suspect, se, so *series, s slice, judged bool) []
 		case e.count == o.count && e.sum == o.sum:
 			c.Matched, c.Late, c.OutOfOrder = e.count, o.late, o.disorder
 		default:
-			suspects = append(suspects, suspect{tag: se.tag, device: d, window: window, expected: e.count, observed: o.count})
+			suspects = append(suspects, suspect{tag: se.tag, device: d, window: window, expected: e.count, observed: o.count, sum: e.sum})
 			continue
 		}
 		r.Findings.add(d, se.tag, window, &c)

@@ -122,7 +122,7 @@ func (r *run) all(ctx context.Context, blind []string) (*Result, error) {
 	// What is kept is of use only as long as it says nothing that a repair may have
 	// made untrue meanwhile.
 	c := &r.Findings.Counts
-	keep := judged < r.last && judged > r.first && c.Missing+c.Altered+c.Extra == 0 && !c.open()
+	keep := judged < r.last && judged > r.first && c.Missing+c.Altered+c.Extra+r.Findings.Unsteady == 0 && !c.open()
 	if err := r.slices(ctx, max(r.Reached, judged), r.last, false); err != nil {
 		return nil, err
 	}
