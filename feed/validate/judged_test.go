@@ -118,8 +118,14 @@ func TestWhatCannotBeReadIsNotMissing(t *testing.T) {
 			t.Errorf("%s: unreadable %q, reasons %q", tt.name, res.Unreadable, res.Reasons)
 		}
 	}
+	// Where nothing lacks, what stands there may still be something that nobody expects.
+	j := job(truth, truth, 4)
+	j.o.PutUnreadable(broken)
+	if res, all := run(t, j); res.Outcome != validate.Open || len(all) != 0 || res.Counts.Matched != 40 || !says(res, "1 place of the observation could not be read") {
+		t.Errorf("outcome %s for %q, %+v", res.Outcome, res.Reasons, res.Counts)
+	}
 	// What becomes unreadable between the two reads.
-	j := job(truth, told, 4)
+	j = job(truth, told, 4)
 	j.o.onRead = func(n int, _ validate.Query) error {
 		if n == 2 {
 			j.o.PutUnreadable(validate.Unreadable{Place: validate.Place{Object: "late"}, Err: errors.New("broke")})

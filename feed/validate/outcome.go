@@ -65,7 +65,7 @@ func (r *run) result(watermark, after time.Time, judged int64, blind []string) *
 		unsure = append(unsure, count(n, "1 place of the expectation", "%d places of the expectation")+" could not be read: what stands there is not compared, and no reading that may be expected there is called extra.")
 	}
 	if n := r.Findings.Unreadable[observed].n(); n > 0 {
-		notes = append(notes, count(n, "1 place of the observation", "%d places of the observation")+" could not be read: no reading that may stand there is called missing.")
+		unsure = append(unsure, count(n, "1 place of the observation", "%d places of the observation")+" could not be read: what stands there is not compared, and no reading that may stand there is called missing.")
 	}
 	if c.Repeated > 0 {
 		notes = append(notes, count(c.Repeated, "The expectation told 1 reading once more than it was observed.", "The expectation told %d readings more often than they were observed."))
