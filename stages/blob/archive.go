@@ -22,7 +22,8 @@ type archive interface {
 	// walk goes over the objects whose names begin with prefix, each once and in
 	// any order: with a hierarchical namespace it is not that of the names. Each
 	// request is made by again, which may make it more than once: a listing of many
-	// requests goes on where it was.
+	// requests goes on where it was. It tells also what is no object and may hide
+	// some, such as a link.
 	walk(ctx context.Context, prefix string, again func(request func() error) error) iter.Seq2[Object, error]
 	// readAt fills p with the bytes of an object from off on. It fails with
 	// failChanged when the object is not the one that o describes any more.
@@ -69,11 +70,6 @@ func (d *directory) readAt(ctx context.Context, o Object, p []byte, off int64) e
 		return d.fail("read file", o.Name, err)
 	}
 	return nil
-}
-
-// walk asks nobody but the disk, where what fails does not pass by itself.
-func (d *directory) walk(ctx context.Context, prefix string, _ func(request func() error) error) iter.Seq2[Object, error] {
-	return d.list(ctx, prefix)
 }
 
 func (d *directory) asked() int64 { return 0 }

@@ -128,6 +128,9 @@ func (d *deltaReader) list(ctx context.Context) (deltaObjects, error) {
 		if err != nil {
 			return log, err
 		}
+		if o.irregular {
+			return log, fmt.Errorf("%s: %w", o.Name, errIrregular)
+		}
 		name := o.Name[len(dir):]
 		if m := commitName.FindStringSubmatch(name); m != nil {
 			log.commits[number(m[1])] = o

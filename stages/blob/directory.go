@@ -257,53 +257,71 @@ func (d *directory) open(ctx context.Context, name string) (io.ReadCloser, error
 
 func (d *directory) list(ctx context.Context, prefix string) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
-		err := filepath.WalkDir(d.root, func(file string, e fs.DirEntry, err error) error {
-			if err != nil {
-				if file == d.root && errors.Is(err, fs.ErrNotExist) && !d.required {
-					return fs.SkipAll // nothing was written yet
+		for o, err := range d.walk(ctx, prefix, once) {
+			if !o.irregular && !yield(o, err) {
+				return
+			}
+		}
+	}
+}
+
+// walk asks nobody but the disk, where what fails does not pass by itself. Below
+// the root, links are not followed: they may lead round in circles.
+func (d *directory) walk(ctx context.Context, prefix string, _ func(request func() error) error) iter.Seq2[Object, error] {
+	return func(yield func(Object, error) bool) {
+		root, err := filepath.EvalSymlinks(d.root)
+		if errors.Is(err, fs.ErrNotExist) && !d.required {
+			return // nothing was written yet
+		}
+		if err == nil {
+			err = filepath.WalkDir(root, func(file string, e fs.DirEntry, err error) error {
+				if err == nil {
+					err = ctx.Err()
 				}
-				return err
-			}
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			rel, err := filepath.Rel(d.root, file)
-			if err != nil {
-				return err
-			}
-			name := filepath.ToSlash(rel)
-			switch {
-			case name == ".":
-				return nil
-			case strings.HasPrefix(e.Name(), "."):
-				if e.IsDir() {
-					return fs.SkipDir
+				if err != nil {
+					return err
 				}
-				return nil
-			case e.IsDir():
-				if dir := name + "/"; !strings.HasPrefix(dir, prefix) && !strings.HasPrefix(prefix, dir) {
-					return fs.SkipDir
+				if file == root {
+					if !e.IsDir() {
+						return syscall.ENOTDIR
+					}
+					return nil
 				}
-				return nil
-			case !e.Type().IsRegular() || !strings.HasPrefix(name, prefix):
-				return nil
-			}
-			info, err := e.Info()
-			if errors.Is(err, fs.ErrNotExist) {
-				return nil // removed meanwhile
-			}
-			if err != nil {
-				return err
-			}
-			if !yield(Object{Name: name, Bytes: info.Size(), Modified: info.ModTime()}, nil) {
-				return fs.SkipAll
-			}
-			return nil
-		})
+				name := filepath.ToSlash(strings.TrimPrefix(file[len(root):], string(filepath.Separator)))
+				return d.entry(name, prefix, e, yield)
+			})
+		}
 		if err != nil {
 			yield(Object{}, d.fail("list directory", "", err))
 		}
 	}
+}
+
+// entry yields an entry of a directory, if its name is one of an object or may be on
+// the way to one.
+func (d *directory) entry(name, prefix string, e fs.DirEntry, yield func(Object, error) bool) error {
+	below := strings.HasPrefix(name, prefix)
+	above := strings.HasPrefix(prefix, name+"/")
+	switch {
+	case e.IsDir():
+		if strings.HasPrefix(e.Name(), ".") || !below && !above && !strings.HasPrefix(name+"/", prefix) {
+			return fs.SkipDir
+		}
+		return nil
+	case strings.HasPrefix(e.Name(), "."), !below && (!above || e.Type().IsRegular()):
+		return nil
+	}
+	info, err := e.Info()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // removed meanwhile
+	}
+	if err != nil {
+		return err
+	}
+	if !yield(Object{Name: name, Bytes: info.Size(), Modified: info.ModTime(), irregular: !e.Type().IsRegular()}, nil) {
+		return fs.SkipAll
+	}
+	return nil
 }
 
 func (d *directory) probe(ctx context.Context) error {

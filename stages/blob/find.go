@@ -2,6 +2,7 @@ package blob
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -46,10 +47,21 @@ func (o *Observation) eachObject(ctx context.Context, sel selection, h *handover
 	if o.names != nil {
 		prefixes = o.names.prefixes(from, to)
 	}
+	told := map[string]bool{}
 	for _, prefix := range prefixes {
 		for obj, err := range o.list(ctx, prefix) {
 			if err != nil {
 				return err
+			}
+			if obj.irregular {
+				if told[obj.Name] { // on the way to several prefixes
+					continue
+				}
+				told[obj.Name] = true
+				if err := h.page(irregular(obj)); err != nil {
+					return err
+				}
+				continue
 			}
 			if o.cfg.Layout == LayoutParquet && hidden(obj.Name[len(prefix):]) {
 				if strings.Contains(obj.Name, deltaLog) {
@@ -78,6 +90,13 @@ func (o *Observation) eachObject(ctx context.Context, sel selection, h *handover
 	}
 	return nil
 }
+
+// irregular is a page that tells of what may hide objects.
+func irregular(obj Object) validate.Page {
+	return validate.Page{Unreadable: []validate.Unreadable{{Place: validate.Place{Object: obj.Name}, Err: errIrregular}}}
+}
+
+var errIrregular = errors.New("it is no file but a link or the like, and what it leads to is not read: give that directory as url, or put it here")
 
 // directory is what the names of all objects begin with.
 func (o *Observation) directory() string {

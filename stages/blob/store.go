@@ -52,7 +52,8 @@ type Object struct {
 	Messages int    // lines; 0 where the store does not know
 	Modified time.Time
 
-	version string // ETag; "" in a directory
+	version   string // ETag; "" in a directory
+	irregular bool   // a link or the like, which is no object
 }
 
 // failure is what a store's error means for the sink.
