@@ -72,6 +72,33 @@ func TestNothingExpectedIsNoProof(t *testing.T) {
 	}
 }
 
+// TestNothingFoundIsAskedAbout: it is a loss, but more likely another place than that
+// of the sink.
+func TestNothingFoundIsAskedAbout(t *testing.T) {
+	truth := plant(1, 1, 1200, time.Hour)
+	const says = "Nothing at all was found at the observation"
+	for _, tt := range []struct {
+		name    string
+		told    []validate.Record
+		outcome validate.Outcome
+		asks    bool
+		second  string
+	}{
+		{"nothing", nil, validate.Discrepant, true, "1,200 expected readings are missing."},
+		{"one", truth[7:8], validate.Discrepant, false, ""},
+	} {
+		res, _ := run(t, job(truth, tt.told, 1))
+		if res.Outcome != tt.outcome || strings.HasPrefix(res.Reasons[0], says) != tt.asks || tt.asks && res.Reasons[1] != tt.second {
+			t.Errorf("%s: outcome %s for %q", tt.name, res.Outcome, res.Reasons)
+		}
+	}
+	early := job(truth, nil, 1)
+	early.e.SetWatermark(start)
+	if res, _ := run(t, early); res.Outcome != validate.Open || strings.HasPrefix(res.Reasons[0], says) || !slices.ContainsFunc(res.Reasons, func(r string) bool { return strings.HasPrefix(r, says) }) {
+		t.Errorf("before the watermark: outcome %s for %q", res.Outcome, res.Reasons)
+	}
+}
+
 // TestWatermarkThatGoesBackIsNoProof: what it promised did not hold.
 func TestWatermarkThatGoesBackIsNoProof(t *testing.T) {
 	truth := plant(1, 1, 20, time.Hour)

@@ -79,10 +79,11 @@ func TestVisible(t *testing.T) {
 
 func TestHeadline(t *testing.T) {
 	for want, c := range map[string]validate.Counts{
-		"1 reading is missing":                     {Missing: 1, Duplicate: 5},
-		"2 readings are altered, 1 extra":          {Altered: 2, Extra: 1},
-		"5 readings are duplicate, 1 out of order": {Duplicate: 5, OutOfOrder: 1},
-		"Something is wrong":                       {Undecided: 4},
+		"1 reading is missing":                                 {Missing: 1, Duplicate: 5, Observed: 6},
+		"1,234 readings are missing: nothing at all was found": {Missing: 1234, Expected: 1234},
+		"2 readings are altered, 1 extra":                      {Altered: 2, Extra: 1},
+		"5 readings are duplicate, 1 out of order":             {Duplicate: 5, OutOfOrder: 1},
+		"Something is wrong":                                   {Undecided: 4},
 	} {
 		if got := headline(&validate.Result{Outcome: validate.Discrepant, Counts: c}); got != want {
 			t.Errorf("%q, want %q", got, want)

@@ -5,20 +5,12 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/kraft-edge/datafeed/internal/digits"
 )
 
 // count writes a number with thousands separated.
-func count(n int64) string {
-	text := strconv.FormatInt(n, 10)
-	first := 0
-	if n < 0 {
-		first = 1
-	}
-	for i := len(text) - 3; i > first; i -= 3 {
-		text = text[:i] + "," + text[i:]
-	}
-	return text
-}
+func count(n int64) string { return digits.Grouped(n) }
 
 // amount writes a number of things.
 func amount(n int64, thing string) string {

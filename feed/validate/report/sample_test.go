@@ -38,7 +38,7 @@ func sample(devices, parts, listed int) *validate.Result {
 	g.throughput(parts)
 	g.lists(devices, listed)
 	r.Reasons = []string{
-		fmt.Sprintf("%d expected readings are missing.", r.Counts.Missing),
+		count(r.Counts.Missing) + " expected readings are missing.",
 		fmt.Sprintf("%d readings are altered.", r.Counts.Altered),
 		fmt.Sprintf("%d readings were observed and not expected.", r.Counts.Extra),
 		"The expectation's watermark is at 2026-11-20T23:10:00Z: the time from 2026-11-20T23:00:00Z on waits for it to pass the end of a window by 10m0s.",

@@ -103,9 +103,14 @@ func wrong(c validate.Counts) string {
 	}
 	n, rest, _ := strings.Cut(text, " ")
 	if n == "1" {
-		return "1 reading is " + rest
+		text = "1 reading is " + rest
+	} else {
+		text = n + " readings are " + rest
 	}
-	return n + " readings are " + rest
+	if c.Missing > 0 && c.Observed == 0 {
+		text += ": nothing at all was found"
+	}
+	return text
 }
 
 // summary says in a sentence or two what the headline means.
