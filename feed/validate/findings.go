@@ -185,6 +185,11 @@ func (c *Counts) open() bool {
 	return c.Undecided > 0 || c.Observed > c.Matched+c.Altered+c.Extra+c.Duplicate
 }
 
+// open says whether something of what was read for good proves nothing.
+func (f *findings) open() bool {
+	return f.Counts.open() || f.Unsteady > 0 || f.Unreadable[expected].n()+f.Unreadable[observed].n() > 0
+}
+
 // verdict returns the worst.
 func (c *Counts) verdict() Verdict {
 	switch {

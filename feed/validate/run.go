@@ -24,8 +24,9 @@ type Job struct {
 
 	// State is a file that keeps what was found so far: a run of the same job goes
 	// on where an earlier one was interrupted. It is removed when a run ends, unless
-	// there are windows that wait for the watermark and nothing is wrong before
-	// them: then another run reads only these. "" keeps nothing.
+	// there are windows that wait for the watermark and nothing is wrong or open
+	// before them: then another run reads only these. A run whose watermark is lower
+	// than that of an earlier one begins anew. "" keeps nothing.
 	State string
 	// Progress, when not nil, is called now and then, one call at a time.
 	Progress func(Progress)
@@ -105,12 +106,12 @@ func newRun(j Job) (*run, []string, error) {
 }
 
 func (r *run) all(ctx context.Context, blind []string) (*Result, error) {
-	if err := r.load(); err != nil {
-		return nil, err
-	}
 	watermark, err := r.Expect.Watermark(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("validate: asking the %s %s for its watermark: %w", r.called(expected), r.sides[expected], err)
+	}
+	if err := r.load(watermark); err != nil {
+		return nil, err
 	}
 	judged := r.judged(watermark)
 	if err := r.slices(ctx, r.Reached, judged, true); err != nil {
@@ -120,9 +121,9 @@ func (r *run) all(ctx context.Context, blind []string) (*Result, error) {
 		return nil, err
 	}
 	// What is kept is of use only as long as it says nothing that a repair may have
-	// made untrue meanwhile.
-	c := &r.Findings.Counts
-	keep := judged < r.last && judged > r.first && c.Missing+c.Altered+c.Extra+r.Findings.Unsteady == 0 && !c.open()
+	// made untrue meanwhile, or that is to be read again.
+	f := r.Findings
+	keep := judged < r.last && judged > r.first && f.Counts.Missing+f.Counts.Altered+f.Counts.Extra == 0 && !f.open()
 	if err := r.slices(ctx, max(r.Reached, judged), r.last, false); err != nil {
 		return nil, err
 	}
@@ -131,7 +132,7 @@ func (r *run) all(ctx context.Context, blind []string) (*Result, error) {
 	if err != nil {
 		return nil, fmt.Errorf("validate: asking the %s %s for its watermark again: %w", r.called(expected), r.sides[expected], err)
 	}
-	if !keep {
+	if !keep || after.Before(watermark) {
 		if err := r.forget(); err != nil {
 			return nil, err
 		}

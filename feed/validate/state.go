@@ -20,6 +20,7 @@ import (
 type snapshot struct {
 	Job       string     `json:"job"` // see identity
 	Since     time.Time  `json:"since"`
+	Watermark time.Time  `json:"watermark"` // by which windows were judged
 	Reached   int64      `json:"reached"`
 	Findings  *findings  `json:"findings"`
 	Open      []openKept `json:"open,omitempty"`
@@ -53,7 +54,7 @@ const maxKept = 10_000
 var ErrOtherState = errors.New("the state of a run with other sides, range or options")
 
 // stateFormat changes with what a snapshot means.
-const stateFormat = "1"
+const stateFormat = "2"
 
 // jobID is equal for jobs that may go on with what another has found.
 func (r *run) jobID() (string, error) {
@@ -68,15 +69,16 @@ func (r *run) jobID() (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// load begins with what is kept, or with nothing.
-func (r *run) load() error {
+// load begins with what is kept, or with nothing. What was judged by a watermark that
+// is not reached any more may have been judged too early.
+func (r *run) load(watermark time.Time) error {
 	id, err := r.jobID()
 	if err != nil {
 		return fmt.Errorf("validate: %w", err)
 	}
 	windows := r.last - r.first
 	p := picture{first: r.first, per: (windows + maxParts - 1) / maxParts, window: int64(r.Window)}
-	r.snapshot = snapshot{Job: id, Since: r.started, Reached: r.first, Findings: newFindings(p, windows, r.MaxListed)}
+	r.snapshot = snapshot{Job: id, Since: r.started, Watermark: watermark, Reached: r.first, Findings: newFindings(p, windows, r.MaxListed)}
 	if r.State == "" {
 		return nil
 	}
@@ -94,6 +96,11 @@ func (r *run) load() error {
 	if kept.Job != id {
 		return fmt.Errorf("validate: %s keeps %w: name another file, or remove it", r.State, ErrOtherState)
 	}
+	if watermark.Before(kept.Watermark) {
+		r.log.Warn("the watermark has gone back since an earlier run: beginning anew", "state", r.State, "before", kept.Watermark, "now", watermark)
+		return nil
+	}
+	kept.Watermark = watermark
 	kept.Findings.become(p, r.MaxListed)
 	if err := r.restore(&kept); err != nil {
 		return fmt.Errorf("validate: the state of an earlier run %s cannot be used: remove it to begin anew: %w", r.State, err)
