@@ -58,8 +58,9 @@ const stateFormat = "2"
 
 // jobID is equal for jobs that may go on with what another has found.
 func (r *run) jobID() (string, error) {
+	e, o := r.sides[expected], r.sides[observed]
 	b, err := json.Marshal([]any{
-		stateFormat, r.Options, fmt.Sprint(*r.rules), r.ExpectName, r.sides[expected].String(), r.ObserveName, r.sides[observed].String(),
+		stateFormat, r.Options, fmt.Sprint(*r.rules), r.ExpectName, e.String(), e.Traits().Identity, r.ObserveName, o.String(), o.Traits().Identity,
 		r.Job.Device, r.first, r.last,
 	})
 	if err != nil {

@@ -134,6 +134,8 @@ func TestStateOfAnotherJobIsRefused(t *testing.T) {
 		"another place":        func(p *pair) { p.o.Name = "another copy" },
 		"another stage":        func(p *pair) { p.ObserveName = "another" },
 		"another trait":        func(p *pair) { p.o.Has.Lost = []string{"line"} },
+		"another way to read":  func(p *pair) { p.o.Has.Identity = "another prefix" },
+		"another way to ask":   func(p *pair) { p.e.Has.Identity = "another tenant" },
 		"another unit of time": func(p *pair) { p.o.Has.TimeStep = time.Microsecond },
 	} {
 		file := filepath.Join(t.TempDir(), "state.json")
