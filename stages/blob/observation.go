@@ -27,13 +27,14 @@ var errObservationClosed = errors.New("blob: the observation is closed")
 // Observation reads the readings that objects hold. It implements
 // [validate.Side].
 type Observation struct {
-	cfg     ObservationConfig
-	archive archive
-	names   *nameFilter         // nil without a path
-	columns tableColumns        // of Parquet
-	memory  *semaphore.Weighted // bytes of Parquet
-	where   string
-	tries   int
+	cfg      ObservationConfig
+	archive  archive
+	names    *nameFilter         // nil without a path
+	columns  tableColumns        // of Parquet
+	memory   *semaphore.Weighted // bytes of Parquet
+	where    string
+	identity string // as [validate.Traits] has it
+	tries    int
 
 	// lifetime ends with Close, which waits for the reads.
 	lifetime context.Context
@@ -62,7 +63,7 @@ func NewObservation(cfg ObservationConfig, _ feed.StageEnv) (*Observation, error
 	if err != nil {
 		return nil, err
 	}
-	o := &Observation{cfg: cfg, archive: a, memory: semaphore.NewWeighted(int64(cfg.Memory)), where: p.String(), tries: mostTries}
+	o := &Observation{cfg: cfg, archive: a, memory: semaphore.NewWeighted(int64(cfg.Memory)), where: p.String(), identity: cfg.identity(p), tries: mostTries}
 	if p.dir != "" {
 		o.tries = 1 // what fails there does not pass by itself
 	}
@@ -100,6 +101,7 @@ func (o *Observation) String() string {
 func (o *Observation) Traits() validate.Traits {
 	t := o.cfg.traits()
 	t.Ordered = o.names != nil && o.names.ordered()
+	t.Identity = o.identity
 	return t
 }
 

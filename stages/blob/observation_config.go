@@ -194,6 +194,12 @@ func (c *Columns) validate(bad func(key, problem, remedy string)) {
 	}
 }
 
+// identity tells all that decides what is read at a place, and what is made of it.
+func (c *ObservationConfig) identity(p place) string {
+	return fmt.Sprintf("%s layout %q prefix %q path %q exactlyOnce %t slack %v columns %#v memory %d maxObjectBytes %d maxLineBytes %d",
+		p, c.Layout, c.Prefix, c.Path, c.ExactlyOnce, c.Slack, c.Columns, c.Memory, c.MaxObjectBytes, c.MaxLineBytes)
+}
+
 // traits says what can be known of the place.
 func (c *ObservationConfig) traits() validate.Traits {
 	t := validate.Traits{Arrival: true}

@@ -107,6 +107,7 @@ func TestObservationDirectory(t *testing.T) {
 				sink := dirConfig(t.TempDir())
 				form(&sink)
 				s := sideOf(sink, observe(t, sink, func(c *ObservationConfig) { c.Path = sink.Path }))
+				s.Others = othersThan(t, sink)
 				dir, away := sink.mustDir(t), filepath.Join(t.TempDir(), "away")
 				s.Down = func(t testing.TB) { rename(t, dir, away) }
 				s.Up = func(t testing.TB) { rename(t, away, dir) }
@@ -114,6 +115,32 @@ func TestObservationDirectory(t *testing.T) {
 			})
 		})
 	}
+}
+
+// othersThan are observations of the same place or of another one, each with a
+// setting that decides what is read or what is made of it.
+func othersThan(t testing.TB, sink Config) (others []validate.Side) {
+	for _, change := range []func(*ObservationConfig){
+		func(c *ObservationConfig) { c.URL = feed.NewURL("file:///var/lib/feed") },
+		func(c *ObservationConfig) { c.Prefix = "plant1" },
+		func(c *ObservationConfig) { c.Path = "{date}" },
+		func(c *ObservationConfig) { c.Path = "{date}/{hash}" },
+		func(c *ObservationConfig) { c.Path, c.ExactlyOnce = "{date}", true },
+		func(c *ObservationConfig) { c.Path, c.Slack = "{date}", time.Hour },
+		func(c *ObservationConfig) { c.Layout = LayoutDelta },
+		func(c *ObservationConfig) { c.Layout = LayoutParquet },
+		func(c *ObservationConfig) { c.Layout, c.Columns.Device = LayoutParquet, "machine" },
+		func(c *ObservationConfig) { c.Layout, c.Columns.Value = LayoutParquet, []string{"value", "raw"} },
+		func(c *ObservationConfig) { c.Layout, c.Columns.Value = LayoutParquet, []string{"value raw"} },
+		func(c *ObservationConfig) { c.Layout, c.Columns.TimeUnit = LayoutParquet, Seconds },
+		func(c *ObservationConfig) { c.Layout, c.Columns.TimeStep = LayoutParquet, time.Second },
+		func(c *ObservationConfig) { c.Memory = feed.MiB },
+		func(c *ObservationConfig) { c.MaxObjectBytes = feed.MiB },
+		func(c *ObservationConfig) { c.MaxLineBytes = feed.MiB },
+	} {
+		others = append(others, observe(t, sink, change))
+	}
+	return others
 }
 
 func rename(t testing.TB, from, to string) {

@@ -5,7 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kraft-edge/datafeed/feed"
 	"github.com/kraft-edge/datafeed/feed/reading"
+	"github.com/kraft-edge/datafeed/feed/validate"
 	"github.com/kraft-edge/datafeed/feed/validate/validatetest"
 	"github.com/kraft-edge/datafeed/internal/standin/cloudapi"
 	"github.com/kraft-edge/datafeed/internal/testenv"
@@ -23,9 +25,19 @@ func TestConformance(t *testing.T) {
 				proxy := testenv.Proxy(t, u.Host)
 				c := configOf("http://" + proxy.Addr)
 				c.PageSize, c.Parallel, c.Patience = 500, parallel, 300*time.Millisecond
+				other := func(change func(*Config)) *Expectation {
+					c := c
+					change(&c)
+					return openExpectation(t, c)
+				}
 				return validatetest.SideUnderTest{
 					Side: openExpectation(t, c),
-					Put:  a.put,
+					Others: []validate.Side{
+						other(func(c *Config) { c.URL = feed.NewURL("http://" + proxy.Addr + "/plant") }),
+						other(func(c *Config) { c.OAuth2.ClientID = "another" }),
+						other(func(c *Config) { c.OAuth2.Scopes = []string{"another"} }),
+					},
+					Put: a.put,
 					PutTwice: func(t testing.TB, r reading.Reading) {
 						a.put(t, r)
 						a.faults(t, cloudapi.Faults{OneIn: 1, Duplicate: 1})

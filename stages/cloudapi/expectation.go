@@ -61,8 +61,14 @@ func NewExpectation(c Config, env feed.StageEnv) (*Expectation, error) {
 // String returns the address of the API.
 func (e *Expectation) String() string { return e.config.URL.String() }
 
-// Traits implements [validate.Side]. The API may tell a reading twice.
-func (e *Expectation) Traits() validate.Traits { return validate.Traits{Selective: true} }
+// Traits implements [validate.Side]. The API may tell a reading twice, and to each
+// client others.
+func (e *Expectation) Traits() validate.Traits {
+	return validate.Traits{
+		Selective: true,
+		Identity:  fmt.Sprintf("%s as client %q with scopes %q", e.client.base, e.config.OAuth2.ClientID, e.config.OAuth2.Scopes),
+	}
+}
 
 // Costs implements [validate.Side]. Requests for tokens are not among them.
 func (e *Expectation) Costs() validate.Costs { return e.client.costs.sum() }

@@ -14,9 +14,10 @@ import (
 // Observation is what a [Sink] has stored, as a side of a validation. It is for
 // concurrent use: each read has a connection of its own.
 type Observation struct {
-	config Config
-	place  validate.Place
-	costs  observationCosts
+	config   Config
+	identity string // as [validate.Traits] has it
+	place    validate.Place
+	costs    observationCosts
 
 	// lifetime ends with Close, which cancels what runs.
 	lifetime context.Context
@@ -44,7 +45,7 @@ func NewObservation(c ObservationConfig, _ feed.StageEnv) (*Observation, error) 
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	o := &Observation{config: c.config(), place: validate.Place{Object: c.Schema + ".points"}}
+	o := &Observation{config: c.config(), identity: c.identity(), place: validate.Place{Object: c.Schema + ".points"}}
 	o.lifetime, o.end = context.WithCancelCause(context.Background())
 	return o, nil
 }
@@ -56,7 +57,7 @@ func (o *Observation) String() string {
 
 // Traits implements [validate.Side].
 func (o *Observation) Traits() validate.Traits {
-	return validate.Traits{Selective: true, Unique: true}
+	return validate.Traits{Selective: true, Unique: true, Identity: o.identity}
 }
 
 // Costs implements [validate.Side].

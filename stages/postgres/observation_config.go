@@ -1,6 +1,8 @@
 package postgres
 
 import (
+	"fmt"
+	"net/url"
 	"time"
 
 	"github.com/kraft-edge/datafeed/feed"
@@ -26,6 +28,22 @@ func DefaultObservationConfig() ObservationConfig {
 func (c *ObservationConfig) Validate() error {
 	whole := c.config()
 	return whole.Validate()
+}
+
+// identity tells what is read: the database, as whom, and the schema. What decides
+// in the query of the URL, such as a host, counts; what may be secret does not.
+func (c *ObservationConfig) identity() string {
+	place := c.URL.String()
+	if u, err := c.URL.Parse(); err == nil {
+		u.User = url.User(u.User.Username())
+		q := u.Query()
+		for _, secret := range []string{"password", "sslpassword"} {
+			q.Del(secret)
+		}
+		u.RawQuery = q.Encode()
+		place = u.String()
+	} // or else it is in a file that is not there yet: each connect will say so
+	return fmt.Sprintf("%s schema %q", place, c.Schema)
 }
 
 // config returns that of who writes what is read.

@@ -18,6 +18,11 @@ func openObservation(t testing.TB, url string) *Observation {
 	t.Helper()
 	c := DefaultObservationConfig()
 	c.URL = feed.NewURL(url)
+	return observationOf(t, c)
+}
+
+func observationOf(t testing.TB, c ObservationConfig) *Observation {
+	t.Helper()
 	c.ConnectTimeout = 5 * time.Second
 	o, err := NewObservation(c, feed.StageEnv{})
 	if err != nil {
@@ -37,12 +42,21 @@ func TestObservationConforms(t *testing.T) {
 		proxy := testenv.Proxy(t, db.Addr)
 		sink := openSink(t, configOf(db.URL()))
 		makeTables(t, &sink.config)
+		schema := DefaultObservationConfig()
+		schema.URL, schema.Schema = feed.NewURL(db.URLAt(proxy.Addr)), "another"
 		return validatetest.SideUnderTest{
 			Side: openObservation(t, db.URLAt(proxy.Addr)),
-			Put:  func(t testing.TB, rs ...reading.Reading) { mustPublish(t, sink, rs...) },
-			Down: func(testing.TB) { proxy.Refuse(); proxy.Cut() },
-			Up:   func(testing.TB) { proxy.Accept() },
-			Many: 2*fetch + 1,
+			Others: []validate.Side{
+				observationOf(t, schema),
+				openObservation(t, "postgres://reader@plant1:5432/telemetry?sslmode=disable"),
+				openObservation(t, "postgres://reader@plant1:5432/telemetry?sslmode=disable&host=plant2"),
+				openObservation(t, "postgres://reader:s3cret@plant2:5432/telemetry?sslmode=disable"),
+			},
+			Secret: "s3cret",
+			Put:    func(t testing.TB, rs ...reading.Reading) { mustPublish(t, sink, rs...) },
+			Down:   func(testing.TB) { proxy.Refuse(); proxy.Cut() },
+			Up:     func(testing.TB) { proxy.Accept() },
+			Many:   2*fetch + 1,
 		}
 	})
 }

@@ -136,6 +136,25 @@ func checkUnreadable(t testing.TB, s SideUnderTest) {
 	compare(t, s, "beside what cannot be read", got.records, []reading.Reading{at(0, 1), at(time.Second, 2)})
 }
 
+// checkSettings: a side tells by what its reads are decided, so that what was found
+// is not gone on with after that has changed.
+func checkSettings(t testing.TB, s SideUnderTest) {
+	known := map[string]bool{}
+	for _, side := range append([]validate.Side{s.Side}, s.Others...) {
+		identity := side.Traits().Identity
+		switch {
+		case identity == "":
+			t.Errorf("%s has no identity", side)
+		case known[identity]:
+			t.Errorf("two sides with different settings have the identity %s", identity)
+		case identity != side.Traits().Identity:
+			t.Errorf("%s has another identity each time", side)
+		}
+		known[identity] = true
+		checkSecret(t, s, identity)
+	}
+}
+
 // checkDown: a place that cannot be reached is an error, not an empty one, and is
 // of use once it can be.
 func checkDown(t testing.TB, s SideUnderTest) {

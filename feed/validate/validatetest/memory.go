@@ -16,7 +16,8 @@ type Memory struct {
 	Name string // what String returns; "" is memory
 	// PageSize is how many records a page has at most; 0 is 1000.
 	PageSize int
-	// Has says what the side is; Put and Read do not look at it.
+	// Has says what the side is; Put and Read do not look at it. Without an Identity
+	// it is the name.
 	Has validate.Traits
 	// Fail decides about each page that is about to be handed out; nil lets all
 	// pass. The page is a copy.
@@ -128,7 +129,13 @@ func (m *Memory) usable() error {
 }
 
 // Traits implements [validate.Side].
-func (m *Memory) Traits() validate.Traits { return m.Has }
+func (m *Memory) Traits() validate.Traits {
+	t := m.Has
+	if t.Identity == "" {
+		t.Identity = m.String()
+	}
+	return t
+}
 
 // Costs implements [validate.Side].
 func (m *Memory) Costs() validate.Costs {

@@ -24,6 +24,9 @@ type SideUnderTest struct {
 	// Down makes the place unreachable, and Up reachable again. Both are nil when
 	// it always is reachable.
 	Down, Up func(t testing.TB)
+	// Others are sides with other settings, or of other places, of which a read may
+	// hand out something else.
+	Others []validate.Side
 	// Secret is a text that nothing may show; "" is none.
 	Secret string
 	// Many is how many readings take more than two pages; 0 is 3000.
@@ -54,6 +57,7 @@ type check struct {
 
 var checks = []check{
 	{"Empty", checkEmpty},
+	{"Settings", checkSettings},
 	{"Bounds", checkBounds},
 	{"Filters", checkFilters},
 	{"Names", checkNames},

@@ -44,6 +44,7 @@ func overMemory(m *Memory, change func(*Memory) validate.Side) SideUnderTest {
 			m.PutUnreadable(validate.Unreadable{Place: validate.Place{Object: "memory"}, Err: errors.New("nothing that is known")})
 		},
 		Down: func(testing.TB) { down.Store(true) }, Up: func(testing.TB) { down.Store(false) },
+		Others: []validate.Side{&Memory{Name: "another"}},
 		Secret: "s3cret",
 	}
 	if !m.Has.Unique {
@@ -104,6 +105,11 @@ func (c *changed) Traits() validate.Traits {
 	return c.is(c.Memory.Traits())
 }
 
+// onTraits changes what a side says of itself.
+func onTraits(is func(validate.Traits) validate.Traits) func(*Memory) validate.Side {
+	return func(m *Memory) validate.Side { return &changed{Memory: m, is: is} }
+}
+
 // onRecords changes what is handed out.
 func onRecords(change func([]validate.Record) []validate.Record) func(*Memory) validate.Side {
 	return func(m *Memory) validate.Side {
@@ -162,6 +168,9 @@ func TestMistakesAreFound(t *testing.T) {
 		"tag is not asked for":    {"Filters", onQuery(func(q validate.Query) validate.Query { q.Tag = ""; return q })},
 		"case folds":              {"Names", onQuery(func(q validate.Query) validate.Query { q.Device = strings.ToLower(q.Device); return q })},
 		"quality is forgotten":    {"Names", onRecords(each(func(r *validate.Record) { r.Quality = "good" }))},
+		"identity forgotten":      {"Settings", onTraits(func(is validate.Traits) validate.Traits { is.Identity = ""; return is })},
+		"identity of others":      {"Settings", onTraits(func(is validate.Traits) validate.Traits { is.Identity = "another"; return is })},
+		"identity tells":          {"Settings", onTraits(func(is validate.Traits) validate.Traits { is.Identity = "s3cret"; return is })},
 		"seq has 63 bits":         {"Identity", onRecords(each(func(r *validate.Record) { r.Seq &= 1<<63 - 1 }))},
 		"times in microseconds":   {"Values", onRecords(each(func(r *validate.Record) { r.Time -= r.Time % 1000 }))},
 		"integers as floats": {"Values", onRecords(each(func(r *validate.Record) {
@@ -183,9 +192,7 @@ func TestMistakesAreFound(t *testing.T) {
 			}
 			return once
 		})},
-		"wrong traits": {"Copies", func(m *Memory) validate.Side {
-			return &changed{Memory: m, is: func(is validate.Traits) validate.Traits { is.Unique = true; return is }}
-		}},
+		"wrong traits":               {"Copies", onTraits(func(is validate.Traits) validate.Traits { is.Unique = true; return is })},
 		"the last of a page is lost": {"Many", onRecords(func(rs []validate.Record) []validate.Record { return rs[:len(rs)-1] })},
 		"out of order": {"Many", onRecords(func(rs []validate.Record) []validate.Record {
 			rs[0], rs[len(rs)-2] = rs[len(rs)-2], rs[0]
