@@ -21,7 +21,11 @@ func (c *cli) reportValidation(r *validate.Result, asJSON bool, page *pageFile) 
 	if asJSON {
 		err = report.WriteJSON(c.stdout, r)
 	} else {
-		err = report.WriteText(c.stdout, r, report.Style{Color: os.Getenv("NO_COLOR") == "" && demo.IsTerminal(c.stdout)})
+		var style report.Style // of a log, in which nothing is cut
+		if demo.IsTerminal(c.stdout) {
+			style = report.Style{Color: os.Getenv("NO_COLOR") == "", Width: terminalWidth(c.stdout) - 1}
+		}
+		err = report.WriteText(c.stdout, r, style)
 	}
 	if err != nil {
 		return err

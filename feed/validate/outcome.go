@@ -45,7 +45,7 @@ func (r *run) result(watermark, after time.Time, judged int64, blind []string) *
 	}
 	if c.Expected > 0 && c.Observed == 0 && r.Findings.Unreadable[observed].n() == 0 {
 		// It may be a loss. More often it is another place than what the feed writes to.
-		says := fmt.Sprintf("Nothing at all was found at the %s, %s: is it the right place, and its path or table that of the sink?", r.called(observed), r.sides[observed])
+		says := fmt.Sprintf("Nothing at all was found at the %s: is it the right place, and its path or table that of the sink? It is %s.", r.called(observed), r.sides[observed])
 		if len(wrong) > 0 {
 			wrong = append([]string{says}, wrong...)
 		} else {

@@ -104,7 +104,11 @@ func (p *page) counts(r *validate.Result) {
 	}
 	tile("", "expected", c.Expected, "")
 	tile("", "observed", c.Observed, "")
-	tile("K", "matched", c.Matched, percent(c.Matched, c.Expected-c.Repeated))
+	part := "" // of those that are decided would be taken for one of all
+	if c.Undecided == 0 {
+		part = percent(c.Matched, c.Expected-c.Repeated)
+	}
+	tile("K", "matched", c.Matched, part)
 	for _, f := range findings(c) {
 		tile(class(lookOf(f.verdict).letter), markup(lookOf(f.verdict).word), f.n, "")
 	}

@@ -245,7 +245,7 @@ func harmlessText(t *testing.T, text string) {
 			t.Fatalf("%q puts %q into the page", text, c)
 		}
 	}
-	fits(t, textOf(t, r, Style{}))
+	fits(t, textOf(t, r, Style{Width: width}), width)
 }
 
 func TestHostileTexts(t *testing.T) {
@@ -313,7 +313,7 @@ func (f failing) Write([]byte) (int, error) { return 0, f.err }
 func TestPageSaysWhatItFound(t *testing.T) {
 	for name, want := range map[string][]string{
 		"discrepant": {
-			`<header class="discrepant">`, "1,510 readings are missing, 21 altered, 8 extra</h1>", "Of 6,714 nothing can be said.",
+			`<header class="discrepant">`, "1,510 readings are missing, 21 altered, 8 extra</h1>", "6,714 wait for the watermark.",
 			"160,799 expected = 152,554 matched + 21 altered + 1,510 missing + 6,714 undecided + 0 repeated <b class=\"holds\">✓</b>",
 			"<em>nothing</em>", "quarantined: the payload is no JSON", `uncertain</bdi></mark>`, `waiting for the op`, "https://cloud.vendor.example/v1/readings", "1.2 GiB",
 			"Not listed: 207 discrepancies that are no worse.",

@@ -41,7 +41,7 @@ func TestPageOfARun(t *testing.T) {
 	keep(t, "run", page)
 	tagsOf(t, page)
 	for _, want := range []string{
-		"1 reading is missing, 1 altered</h1>", "Of 60 nothing can be said.", "A column is 1 h,", "<b><bdi><mark>40.0</mark></bdi></b>", "<b><bdi><mark>99.0</mark></bdi></b>", "page:101", "object:201",
+		"1 reading is missing, 1 altered</h1>", "60 wait for the watermark.", "A column is 1 h,", "<b><bdi><mark>40.0</mark></bdi></b>", "<b><bdi><mark>99.0</mark></bdi></b>", "page:101", "object:201",
 	} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q", want)
@@ -50,7 +50,7 @@ func TestPageOfARun(t *testing.T) {
 	if strings.Contains(page, "do not trust this report") {
 		t.Error("the sums are wrong")
 	}
-	fits(t, textOf(t, r, Style{}))
+	fits(t, textOf(t, r, Style{Width: width}), width)
 	if t.Failed() {
 		t.Log(textOf(t, r, Style{}))
 	}

@@ -11,11 +11,16 @@ import (
 // Style says how a summary is written.
 type Style struct {
 	Color bool // with escape sequences for colours, as terminals take them
+	// Width is how many columns a line may have; longer ones are wrapped or cut. 0
+	// cuts nothing, as is right for a log.
+	Width int
 }
 
-// WriteText writes a summary for a terminal of 80 columns, 28 lines at most.
-// It returns the error of w.
+// WriteText writes a summary of 50 lines at most. It returns the error of w.
 func WriteText(w io.Writer, r *validate.Result, s Style) error {
+	if s.Width <= 0 {
+		s.Width = unbounded
+	}
 	t := &text{Style: s}
 	color, sign := yellow, "? "
 	switch r.Outcome {
@@ -45,19 +50,20 @@ const (
 	yellow = "33"
 )
 
-// width is what fits a terminal of 80 columns, the last one free; margin stands
-// before each line.
+// margin stands before each line.
+const margin = "  "
+
 const (
-	width  = 79
-	margin = "  "
+	unbounded = 1 << 20 // columns: more than any text has
+	roomy     = 160     // columns in which names and values have room in full
 )
 
 // How much is shown.
 const (
-	mostReasons            = 5 // lines
-	mostDevices            = 3
-	mostTextDiscrepancies  = 2
-	mostDiscrepancyColumns = width - len(margin) - 2 // behind the letter
+	mostReasons           = 10 // lines
+	mostReasonLines       = 3
+	mostDevices           = 3
+	mostTextDiscrepancies = 12 // more than there are verdicts
 )
 
 // text is a summary that is being written.
@@ -68,7 +74,7 @@ type text struct {
 
 // line writes a line in a colour, cut to the width. What it gets must be visible.
 func (t *text) line(line, color string) {
-	line = strings.TrimRight(clip(margin+line, width), " ")
+	line = strings.TrimRight(clip(margin+line, t.Width), " ")
 	if t.Color && color != "" && line != "" {
 		line = margin + "\x1b[" + color + "m" + strings.TrimPrefix(line, margin) + "\x1b[0m"
 	}
@@ -79,10 +85,10 @@ func (t *text) line(line, color string) {
 // after the first are indented below its second character. It returns how many
 // there are.
 func (t *text) paragraph(text string, most int, color string) int {
-	lines := wrap(visible(text, mostSentence), width-len(margin))
+	lines := wrap(visible(text, mostSentence), t.Width-len(margin))
 	if len(lines) > most {
 		lines = lines[:most]
-		lines[most-1] = clip(lines[most-1]+" …", width-len(margin))
+		lines[most-1] = clip(lines[most-1]+" …", t.Width-len(margin))
 	}
 	for _, l := range lines {
 		t.line(l, color)
@@ -135,7 +141,7 @@ func (t *text) reasons(reasons []string) {
 			t.line("- and "+amount(int64(more), "more reason"), "")
 			return
 		}
-		left -= t.paragraph("- "+reason, min(2, max(1, left-min(1, more-1))), "")
+		left -= t.paragraph("- "+reason, min(mostReasonLines, max(1, left-min(1, more-1))), "")
 		if left <= 0 {
 			return
 		}
@@ -144,7 +150,7 @@ func (t *text) reasons(reasons []string) {
 
 // sides writes what was read.
 func (t *text) sides(r *validate.Result) {
-	rows := [][]string{{"READ", "READINGS", "BYTES", "OBJECTS", "REQUESTS", ""}}
+	rows := [][]string{{"SIDE", "READ", "BYTES", "OBJECTS", "REQUESTS", ""}}
 	for _, s := range []struct {
 		role string
 		validate.SideResult
@@ -156,6 +162,9 @@ func (t *text) sides(r *validate.Result) {
 		rows = append(rows, []string{name, count(s.Readings), size(s.Bytes), count(s.Objects), count(s.Requests), s.Place})
 	}
 	t.table(rows)
+	if readAgain(r) {
+		t.paragraph("READ counts twice what was read twice, since the sides differ there.", 2, dim)
+	}
 }
 
 // devices writes the counts of all devices, and of the worst.
@@ -179,12 +188,12 @@ func (t *text) table(rows [][]string) {
 	widths := make([]int, len(rows[0]))
 	for _, row := range rows {
 		for i, cell := range row {
-			row[i] = visible(cell, width)
+			row[i] = visible(cell, mostPlace)
 			widths[i] = max(widths[i], columns(row[i]))
 		}
 	}
 	last := len(widths) - 1
-	free := width - len(margin)
+	free := t.Width - len(margin)
 	for _, w := range widths[1:last] {
 		free -= w + 2
 	}
@@ -214,28 +223,53 @@ func (t *text) discrepancies(r *validate.Result) {
 		return
 	}
 	t.b.WriteByte('\n')
-	shown := r.Discrepancies[:min(len(r.Discrepancies), mostTextDiscrepancies)]
+	shown := pick(r.Discrepancies, mostTextDiscrepancies)
 	t.line("DISCREPANCIES, "+count(int64(len(shown)))+" OF "+count(all), dim)
 	for _, d := range shown {
-		t.line(lookOf(d.Verdict).letter+" "+clip(told(d), mostDiscrepancyColumns), "")
+		t.line(lookOf(d.Verdict).letter+" "+t.told(d), "")
+	}
+	if more := all - int64(len(shown)); more > 0 {
+		t.line(count(more)+" more: --html FILE or --list FILE", dim)
 	}
 }
 
+// pick returns some in their order: the first of each verdict, and then the first.
+func pick(all []validate.Discrepancy, most int) []validate.Discrepancy {
+	chosen, seen := map[int]bool{}, map[string]bool{}
+	for i := range all {
+		if l := lookOf(all[i].Verdict).letter; !seen[l] {
+			seen[l], chosen[i] = true, true
+		}
+	}
+	var picked []validate.Discrepancy
+	for i := range all {
+		if chosen[i] || len(chosen) < most {
+			chosen[i] = true
+			picked = append(picked, all[i])
+		}
+	}
+	return picked
+}
+
 // told says in a line what is wrong with a reading.
-func told(d validate.Discrepancy) string {
-	// Names are cut so that what is wrong has room on the line.
-	line := exact(d.Time) + " " + clip(visible(d.Device, width), 16) + "/" + clip(visible(d.Tag, width), 16) + " "
+func (t *text) told(d validate.Discrepancy) string {
+	name, value := mostName, mostName
+	if t.Width < roomy { // what is wrong shall have room on the line
+		name, value = 16, 14
+	}
+	line := exact(d.Time) + " " + clip(visible(d.Device, mostName), name) + "/" + clip(visible(d.Tag, mostName), name) + " "
+	text := func(s *validate.Said) string { return clip(visible(s.Text, mostName), value) }
 	switch {
 	case d.Expected != nil && d.Observed != nil:
-		line += clip(visible(d.Expected.Text, width), 14) + " → " + clip(visible(d.Observed.Text, width), 14)
+		line += text(d.Expected) + " → " + text(d.Observed)
 		if len(d.Fields) > 0 {
-			line += " (" + visible(strings.Join(d.Fields, ", "), width) + ")"
+			line += " (" + visible(strings.Join(d.Fields, ", "), mostName) + ")"
 		}
 		line += " at " + visible(d.Observed.Place, mostPlace)
 	case d.Expected != nil:
-		line += visible(d.Expected.Text, 20) + " at " + visible(d.Expected.Place, mostPlace)
+		line += text(d.Expected) + " at " + visible(d.Expected.Place, mostPlace)
 	case d.Observed != nil:
-		line += visible(d.Observed.Text, 20) + " at " + visible(d.Observed.Place, mostPlace)
+		line += text(d.Observed) + " at " + visible(d.Observed.Place, mostPlace)
 	}
 	return line
 }

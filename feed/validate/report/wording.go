@@ -117,25 +117,50 @@ func wrong(c validate.Counts) string {
 func summary(r *validate.Result) string {
 	c, expectation, observation := r.Counts, sideName(r.Expectation, "expectation"), sideName(r.Observation, "observation")
 	distinct := c.Expected - c.Repeated
-	text := fmt.Sprintf("The %s has %s", expectation, amount(distinct, "reading"))
+	text := fmt.Sprintf("The %s has %s", expectation, amount(c.Expected, "reading"))
+	if c.Repeated > 0 {
+		text += fmt.Sprintf(", %s of them told again", count(c.Repeated))
+	}
+	same := "; " + count(c.Matched) + " were read at the " + observation + " and say the same"
+	if c.Matched == 1 {
+		same = "; 1 was read at the " + observation + " and says the same"
+	}
 	switch {
 	case distinct == 0:
 		text += " of this time."
 	case r.Outcome == validate.Proven:
 		text += fmt.Sprintf("; each was read at the %s and says the same.", observation)
+	case c.Undecided == distinct:
+		text += "." // of none is known whether it says the same
+	case c.Undecided > 0: // a part of those that are decided would be taken for one of all
+		text += same + "."
 	default:
-		text += fmt.Sprintf("; %s were read at the %s and say the same (%s).", count(c.Matched), observation, percent(c.Matched, distinct))
+		text += same + " (" + percent(c.Matched, distinct) + ")."
 	}
 	if r.Outcome != validate.Proven && r.Outcome != validate.Discrepant {
 		text = "Nothing is known to be wrong, and it is not proven that nothing is. " + text
 	}
 	switch unsure := observedOpen(c); {
 	case c.Undecided > 0:
-		text += fmt.Sprintf(" Of %s nothing can be said.", count(c.Undecided))
+		text += undecided(r)
 	case unsure > 0:
 		text += fmt.Sprintf(" Of %s that were observed nothing can be said.", count(unsure))
 	}
 	return text
+}
+
+// undecided says why there are undecided readings: only what cannot be read leaves
+// some where the watermark has passed.
+func undecided(r *validate.Result) string {
+	n := r.Counts.Undecided
+	switch {
+	case len(r.Unreadable) > 0:
+		return " Of " + count(n) + " nothing can be said."
+	case n == 1:
+		return " 1 waits for the watermark."
+	default:
+		return " " + count(n) + " wait for the watermark."
+	}
 }
 
 // sideName is how a sentence calls a side.
@@ -160,6 +185,12 @@ func about(r *validate.Result) string {
 type term struct {
 	name string
 	n    int64
+}
+
+// readAgain reports whether readings were read twice, which is what is done where the
+// sides differ.
+func readAgain(r *validate.Result) bool {
+	return r.Expectation.Readings > r.Counts.Expected || r.Observation.Readings > r.Counts.Observed
 }
 
 // account is a sum that must be right.
@@ -200,7 +231,7 @@ func took(r *validate.Result) string {
 	d := r.Finished.Sub(r.Started)
 	text := period(d)
 	if n := r.Expectation.Readings + r.Observation.Readings; n > 0 && d > 0 {
-		text += fmt.Sprintf(" (%s readings/s, both sides together)", count(int64(float64(n)/d.Seconds())))
+		text += fmt.Sprintf(" (read %s readings/s, both sides)", count(int64(float64(n)/d.Seconds())))
 	}
 	return text
 }
