@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/kraft-edge/datafeed/feed/validate"
+	"github.com/kraft-edge/datafeed/internal/digits"
 )
 
 // watchValidation begins to show how far the job is, until stop.
@@ -34,8 +35,9 @@ func validationLine(p validate.Progress, passed time.Duration) string {
 	read := p.Expected.Readings + p.Observed.Readings
 	parts := []string{
 		fmt.Sprintf("%.0f%%", percent),
-		fmt.Sprintf("%d expected, %d observed", p.Expected.Readings, p.Observed.Readings),
-		fmt.Sprintf("%.0f readings/s", float64(read)/max(passed, time.Millisecond).Seconds()),
+		// What differs is read twice, and counts twice here.
+		fmt.Sprintf("read %s expected, %s observed", digits.Grouped(p.Expected.Readings), digits.Grouped(p.Observed.Readings)),
+		digits.Grouped(int64(float64(read)/max(passed, time.Millisecond).Seconds()))+" readings/s",
 	}
 	if wrong := wrongOf(p.Counts); wrong != "" {
 		parts = append(parts, wrong)
@@ -57,7 +59,7 @@ func wrongOf(c validate.Counts) string {
 		{c.Duplicate, "duplicate"}, {c.Late, "late"}, {c.OutOfOrder, "out of order"},
 	} {
 		if of.n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", of.n, of.what))
+			parts = append(parts, digits.Grouped(of.n)+" "+of.what)
 		}
 	}
 	return strings.Join(parts, ", ")
