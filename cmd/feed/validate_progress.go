@@ -37,7 +37,7 @@ func validationLine(p validate.Progress, passed time.Duration) string {
 		fmt.Sprintf("%.0f%%", percent),
 		// What differs is read twice, and counts twice here.
 		fmt.Sprintf("read %s expected, %s observed", digits.Grouped(p.Expected.Readings), digits.Grouped(p.Observed.Readings)),
-		digits.Grouped(int64(float64(read)/max(passed, time.Millisecond).Seconds()))+" readings/s",
+		digits.Grouped(int64(float64(read)/max(passed, time.Millisecond).Seconds())) + " readings/s",
 	}
 	if wrong := wrongOf(p.Counts); wrong != "" {
 		parts = append(parts, wrong)

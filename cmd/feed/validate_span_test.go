@@ -48,10 +48,10 @@ func TestValidationLine(t *testing.T) {
 		Expected: validate.Costs{Readings: 3000}, Observed: validate.Costs{Readings: 2990},
 		Counts: validate.Counts{Missing: 10, Late: 2, OutOfOrder: 1},
 	}
-	if got, want := validationLine(p, 2*time.Second), "25% | 3000 expected, 2990 observed | 2995 readings/s | 10 missing, 2 late, 1 out of order | comparing"; got != want {
+	if got, want := validationLine(p, 2*time.Second), "25% | read 3,000 expected, 2,990 observed | 2,995 readings/s | 10 missing, 2 late, 1 out of order | comparing"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	if got, want := validationLine(validate.Progress{}, 0), "0% | 0 expected, 0 observed | 0 readings/s"; got != want {
+	if got, want := validationLine(validate.Progress{}, 0), "0% | read 0 expected, 0 observed | 0 readings/s"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
