@@ -37,7 +37,7 @@ func newDatabase(text string) (*database, error) {
 func (d *database) connect(ctx context.Context) (*pgx.Conn, error) {
 	conn, err := pgx.Connect(ctx, d.url)
 	if err != nil {
-		return nil, fmt.Errorf("--postgres: connect to %s: %w", feed.NewURL(d.url), err)
+		return nil, fmt.Errorf("--postgres: connect to %s: %w", feed.NewURL(d.url), pgurl.Explain(err))
 	}
 	return conn, nil
 }

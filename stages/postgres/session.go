@@ -58,7 +58,7 @@ const (
 func connect(ctx context.Context, c *Config, a access) (_ *session, err error) {
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("connect to %s: %w", c.URL, explained(err))
+			err = fmt.Errorf("connect to %s: %w", c.URL, pgurl.Explain(explained(err)))
 		}
 	}()
 	text, err := c.URL.Reveal()

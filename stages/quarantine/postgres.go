@@ -348,5 +348,5 @@ func (l *advisoryLock) Close() error {
 }
 
 func (p *postgresTable) wrap(doing string, err error) error {
-	return fmt.Errorf("%s %s: %w", doing, p.where(), err)
+	return fmt.Errorf("%s %s: %w", doing, p.where(), pgurl.Explain(err))
 }
