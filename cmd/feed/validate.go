@@ -143,6 +143,7 @@ func (c *cli) validate(ctx context.Context, file string, o validation) (err erro
 	if err != nil {
 		return err
 	}
+	tellCauses(ctx, cfg, result, logger)
 	if err := c.reportValidation(result, o.asJSON, page); err != nil {
 		return err
 	}

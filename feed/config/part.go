@@ -13,7 +13,7 @@ type part int
 const (
 	partAll        part = iota
 	partTests           // the tests, and the transforms of the routes
-	partValidation      // what is compared
+	partValidation      // what is compared, and the ledger that explains it
 )
 
 // of returns a mapping with those keys of root that the part has, in the order of
@@ -24,7 +24,7 @@ func (p part) of(root *yaml.Node) *yaml.Node {
 	}
 	keys := []string{"routes", "tests"}
 	if p == partValidation {
-		keys = []string{"name", "log", "validate"}
+		keys = []string{"name", "log", "ledger", "validate"}
 	}
 	some := *root
 	some.Content = nil
