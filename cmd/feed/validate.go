@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/signal"
 	"syscall"
 	"time"
@@ -123,10 +122,8 @@ func (c *cli) validate(ctx context.Context, file string, o validation) (err erro
 	result, err := c.compare(ctx, job, o.list)
 	if errors.Is(err, validate.ErrOtherState) && span.rolls {
 		// What an earlier run kept is of a time that has passed.
-		logger.Info("what an earlier run has kept is of another time, and removed", "state", job.State)
-		if err := os.Remove(job.State); err != nil {
-			return err
-		}
+		logger.Info("what an earlier run has kept is of another time, and replaced", "state", job.State)
+		job.Anew = true
 		if r != nil {
 			if err := r.missing.Clear(ctx); err != nil {
 				return err
@@ -155,7 +152,7 @@ func (c *cli) validate(ctx context.Context, file string, o validation) (err erro
 
 // compare runs the job, shows how far it is, and lists discrepancies.
 func (c *cli) compare(ctx context.Context, job validate.Job, listed string) (*validate.Result, error) {
-	list, err := openList(listed, job.State)
+	list, err := openList(listed, job.State, job.Anew)
 	if err != nil {
 		return nil, err
 	}

@@ -19,13 +19,13 @@ type discrepancyList struct {
 }
 
 // openList begins a list; path may be empty. What an earlier run with a state has
-// listed stays, for that run is gone on with.
-func openList(path, state string) (*discrepancyList, error) {
+// listed stays, for that run is gone on with, unless this one begins anew.
+func openList(path, state string, anew bool) (*discrepancyList, error) {
 	if path == "" {
 		return &discrepancyList{}, nil
 	}
 	mode := os.O_TRUNC
-	if _, err := os.Stat(state); state != "" && err == nil {
+	if _, err := os.Stat(state); state != "" && !anew && err == nil {
 		mode = os.O_APPEND
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|mode, 0o644)

@@ -118,7 +118,7 @@ func (c *cli) newRepairing(ctx context.Context, cfg *config.Config, job *validat
 	}
 	kept := ""
 	if job.State != "" {
-		if kept, err = r.keptBeside(job.State); err != nil {
+		if kept, job.Anew, err = r.keptBeside(job.State); err != nil {
 			return nil, err
 		}
 	}
@@ -127,21 +127,21 @@ func (c *cli) newRepairing(ctx context.Context, cfg *config.Config, job *validat
 }
 
 // keptBeside returns the file that keeps what is missing beside a state, for a run
-// that goes on. One without the other is removed: who goes on must know both.
-func (r *repairing) keptBeside(state string) (string, error) {
-	kept := state + ".missing"
+// that goes on, and whether it begins anew: who goes on must know both.
+func (r *repairing) keptBeside(state string) (kept string, anew bool, err error) {
+	kept = state + ".missing"
 	there := func(path string) bool {
 		_, err := os.Stat(path)
 		return !errors.Is(err, fs.ErrNotExist)
 	}
 	switch {
 	case !there(state) && there(kept):
-		return kept, os.Remove(kept)
+		return kept, false, os.Remove(kept)
 	case there(state) && !there(kept):
-		r.logger.Info("what an earlier run has kept does not tell what is missing, and is removed", "state", state)
-		return kept, os.Remove(state)
+		r.logger.Info("what an earlier run has kept does not tell what is missing, and is replaced", "state", state)
+		return kept, true, nil
 	}
-	return kept, nil
+	return kept, false, nil
 }
 
 // note takes what a comparison finds.

@@ -313,7 +313,7 @@ func TestRepairWithAState(t *testing.T) {
 	p.configure(t, `    {route: archive, from: {blob: {url: "file://`+p.dir+`/edge"}}}`)
 	p.write(t, "edge", 0, 5)
 	state := p.dir + "/state"
-	if err := os.WriteFile(state, []byte(`{"job": "of an earlier run"}`), 0o600); err != nil {
+	if err := os.WriteFile(state, []byte(`{"format": "state of a validation, format 2", "job": "of an earlier run"}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if code, stdout, stderr := p.validate(t, "--repair", "--state", state); code != exitOK {

@@ -235,7 +235,7 @@ func TestStateOfAnotherTime(t *testing.T) {
 		t.Errorf("exit code %d, error %v: %s", code, err, stderr)
 	}
 	code, _, stderr = newComparison(t).run(t, "validate", c.file, "--state", state)
-	if code != exitUsage || !strings.Contains(stderr, "not decided") || !strings.Contains(stderr, "is of another time, and removed") {
+	if code != exitUsage || !strings.Contains(stderr, "not decided") || !strings.Contains(stderr, "is of another time, and replaced") {
 		t.Errorf("exit code %d: %s", code, stderr)
 	}
 	if now, err := os.ReadFile(state); err == nil && bytes.Equal(now, kept) {

@@ -28,6 +28,9 @@ type Job struct {
 	// before them: then another run reads only these. A run whose watermark is lower
 	// than that of an earlier one begins anew. "" keeps nothing.
 	State string
+	// Anew begins anew whatever a run of this or of another job has kept in State, and
+	// replaces it. A file that is no state is refused all the same.
+	Anew bool
 	// Progress, when not nil, is called now and then, one call at a time.
 	Progress func(Progress)
 	// Discrepancy, when not nil, gets each discrepancy that is found, also those
@@ -74,6 +77,7 @@ type run struct {
 	log         *slog.Logger
 
 	snapshot
+	kept    bool // State is a state, not anything else
 	pending *pending
 	doubts  [2]*doubts // of the slice at hand
 	progress

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/kraft-edge/datafeed/feed/reading"
@@ -18,7 +19,8 @@ import (
 // snapshot is what is known when all windows before Reached are compared. It is
 // what is kept for another run of the same job.
 type snapshot struct {
-	Job       string     `json:"job"` // see identity
+	Format    string     `json:"format"` // see stateFormat
+	Job       string     `json:"job"`    // see identity
 	Since     time.Time  `json:"since"`
 	Watermark time.Time  `json:"watermark"` // by which windows were judged
 	Reached   int64      `json:"reached"`
@@ -53,8 +55,11 @@ const maxKept = 10_000
 // another job has found.
 var ErrOtherState = errors.New("the state of a run with other sides, range or options")
 
+// stateMark begins the format of all states, so that no other file is taken for one.
+const stateMark = "state of a validation, format "
+
 // stateFormat changes with what a snapshot means.
-const stateFormat = "2"
+const stateFormat = stateMark + "2"
 
 // jobID is equal for jobs that may go on with what another has found.
 func (r *run) jobID() (string, error) {
@@ -79,7 +84,7 @@ func (r *run) load(watermark time.Time) error {
 	}
 	windows := r.last - r.first
 	p := picture{first: r.first, per: (windows + maxParts - 1) / maxParts, window: int64(r.Window)}
-	r.snapshot = snapshot{Job: id, Since: r.started, Watermark: watermark, Reached: r.first, Findings: newFindings(p, windows, r.MaxListed)}
+	r.snapshot = snapshot{Format: stateFormat, Job: id, Since: r.started, Watermark: watermark, Reached: r.first, Findings: newFindings(p, windows, r.MaxListed)}
 	if r.State == "" {
 		return nil
 	}
@@ -90,16 +95,24 @@ func (r *run) load(watermark time.Time) error {
 	if err != nil {
 		return fmt.Errorf("validate: the state of an earlier run: %w", err)
 	}
+	var of struct{ Format, Job string }
+	if err := json.Unmarshal(b, &of); err != nil || !strings.HasPrefix(of.Format, stateMark) {
+		return fmt.Errorf("validate: %s is not the state of a validation: name another file, or remove it", r.State)
+	}
+	r.kept = true
+	if r.Anew {
+		return r.save(r.first)
+	}
+	if of.Format != stateFormat || of.Job != id {
+		return fmt.Errorf("validate: %s keeps %w: name another file, or remove it", r.State, ErrOtherState)
+	}
 	kept := snapshot{Findings: newFindings(p, windows, r.MaxListed)}
 	if err := json.Unmarshal(b, &kept); err != nil {
 		return fmt.Errorf("validate: the state of an earlier run %s cannot be read: remove it to begin anew: %w", r.State, err)
 	}
-	if kept.Job != id {
-		return fmt.Errorf("validate: %s keeps %w: name another file, or remove it", r.State, ErrOtherState)
-	}
 	if watermark.Before(kept.Watermark) {
 		r.log.Warn("the watermark has gone back since an earlier run: beginning anew", "state", r.State, "before", kept.Watermark, "now", watermark)
-		return nil
+		return r.save(r.first) // when the watermark is there again, it is too late
 	}
 	kept.Watermark = watermark
 	kept.Findings.become(p, r.MaxListed)
@@ -171,12 +184,13 @@ func (r *run) save(reached int64) error {
 	if err != nil {
 		return fmt.Errorf("validate: keeping what was found: %w", err)
 	}
+	r.kept = true
 	return nil
 }
 
-// forget removes what is kept.
+// forget removes what is kept, and no other file.
 func (r *run) forget() error {
-	if r.State == "" {
+	if !r.kept {
 		return nil
 	}
 	if err := os.Remove(r.State); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -150,17 +150,73 @@ func TestStateOfAnotherJobIsRefused(t *testing.T) {
 		}
 	}
 	file := filepath.Join(t.TempDir(), "state.json")
-	for _, text := range []string{"", "{", "[]", "{}", `{"job":"x"}`} {
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		j := of(func(p *pair) { p.State = file })
-		if _, err := validate.Run(t.Context(), j.Job); err == nil || !strings.Contains(err.Error(), "remove it") {
-			t.Errorf("state %q: error %v", text, err)
+	for _, text := range []string{"", "{", "[]", "{}", `{"job":"x"}`, `{"format":"png","job":"x"}`, `{"format":3}`} {
+		for _, anew := range []bool{false, true} {
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			j := of(func(p *pair) { p.State, p.Anew = file, anew })
+			if _, err := validate.Run(t.Context(), j.Job); err == nil || !strings.Contains(err.Error(), file+" is not the state of a validation: name another file") || errors.Is(err, validate.ErrOtherState) {
+				t.Errorf("state %q: error %v", text, err)
+			}
+			if now, err := os.ReadFile(file); err != nil || string(now) != text {
+				t.Errorf("%q became %q, %v", text, now, err)
+			}
 		}
 	}
 	j := of(func(p *pair) { p.State = filepath.Join(file, "under", "a file") })
 	if _, err := validate.Run(t.Context(), j.Job); err == nil {
 		t.Error("a state that cannot be kept is no error")
+	}
+}
+
+// TestAnewReplacesAState: at once, so that nothing goes on with what was kept.
+func TestAnewReplacesAState(t *testing.T) {
+	truth := plant(1, 1, 40, 2*time.Hour)
+	broken := errors.New("the network broke")
+	p := job(truth, truth, 2)
+	p.State = filepath.Join(t.TempDir(), "state.json")
+	p.e.SetWatermark(start.Add(70 * time.Minute))
+	run(t, p)
+	other := job(truth, truth[1:], 2)
+	other.State, other.Anew, other.Device = p.State, true, "press0"
+	other.o.onRead = func(int, validate.Query) error { return broken }
+	if _, err := validate.Run(t.Context(), other.Job); !errors.Is(err, broken) {
+		t.Fatal(err)
+	}
+	if _, err := validate.Run(t.Context(), p.Job); !errors.Is(err, validate.ErrOtherState) {
+		t.Errorf("the state is not that of the other job: %v", err)
+	}
+	other.o.onRead, other.Anew = nil, false
+	if res, _ := run(t, other); res.Outcome != validate.Discrepant || res.Counts.Missing != 1 {
+		t.Errorf("outcome %s, %+v", res.Outcome, res.Counts)
+	}
+	if _, err := os.Stat(p.State); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the state of a run that ended: %v", err)
+	}
+
+	// Of the same job: all is read.
+	p = job(truth, truth, 2)
+	p.State = filepath.Join(t.TempDir(), "state.json")
+	p.e.SetWatermark(start.Add(70 * time.Minute))
+	run(t, p)
+	reads := len(p.o.queries)
+	p.Anew = true
+	run(t, p)
+	if !p.o.queries[reads].From.Equal(start) {
+		t.Errorf("it went on with %+v", p.o.queries[reads])
+	}
+}
+
+// TestOnlyAStateIsRemoved: not a file that came meanwhile.
+func TestOnlyAStateIsRemoved(t *testing.T) {
+	truth := plant(1, 1, 20, time.Hour)
+	p := job(truth, truth, 1)
+	p.State = filepath.Join(t.TempDir(), "precious.json")
+	p.e.SetWatermark(time.Time{}) // nothing can be judged, and nothing is kept
+	p.o.onRead = func(int, validate.Query) error { return os.WriteFile(p.State, []byte("{}"), 0o600) }
+	run(t, p)
+	if b, err := os.ReadFile(p.State); err != nil || string(b) != "{}" {
+		t.Errorf("%q, %v", b, err)
 	}
 }

@@ -90,6 +90,28 @@ func TestLowerWatermarkBeginsAnew(t *testing.T) {
 	}
 }
 
+// TestLowerWatermarkIsRemembered: what was judged too early stays so, also when the run
+// that noticed it was interrupted and the watermark is there again.
+func TestLowerWatermarkIsRemembered(t *testing.T) {
+	broken := errors.New("the network broke")
+	truth := plant(1, 1, 120, 2*time.Hour)
+	early := truth[1:]
+	p := job(early, early, 2)
+	p.State = filepath.Join(t.TempDir(), "state.json")
+	p.e.SetWatermark(start.Add(70 * time.Minute))
+	run(t, p)
+	p.e.SetWatermark(start.Add(30 * time.Minute))
+	p.o.onRead = func(int, validate.Query) error { return broken }
+	if _, err := validate.Run(t.Context(), p.Job); !errors.Is(err, broken) {
+		t.Fatal(err)
+	}
+	again := job(truth, early, 2)
+	again.State = p.State
+	if res, _ := run(t, again); res.Outcome != validate.Discrepant || res.Counts.Missing != 1 {
+		t.Errorf("outcome %s, %+v", res.Outcome, res.Counts)
+	}
+}
+
 // TestStateWithDoubtsIsNotKept: what could not be read may be readable by then.
 func TestStateWithDoubtsIsNotKept(t *testing.T) {
 	truth := plant(1, 1, 120, 2*time.Hour)
