@@ -45,7 +45,7 @@ func (o *validation) span(now time.Time, opts validate.Options) (span, error) {
 		return s, errors.New("--last and --from both say where to begin: keep one")
 	}
 	if o.to == "" {
-		s.to = now.Add(-opts.Lateness).Truncate(opts.Window)
+		s.to = validate.WindowStart(now.Add(-opts.Lateness), opts.Window)
 		s.note, s.rolls = "up to the newest window that can be decided", true
 	}
 	if o.from == "" {

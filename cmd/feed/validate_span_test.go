@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/kraft-edge/datafeed/feed/validate"
+	"github.com/kraft-edge/datafeed/feed/validate/validatetest"
 )
 
 // TestSpan: what is compared when some of the flags are given, at 10:05 with
@@ -36,6 +37,34 @@ func TestSpan(t *testing.T) {
 		}
 		if err == nil && got != c.want || err != nil && !strings.HasPrefix(got, c.want) {
 			t.Errorf("%+v:\n got %s\nwant %s", c.o, got, c.want)
+		}
+	}
+}
+
+// TestSpanOfAnyWindow: without an end the range ends with a window that can be decided
+// by now, and with the newest of these, also where windows do not divide a day.
+func TestSpanOfAnyWindow(t *testing.T) {
+	now := time.Date(2026, 11, 22, 2, 0, 0, 0, time.UTC)
+	const lateness = 10 * time.Minute
+	for _, window := range []time.Duration{time.Hour, 24 * time.Hour, 5 * time.Hour, 7 * time.Hour, 72 * time.Hour, 168 * time.Hour, 7 * time.Second} {
+		o := validation{last: 3 * window}
+		s, err := o.span(now, validate.Options{Window: window, Lateness: lateness})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var truth, place validatetest.Memory
+		truth.SetWatermark(now)
+		opts := validate.DefaultOptions()
+		opts.Window, opts.Lateness = window, lateness
+		r, err := validate.Run(t.Context(), validate.Job{Options: opts, Expect: &truth, Observe: &place, From: s.from, To: s.to})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !r.From.Equal(s.from) || !r.To.Equal(s.to) {
+			t.Errorf("windows of %v: %s was moved to %s to %s", window, s, r.From, r.To)
+		}
+		if decided := s.to.Add(lateness); decided.After(now) || !decided.Add(window).After(now) {
+			t.Errorf("windows of %v: %s does not end with the newest that can be decided at %s", window, s, now)
 		}
 	}
 }
