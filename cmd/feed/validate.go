@@ -18,9 +18,12 @@ FILE says, and reads both sides in doing so. Of the rest of the file nothing is
 needed.
 
   validate:
-    expect: {cloudapi: {url: "${CLOUD_URL}", clientId: validator, clientSecret: "${CLOUD_SECRET}"}}
+    expect:
+      cloudapi:
+        url: "${CLOUD_URL}"
+        oauth2: {clientId: validator, clientSecret: "${CLOUD_SECRET}"}
     observe:
-      blob: {directory: out}
+      blob: {url: "file:///var/lib/feed"}
 
 Times are given as 2026-03-01 (midnight in UTC) or 2026-03-01T12:00:00Z. Without
 --from and --to these are the last 24 hours up to the newest window that can be

@@ -1,12 +1,18 @@
 package main
 
 import (
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/kraft-edge/datafeed/feed"
 	"github.com/kraft-edge/datafeed/feed/validate"
 	"github.com/kraft-edge/datafeed/feed/validate/validatetest"
+	"github.com/kraft-edge/datafeed/stages"
 )
 
 // TestSpan: what is compared when some of the flags are given, at 10:05 with
@@ -66,6 +72,36 @@ func TestSpanOfAnyWindow(t *testing.T) {
 		if decided := s.to.Add(lateness); decided.After(now) || !decided.Add(window).After(now) {
 			t.Errorf("windows of %v: %s does not end with the newest that can be decided at %s", window, s, now)
 		}
+	}
+}
+
+// TestValidateHelpIsRight: the section that the help shows is one.
+func TestValidateHelpIsRight(t *testing.T) {
+	_, rest, _ := strings.Cut(validateHelp, "\n\n")
+	example, _, found := strings.Cut(rest, "\n\n")
+	if !found || !strings.HasPrefix(example, "  validate:\n") {
+		t.Fatalf("no example stands behind the first paragraph: %q", example)
+	}
+	file := filepath.Join(t.TempDir(), "feed.yaml")
+	if err := os.WriteFile(file, []byte(strings.ReplaceAll("\n"+example, "\n  ", "\n")+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("CLOUD_URL", "https://api.vendor.example")
+	t.Setenv("CLOUD_SECRET", "s3cret")
+	registry, err := feed.NewRegistry(stages.All()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := newCLI(registry, streams{}).loadValidation(file, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	job, err := cfg.Validation("", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(job.Expect.Close(), job.Observe.Close()); err != nil {
+		t.Error(err)
 	}
 }
 
