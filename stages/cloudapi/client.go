@@ -66,9 +66,11 @@ func (c *client) get(ctx context.Context, path string, parameters url.Values, bu
 	r := newRetry(c.patience)
 	renewed := false
 	for {
-		if err := c.pause.wait(ctx); err != nil {
+		paused, err := c.pause.wait(ctx)
+		if err != nil {
 			return nil, err
 		}
+		r.excuse(paused) // another request was asked for it: what this one was asked for is over
 		token, err := c.tokens.Get(ctx)
 		if err == nil {
 			body, err = c.ask(ctx, path, parameters, token, buffer)

@@ -152,7 +152,7 @@ func (e *Expectation) read(ctx context.Context, q validate.Query, take func(vali
 		return nil
 	}
 	var mu sync.Mutex // held while a page is handed out
-	ended := false
+	var refused error // that take returned; all parts return it, whichever ends first
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(e.config.Parallel)
 	for _, part := range all.split(e.config.Parallel) {
@@ -161,15 +161,12 @@ func (e *Expectation) read(ctx context.Context, q validate.Query, take func(vali
 			return w.all(ctx, func(p validate.Page) error {
 				mu.Lock()
 				defer mu.Unlock()
-				if ended {
-					return context.Canceled // another part has told why
+				if refused != nil {
+					return refused
 				}
 				e.client.costs.readings.Add(int64(len(p.Records)))
-				if err := take(p); err != nil {
-					ended = true
-					return err
-				}
-				return nil
+				refused = take(p)
+				return refused
 			})
 		})
 	}

@@ -25,6 +25,9 @@ func newRetry(patience time.Duration) *retry {
 	return &retry{patience: patience, begun: time.Now(), interval: firstInterval}
 }
 
+// excuse leaves a time out that was not this request's.
+func (r *retry) excuse(d time.Duration) { r.begun = r.begun.Add(d) }
+
 // after returns how long to wait before another try, or why there is none.
 func (r *retry) after(f *failure) (time.Duration, error) {
 	// Between half of the interval and all of it, so that many do not come back at
@@ -55,12 +58,12 @@ func (p *pause) until(end time.Time) {
 	}
 }
 
-// wait returns when the pause is over.
-func (p *pause) wait(ctx context.Context) error {
+// wait returns when the pause is over, and how long it has waited.
+func (p *pause) wait(ctx context.Context) (time.Duration, error) {
 	p.mu.Lock()
 	left := time.Until(p.end)
 	p.mu.Unlock()
-	return sleep(ctx, left)
+	return max(left, 0), sleep(ctx, left)
 }
 
 // sleep returns after a time, or when ctx ends.

@@ -99,6 +99,23 @@ func TestRetryAfterIsBounded(t *testing.T) {
 	})
 }
 
+// TestPausesOfOthers: the time for which the API has asked another request uses up
+// no patience, so that a failure after it is still tried again.
+func TestPausesOfOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cl, s := scriptedClient(t, time.Minute, func(n int) *http.Response {
+			if n == 0 {
+				return respond(503, "", "Retry-After", "20")
+			}
+			return respond(200, "page")
+		})
+		cl.pause.until(time.Now().Add(50 * time.Second))
+		if _, err := cl.get(t.Context(), "/v1/readings", nil, nil); err != nil || len(s.at) != 2 {
+			t.Errorf("after a pause of others: %d requests, %v", len(s.at), err)
+		}
+	})
+}
+
 // TestPauseIsForAll: no request goes out while the API wants none.
 func TestPauseIsForAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
