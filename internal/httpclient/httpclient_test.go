@@ -34,7 +34,7 @@ func answer(status int, body string) *http.Response {
 }
 
 func newTokens(s serve) *Tokens {
-	return NewTokens(Credentials{TokenURL: feed.NewURL("https://host/token"), ClientID: "line:1", ClientSecret: feed.NewSecret("a b"), Scopes: []string{"a", "b"}}, &http.Client{Transport: s})
+	return NewTokens(Credentials{TokenURL: feed.NewURL("https://host/token"), Key: "oauth2.tokenUrl", ClientID: "line:1", ClientSecret: feed.NewSecret("a b"), Scopes: []string{"a", "b"}}, &http.Client{Transport: s})
 }
 
 // TestTokenIsKept: until it is about to expire, or is dropped, by many.
@@ -135,7 +135,7 @@ func TestNoToken(t *testing.T) {
 		{answer(201, `{"access_token":"t","token_type":"bearer"}`), func(err error) bool { return errors.As(err, new(*StatusError)) }},
 	} {
 		_, err := newTokens(func(*http.Request) *http.Response { return tt.answer }).Get(t.Context())
-		if err == nil || !tt.is(err) || strings.Contains(err.Error(), "canary") || !strings.Contains(err.Error(), "oauth2.tokenUrl") {
+		if err == nil || !tt.is(err) || strings.Contains(err.Error(), "canary") || !strings.Contains(err.Error(), "get a token from https://host/token (oauth2.tokenUrl): ") {
 			t.Errorf("%v", err)
 		}
 	}

@@ -23,7 +23,10 @@ const MaxAnswer = 64 << 10
 
 // Credentials are those of a client (RFC 6749, section 4.4).
 type Credentials struct {
-	TokenURL     feed.URL
+	TokenURL feed.URL
+	// Key is the key of the configuration that says where tokens come from. Errors
+	// name it.
+	Key          string
 	ClientID     string
 	ClientSecret feed.Secret
 	Scopes       []string // none: those that the server gives by itself
@@ -74,7 +77,7 @@ func (t *Tokens) Get(ctx context.Context) (string, error) {
 	asked := time.Now()
 	token, lifetime, err := t.ask(ctx)
 	if err != nil {
-		return "", fmt.Errorf("get a token from oauth2.tokenUrl: %w", err)
+		return "", fmt.Errorf("get a token from %s (%s): %w", t.credentials.TokenURL, t.credentials.Key, err)
 	}
 	t.token, t.until = token, time.Time{}
 	if lifetime > 0 {

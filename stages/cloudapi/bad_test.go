@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -321,4 +322,46 @@ func TestUntrusted(t *testing.T) {
 	server.Config.ErrorLog = nil
 	_, err := all(t, openAlone(t, server.URL), day)
 	checkPermanent(t, "untrusted", err, "tls.caFile")
+}
+
+// TestWrongAddress: the error names the key that says so, and the address that was
+// asked for a token.
+func TestWrongAddress(t *testing.T) {
+	notFound := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(notFound.Close)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody := listener.Addr().String()
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	plain := "https" + strings.TrimPrefix(notFound.URL, "http")
+	api := startBad(t, func(w http.ResponseWriter, _ *http.Request, _ int) { fmt.Fprint(w, pageOf("null")) })
+	for name, tt := range map[string]struct {
+		url, token string
+		permanent  bool
+		want       []string
+	}{
+		"another path":       {url: notFound.URL, permanent: true, want: []string{"get a token from " + notFound.URL + "/oauth2/token (url): answered 404", "check url of cloudapi, to which /oauth2/token is added"}},
+		"another token path": {url: api.URL, token: api.URL + "/oauth2/token/of/others", permanent: true, want: []string{"get a token from " + api.URL + "/oauth2/token/of/others (oauth2.tokenUrl): ", "(check oauth2.tokenUrl, "}},
+		"no TLS there":       {url: plain, permanent: true, want: []string{"(write http:// in url of cloudapi"}},
+		"no TLS for tokens":  {url: api.URL, token: plain, permanent: true, want: []string{"(write http:// in oauth2.tokenUrl of cloudapi"}},
+		"nobody there":       {url: "http://" + nobody, want: []string{"connection refused (when it should be there: check url of cloudapi)"}},
+		"nobody for tokens":  {url: api.URL, token: "http://" + nobody, want: []string{"connection refused (when it should be there: check oauth2.tokenUrl of cloudapi)"}},
+	} {
+		c := configOf(tt.url)
+		if tt.token != "" {
+			c.OAuth2.TokenURL = feed.NewURL(tt.token)
+		}
+		c.Patience = 0
+		_, err := openExpectation(t, c).Watermark(t.Context())
+		for _, want := range tt.want {
+			checkShows(t, name, err, want)
+		}
+		if feed.IsPermanent(err) != tt.permanent {
+			t.Errorf("%s: permanent %v: %v", name, !tt.permanent, err)
+		}
+	}
 }

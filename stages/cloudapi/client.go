@@ -23,6 +23,7 @@ type client struct {
 	logger   *slog.Logger
 	http     http.Client
 	tokens   *httpclient.Tokens
+	tokenKey string // says where tokens come from: oauth2.tokenUrl or url
 	pause    pause
 	costs    costs
 }
@@ -49,11 +50,12 @@ func newClient(c Config, transport http.RoundTripper, logger *slog.Logger) (*cli
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 	tokenURL := c.OAuth2.TokenURL
+	cl.tokenKey = "oauth2.tokenUrl"
 	if tokenURL.IsZero() {
-		tokenURL = feed.NewURL(base.JoinPath("/oauth2/token").String())
+		tokenURL, cl.tokenKey = feed.NewURL(base.JoinPath("/oauth2/token").String()), "url"
 	}
 	cl.tokens = httpclient.NewTokens(httpclient.Credentials{
-		TokenURL: tokenURL, ClientID: c.OAuth2.ClientID, ClientSecret: c.OAuth2.ClientSecret, Scopes: c.OAuth2.Scopes,
+		TokenURL: tokenURL, Key: cl.tokenKey, ClientID: c.OAuth2.ClientID, ClientSecret: c.OAuth2.ClientSecret, Scopes: c.OAuth2.Scopes,
 	}, &cl.http)
 	return cl, nil
 }
@@ -75,7 +77,7 @@ func (c *client) get(ctx context.Context, path string, parameters url.Values, bu
 		if err == nil {
 			body, err = c.ask(ctx, path, parameters, token, buffer)
 		} else {
-			err = tokenFailure(err)
+			err = tokenFailure(err, c.tokenKey)
 		}
 		var f *failure
 		switch {
@@ -126,7 +128,7 @@ func (c *client) ask(ctx context.Context, path string, parameters url.Values, to
 	c.costs.requests.Add(1)
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, lost(httpclient.Redact(err))
+		return nil, lost(httpclient.Redact(err), "url")
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
@@ -145,7 +147,7 @@ func (c *client) ask(ctx context.Context, path string, parameters url.Values, to
 	case n > maxBody:
 		return nil, feed.Permanent(fmt.Errorf("the answer has more than %d bytes: %w", maxBody, errGarbage))
 	case err != nil:
-		return nil, lost(fmt.Errorf("the answer broke off after %d bytes: %w", n, err))
+		return nil, lost(fmt.Errorf("the answer broke off after %d bytes: %w", n, err), "url")
 	}
 	return into.Bytes(), nil
 }

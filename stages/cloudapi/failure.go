@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"net/http"
+	"syscall"
 	"time"
 
 	"github.com/kraft-edge/datafeed/feed"
@@ -23,11 +25,17 @@ type failure struct {
 func (f *failure) Error() string { return f.err.Error() }
 func (f *failure) Unwrap() error { return f.err }
 
-// lost is a request without a whole answer. A server that is not trusted will not
-// be when it is asked again.
-func lost(err error) error {
-	if errors.As(err, new(*tls.CertificateVerificationError)) {
-		return &failure{err: fmt.Errorf("%w (give the authority's certificate in tls.caFile, and the name in it in url)", err)}
+// lost is a request without a whole answer, to an address that a key says. A server
+// that is not trusted, or speaks no TLS, will not be or do so when it is asked again.
+func lost(err error, key string) error {
+	switch {
+	case errors.As(err, new(*tls.CertificateVerificationError)):
+		return &failure{err: fmt.Errorf("%w (give the authority's certificate in tls.caFile, and the name in it in %s)", err, key)}
+	case errors.Is(err, http.ErrSchemeMismatch):
+		return &failure{err: fmt.Errorf("%w (write http:// in %s of cloudapi, and plaintext: true when it is another host's)", err, key)}
+	case errors.Is(err, syscall.ECONNREFUSED) || errors.As(err, new(*net.DNSError)):
+		// A server that starts is refused for a while, too.
+		return &failure{err: fmt.Errorf("%w (when it should be there: check %s of cloudapi)", err, key), passes: true}
 	}
 	return &failure{err: err, passes: true}
 }
@@ -67,15 +75,18 @@ func refusal(resp *http.Response, text []byte) error {
 	}
 }
 
-// tokenFailure makes a failure of a token that was not got.
-func tokenFailure(err error) error {
-	const remedy = "%w (check oauth2.tokenUrl, oauth2.clientId and oauth2.clientSecret)"
+// tokenFailure makes a failure of a token that was not got from where a key says.
+func tokenFailure(err error, key string) error {
 	var se *httpclient.StatusError
 	switch {
 	case errors.As(err, &se) && passing(se.Status):
 		return &failure{err: err, retryAfter: se.RetryAfter, passes: true}
 	case errors.As(err, &se), errors.Is(err, httpclient.ErrNoToken), errors.As(err, new(*fs.PathError)):
-		return &failure{err: fmt.Errorf(remedy, err)}
+		remedy := "check oauth2.tokenUrl, oauth2.clientId and oauth2.clientSecret"
+		if key == "url" {
+			remedy = "check url of cloudapi, to which /oauth2/token is added unless oauth2.tokenUrl says otherwise, oauth2.clientId and oauth2.clientSecret"
+		}
+		return &failure{err: fmt.Errorf("%w (%s)", err, remedy)}
 	}
-	return lost(err)
+	return lost(err, key)
 }

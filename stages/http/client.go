@@ -43,7 +43,7 @@ func newClient(c SinkConfig) (*client, error) {
 		CheckRedirect: func(*nethttp.Request, []*nethttp.Request) error { return nethttp.ErrUseLastResponse },
 	}}
 	if o := c.OAuth2; o != nil {
-		cl.tokens = httpclient.NewTokens(httpclient.Credentials{TokenURL: o.TokenURL, ClientID: o.ClientID, ClientSecret: o.ClientSecret, Scopes: o.Scopes}, &cl.http)
+		cl.tokens = httpclient.NewTokens(httpclient.Credentials{TokenURL: o.TokenURL, Key: "oauth2.tokenUrl", ClientID: o.ClientID, ClientSecret: o.ClientSecret, Scopes: o.Scopes}, &cl.http)
 	}
 	return cl, nil
 }
