@@ -270,10 +270,8 @@ func (d *directory) list(ctx context.Context, prefix string) iter.Seq2[Object, e
 func (d *directory) walk(ctx context.Context, prefix string, _ func(request func() error) error) iter.Seq2[Object, error] {
 	return func(yield func(Object, error) bool) {
 		root, err := filepath.EvalSymlinks(d.root)
-		if errors.Is(err, fs.ErrNotExist) && !d.required {
-			return // nothing was written yet
-		}
-		if err == nil {
+		switch {
+		case err == nil:
 			err = filepath.WalkDir(root, func(file string, e fs.DirEntry, err error) error {
 				if err == nil {
 					err = ctx.Err()
@@ -290,6 +288,10 @@ func (d *directory) walk(ctx context.Context, prefix string, _ func(request func
 				name := filepath.ToSlash(strings.TrimPrefix(file[len(root):], string(filepath.Separator)))
 				return d.entry(name, prefix, e, yield)
 			})
+		case errors.Is(err, fs.ErrNotExist) && !d.required:
+			return // nothing was written yet
+		case errors.Is(err, fs.ErrNotExist):
+			err = fmt.Errorf("%w (check blob.url, such as validate.observe.blob.url)", err)
 		}
 		if err != nil {
 			yield(Object{}, d.fail("list directory", "", err))

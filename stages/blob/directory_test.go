@@ -14,6 +14,7 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message"
 
 	"github.com/kraft-edge/datafeed/feed"
+	"github.com/kraft-edge/datafeed/feed/validate"
 )
 
 func TestDirectoryNeverReplaces(t *testing.T) {
@@ -220,5 +221,18 @@ func TestDirectoryKilledWriter(t *testing.T) {
 				t.Fatalf("%.30s… stands %d times", m.Payload, n)
 			}
 		}
+	}
+}
+
+// TestMissingDirectory: what is to be observed must be there, and whoever wrote the
+// address learns where.
+func TestMissingDirectory(t *testing.T) {
+	c := DefaultConfig()
+	c.URL = feed.NewURL("file://" + filepath.ToSlash(filepath.Join(t.TempDir(), "nowhere")))
+	o := observe(t, c, nil)
+	q := validate.Query{From: time.Unix(0, 0), To: time.Unix(3600, 0)}
+	err := o.Read(t.Context(), q, func(validate.Page) error { return nil })
+	if err == nil || !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "nowhere: no such file or directory (check blob.url, such as validate.observe.blob.url)") {
+		t.Errorf("read from a directory that is not there: %v", err)
 	}
 }
