@@ -2,6 +2,8 @@ package validate
 
 import (
 	"cmp"
+	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -10,7 +12,7 @@ import (
 
 // classify compares the readings of a window one by one. What has no counterpart
 // there waits for one in another window.
-func (r *run) classify(d *doubtful) error {
+func (r *run) classify(ctx context.Context, d *doubtful) error {
 	e, o := d.sides[expected], d.sides[observed]
 	d.Counts.Expected += int64(len(e))
 	d.Counts.Observed += int64(len(o))
@@ -23,6 +25,9 @@ func (r *run) classify(d *doubtful) error {
 		return cmp.Or(r.identity(&a, &b), a.digest.compare(b.digest), order(a.Arrived, b.Arrived))
 	})
 	for len(e) > 0 || len(o) > 0 {
+		if cause := context.Cause(ctx); cause != nil {
+			return fmt.Errorf("validate: %w", cause)
+		}
 		first := e
 		if len(e) == 0 || len(o) > 0 && r.identity(&o[0], &e[0]) < 0 {
 			first = o
@@ -70,16 +75,15 @@ func (r *run) match(d *doubtful, e, o []held) error {
 		r.pair(d, e[:ne], o[:no], &u)
 		e, o = e[ne:], o[no:]
 	}
-	restE, restO, pairs := r.tolerate(d, u.e, u.o, u.pairs)
-	repeated, restO, pairs := r.tolerate(d, u.copies, restO, pairs)
-	d.Counts.Repeated += int64(len(repeated))
-	restO, copies := r.single(restO, pairs)
-	d.Counts.Duplicate += int64(len(copies))
-	for _, c := range copies {
+	r.tolerate(d, &u)
+	d.Counts.Repeated += int64(len(u.copies))
+	d.Counts.Duplicate += int64(len(u.duplicates))
+	for _, c := range u.duplicates {
 		if err := r.discrepancy(Duplicate, d.tag, nil, nil, c); err != nil {
 			return err
 		}
 	}
+	restE, restO := u.e, u.o
 	for i := range min(len(restE), len(restO)) {
 		d.Counts.received(r.rules, restO[i])
 		d.Counts.Altered++
@@ -106,7 +110,9 @@ type unpaired struct {
 	e, o []*held // without a counterpart
 	// copies are identical to one that is expected and has a counterpart or is in e.
 	copies []*held
-	pairs  []*held // observed, with a counterpart
+	// duplicates say the same as one that was observed and is in pairs or in o.
+	duplicates []*held
+	pairs      []*held // observed, with a counterpart
 }
 
 // equal returns how many of the first have a digest.
@@ -135,8 +141,13 @@ func (r *run) pair(d *doubtful, e, o []held, u *unpaired) {
 	n := min(len(e), len(o))
 	observed := map[moment]bool{}
 	for i := range o {
-		if i >= n {
+		switch {
+		case i < n:
+		case i == 0:
 			u.o = append(u.o, &o[i])
+			continue
+		default:
+			u.duplicates = append(u.duplicates, &o[i])
 			continue
 		}
 		r.matched(d, &o[i])
@@ -163,42 +174,6 @@ func (r *run) pair(d *doubtful, e, o []held, u *unpaired) {
 	k := min(n, len(news))
 	u.e = append(u.e, news[k:]...)
 	u.copies = append(u.copies, copies[n-k:]...)
-}
-
-// tolerate pairs what says nearly the same.
-func (r *run) tolerate(d *doubtful, e, o, pairs []*held) (restE, restO, all []*held) {
-	if r.Tolerance == (Tolerance{}) {
-		return e, o, pairs
-	}
-	for _, one := range e {
-		i := slices.IndexFunc(o, func(other *held) bool { return r.differences(&one.Reading, &other.Reading) == nil })
-		if i < 0 {
-			restE = append(restE, one)
-			continue
-		}
-		r.matched(d, o[i])
-		pairs = append(pairs, o[i])
-		o = slices.Delete(o, i, i+1)
-	}
-	return restE, o, pairs
-}
-
-// single divides readings into those that say something new, and copies of these or
-// of pairs. Copies that are equal stand together.
-func (r *run) single(list, pairs []*held) (news, copies []*held) {
-	says := func(of []*held, one *held) bool {
-		return slices.ContainsFunc(of, func(other *held) bool {
-			return other.digest == one.digest || r.Tolerance != (Tolerance{}) && r.differences(&one.Reading, &other.Reading) == nil
-		})
-	}
-	for _, one := range list {
-		if says(pairs, one) || says(news, one) {
-			copies = append(copies, one)
-		} else {
-			news = append(news, one)
-		}
-	}
-	return news, copies
 }
 
 // matched counts a reading that is as it should be.

@@ -166,7 +166,7 @@ func (d *descent) part(ctx context.Context, g *group, part, parts uint64) error 
 		return err
 	}
 	for _, w := range g.list {
-		if err := d.classify(w); err != nil {
+		if err := d.classify(ctx, w); err != nil {
 			return err
 		}
 		w.all.count += w.part.count

@@ -225,8 +225,8 @@ func (r *rules) sameValue(a, b reading.Value) bool {
 	case r.Numbers == NumbersTyped:
 		return a.Kind() == reading.Float && b.Kind() == reading.Float && r.near(a.Float(), b.Float())
 	}
-	x, xInt, ok := number(a)
-	y, yInt, too := number(b)
+	x, xInt, ok := asFloat(a)
+	y, yInt, too := asFloat(b)
 	if !ok || !too {
 		return false
 	}
@@ -242,9 +242,9 @@ func (r *rules) sameValue(a, b reading.Value) bool {
 	return r.near(x, y)
 }
 
-// number returns a number as a float, which is near it, and whether it is an
+// asFloat returns a number as a float, which is near it, and whether it is an
 // integer.
-func number(v reading.Value) (f float64, isInt, ok bool) {
+func asFloat(v reading.Value) (f float64, isInt, ok bool) {
 	switch v.Kind() {
 	case reading.Int:
 		return float64(v.Int()), true, true
