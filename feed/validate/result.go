@@ -25,8 +25,10 @@ type Result struct {
 	Watermark   time.Time  `json:"watermark,omitzero"` // of the expectation; zero when there is none
 	Rules       []string   `json:"rules"`              // a sentence each
 
-	Counts  Counts `json:"counts"`
-	Windows int64  `json:"windows"` // of a device and a tag, that had any reading
+	Counts Counts `json:"counts"`
+	// Waiting are the undecided ones that the watermark has not passed.
+	Waiting int64 `json:"waiting,omitempty"`
+	Windows int64 `json:"windows"` // of a device and a tag, that had any reading
 	// Verdicts counts windows by their worst verdict.
 	Verdicts map[Verdict]int64 `json:"verdicts"`
 

@@ -128,9 +128,11 @@ func (r *run) all(ctx context.Context, blind []string) (*Result, error) {
 	// made untrue meanwhile, or that is to be read again.
 	f := r.Findings
 	keep := judged < r.last && judged > r.first && f.Counts.Missing+f.Counts.Altered+f.Counts.Extra == 0 && !f.open()
+	undecided := r.Findings.Counts.Undecided // for other reasons than the watermark
 	if err := r.slices(ctx, max(r.Reached, judged), r.last, false); err != nil {
 		return nil, err
 	}
+	waiting := r.Findings.Counts.Undecided - undecided
 	r.say("comparing", r.last)
 	after, err := r.Expect.Watermark(ctx)
 	if err != nil {
@@ -141,7 +143,9 @@ func (r *run) all(ctx context.Context, blind []string) (*Result, error) {
 			return nil, err
 		}
 	}
-	return r.result(watermark, after, judged, blind), nil
+	res := r.result(watermark, after, judged, blind)
+	res.Waiting = waiting
+	return res, nil
 }
 
 // judged returns the first window that cannot be judged yet.

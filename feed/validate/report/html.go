@@ -140,13 +140,17 @@ func (p *page) unreadable(r *validate.Result) {
 		p.put("<li>{}</li>\n", sentence(u))
 	}
 	p.put("</ul>\n")
-	p.omitted(r.OmittedUnreadable, "more of them")
+	p.omitted(r.OmittedUnreadable, "more of them", "more of them")
 	p.put("</section>\n")
 }
 
 // omitted says that a list does not have all.
-func (p *page) omitted(n int64, what string) {
+func (p *page) omitted(n int64, one, many string) {
 	if n > 0 {
+		what := many
+		if n == 1 {
+			what = one
+		}
 		p.put("<p class=\"omitted\">Not listed: {} {}.</p>\n", n, what)
 	}
 }
@@ -162,13 +166,17 @@ func (p *page) rules(r *validate.Result) {
 
 // evidence says what was read, and when.
 func (p *page) evidence(r *validate.Result) {
+	again := ""
+	if readAgain(r) {
+		again = " What was read twice, since the sides differ there, counts twice."
+	}
 	p.put(`<section id="evidence">
 <h2>What was read</h2>
-<p>All of it was read in this run; what the feed says of itself counts for nothing.</p>
+<p>All of it was read in this run; what the feed says of itself counts for nothing.{}</p>
 <div class="rows"><table class="evidence">
-<thead><tr><th scope="col">side</th><th scope="col" class="n">readings</th><th scope="col" class="n">bytes</th><th scope="col" class="n">objects</th><th scope="col" class="n">requests</th><th scope="col" class="n">retries</th></tr></thead>
+<thead><tr><th scope="col">side</th><th scope="col" class="n">read</th><th scope="col" class="n">bytes</th><th scope="col" class="n">objects</th><th scope="col" class="n">requests</th><th scope="col" class="n">retries</th></tr></thead>
 <tbody>
-`)
+`, again)
 	for _, s := range []struct {
 		role string
 		validate.SideResult

@@ -170,6 +170,7 @@ func poisoned(text string) *validate.Result {
 			d.Expected.Text, d.Observed.Text = `"`+text+"a", `"`+text+"b"
 		}
 	}
+	r.Discrepancies[0].Cause += "." // an empty column would be left out
 	r.Verdicts = map[validate.Verdict]int64{validate.Verdict(text): 3, validate.Missing: 2}
 	return r
 }
@@ -328,6 +329,28 @@ func TestPageSaysWhatItFound(t *testing.T) {
 				t.Errorf("%s lacks %q", name, w)
 			}
 		}
+	}
+}
+
+// TestCausesShowWhenThereAre: an empty column takes no room, and one that is left out
+// is one thing.
+func TestCausesShowWhenThereAre(t *testing.T) {
+	const head = `<th scope="col">cause</th>`
+	r := sample(3, 12, 10)
+	r.OmittedDiscrepancies = 1
+	columns := func(page string) (n int) {
+		_, list, _ := strings.Cut(page, `aria-label="discrepancies"`)
+		row, _, _ := strings.Cut(list[strings.Index(list, "<tbody>"):], "</tr>")
+		return strings.Count(row, "<td>")
+	}
+	if page := htmlOf(t, r); !strings.Contains(page, head) || columns(page) != 6 || !strings.Contains(page, "Not listed: 1 discrepancy that is no worse.") {
+		t.Errorf("with causes: %d columns", columns(page))
+	}
+	for i := range r.Discrepancies {
+		r.Discrepancies[i].Cause = ""
+	}
+	if page := htmlOf(t, r); strings.Contains(page, head) || columns(page) != 5 {
+		t.Errorf("without causes: %d columns", columns(page))
 	}
 }
 

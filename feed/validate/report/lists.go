@@ -14,21 +14,26 @@ func (p *page) discrepancies(r *validate.Result) {
 	p.put("<section id=\"discrepancies\">\n<h2>Discrepancies</h2>\n")
 	if len(r.Discrepancies) == 0 {
 		p.put("<p>None are listed.</p>\n")
-		p.omitted(r.OmittedDiscrepancies, "discrepancies")
+		p.omitted(r.OmittedDiscrepancies, "discrepancy", "discrepancies")
 		p.put("</section>\n")
 		return
 	}
 	p.choice(r.Discrepancies)
+	causes := slices.ContainsFunc(r.Discrepancies, func(d validate.Discrepancy) bool { return d.Cause != "" })
+	cause := markup("")
+	if causes {
+		cause = `<th scope="col">cause</th>`
+	}
 	p.put(`<div class="tools" hidden><label>containing <input type="search" autocomplete="off" spellcheck="false"></label><button type="button">Copy what is shown</button><output></output></div>
 <div class="rows" tabindex="0" role="region" aria-label="discrepancies"><table class="list">
-<thead><tr><th scope="col">verdict</th><th scope="col">device, tag</th><th scope="col">time, number</th><th scope="col">expected</th><th scope="col">observed</th><th scope="col">cause</th></tr></thead>
+<thead><tr><th scope="col">verdict</th><th scope="col">device, tag</th><th scope="col">time, number</th><th scope="col">expected</th><th scope="col">observed</th>{}</tr></thead>
 <tbody>
-`)
+`, cause)
 	for i := range r.Discrepancies {
-		p.discrepancy(&r.Discrepancies[i])
+		p.discrepancy(&r.Discrepancies[i], causes)
 	}
 	p.put("</tbody>\n</table></div>\n")
-	p.omitted(r.OmittedDiscrepancies, "discrepancies that are no worse")
+	p.omitted(r.OmittedDiscrepancies, "discrepancy that is no worse", "discrepancies that are no worse")
 	p.put("</section>\n")
 }
 
@@ -50,14 +55,17 @@ func (p *page) choice(ds []validate.Discrepancy) {
 	}
 }
 
-func (p *page) discrepancy(d *validate.Discrepancy) {
+func (p *page) discrepancy(d *validate.Discrepancy, causes bool) {
 	l := lookOf(d.Verdict)
 	p.put(`<tr class="v{}"><td><b class="badge v{}">{}</b> {}</td><td><b><bdi>{}</bdi></b> <i><bdi>{}</bdi></i></td><td><b>{}</b> <i>#{}</i></td><td>`,
 		class(l.letter), class(l.letter), class(l.letter), l.word, d.Device, d.Tag, exact(d.Time), number(d.Seq))
 	p.said(d, d.Expected, d.Observed)
 	p.put("</td><td>")
 	p.said(d, d.Observed, d.Expected)
-	p.put("</td><td>{}</td></tr>\n", sentence(d.Cause))
+	if causes {
+		p.put("</td><td>{}", sentence(d.Cause))
+	}
+	p.put("</td></tr>\n")
 }
 
 // said writes what a side says, with marks where the other one says something else.
@@ -163,6 +171,6 @@ func (p *page) problems(r *validate.Result) {
 		}
 		p.put("</tbody>\n</table></div>\n")
 	}
-	p.omitted(r.OmittedProblems, "windows that are no worse")
+	p.omitted(r.OmittedProblems, "window that is no worse", "windows that are no worse")
 	p.put("</section>\n")
 }

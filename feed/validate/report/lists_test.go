@@ -96,11 +96,11 @@ func TestHeadline(t *testing.T) {
 func TestSummary(t *testing.T) {
 	const open = "Nothing is known to be wrong, and it is not proven that nothing is. "
 	for want, r := range map[string]*validate.Result{
-		open + "The expectation has 4,776 readings. 4,776 wait for the watermark.":                                                   {Outcome: validate.Open, Counts: validate.Counts{Expected: 4776, Undecided: 4776}},
-		open + "The expectation has 4,776 readings; 4,775 were read at the observation and say the same. 1 waits for the watermark.": {Outcome: validate.Open, Counts: validate.Counts{Expected: 4776, Matched: 4775, Undecided: 1}},
-		open + "The expectation has 10 readings; 1 was read at the observation and says the same. Of 9 nothing can be said.":         {Outcome: validate.Open, Counts: validate.Counts{Expected: 10, Matched: 1, Undecided: 9}, Unreadable: []string{"a:1"}},
-		"The expectation has 12 readings, 2 of them told again; 9 were read at the observation and say the same (90%).":              {Outcome: validate.Discrepant, Counts: validate.Counts{Expected: 12, Repeated: 2, Matched: 9, Missing: 1}},
-		"The expectation has 1 reading; each was read at the observation and says the same.":                                         {Outcome: validate.Proven, Counts: validate.Counts{Expected: 1, Observed: 1, Matched: 1}},
+		open + "The expectation has 4,776 readings. 4,776 wait for the watermark.":                                                                     {Outcome: validate.Open, Counts: validate.Counts{Expected: 4776, Undecided: 4776}, Waiting: 4776},
+		open + "The expectation has 4,776 readings; 4,775 were read at the observation and say the same. 1 waits for the watermark.":                   {Outcome: validate.Open, Counts: validate.Counts{Expected: 4776, Matched: 4775, Undecided: 1}, Waiting: 1},
+		open + "The expectation has 10 readings; 1 was read at the observation and says the same. 2 wait for the watermark. Of 7 nothing can be said.": {Outcome: validate.Open, Counts: validate.Counts{Expected: 10, Matched: 1, Undecided: 9}, Waiting: 2},
+		"The expectation has 12 readings, 2 of them told again; 9 were read at the observation and say the same (90%).":                                {Outcome: validate.Discrepant, Counts: validate.Counts{Expected: 12, Repeated: 2, Matched: 9, Missing: 1}},
+		"The expectation has 1 reading; each was read at the observation and says the same.":                                                           {Outcome: validate.Proven, Counts: validate.Counts{Expected: 1, Observed: 1, Matched: 1}},
 	} {
 		if got := summary(r); got != want {
 			t.Errorf("%q, want %q", got, want)

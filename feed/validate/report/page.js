@@ -32,7 +32,7 @@ const cell = (s) => {
     for (const row of list.tBodies[0].rows) {
       if (getComputedStyle(row).display === "none") continue;
       const [verdict, who, when, expected, observed, cause] = row.cells;
-      lines.push([text(verdict.lastChild), text(who.children[0]), text(who.children[1]), text(when.children[0]), text(when.children[1]).slice(1), ...said(expected), ...said(observed), text(cause)]);
+      lines.push([text(verdict.lastChild), text(who.children[0]), text(who.children[1]), text(when.children[0]), text(when.children[1]).slice(1), ...said(expected), ...said(observed), cause ? text(cause) : ""]);
     }
     return lines.map((line) => line.map(cell).join("\t")).join("\n") + "\n";
   };

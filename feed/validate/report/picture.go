@@ -143,7 +143,7 @@ func (p *page) picture(r *validate.Result, c *picture) {
 `, l.device.Device, worst(l.device.Counts), c.columns, height, attribute(described(l.device)), paths(l.cells))
 	}
 	p.put("</tbody>\n</table></div>\n")
-	p.omitted(int64(len(r.Devices)-len(c.lines))+r.OmittedDevices, "devices that are no worse")
+	p.omitted(int64(len(r.Devices)-len(c.lines))+r.OmittedDevices, "device that is no worse", "devices that are no worse")
 	p.put("</section>\n")
 }
 

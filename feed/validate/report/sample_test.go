@@ -37,6 +37,7 @@ func sample(devices, parts, listed int) *validate.Result {
 	}
 	g.throughput(parts)
 	g.lists(devices, listed)
+	r.Waiting = r.Counts.Undecided
 	r.Reasons = []string{
 		count(r.Counts.Missing) + " expected readings are missing.",
 		fmt.Sprintf("%d readings are altered.", r.Counts.Altered),
@@ -227,7 +228,7 @@ func openSample() *validate.Result {
 	r := provenSample()
 	r.Outcome = validate.Open
 	n := r.Counts.Expected / 24
-	r.Counts.Undecided, r.Counts.Matched = n, r.Counts.Expected-n
+	r.Counts.Undecided, r.Counts.Matched, r.Waiting = n, r.Counts.Expected-n, n-17
 	r.Watermark = r.From.Add(23 * time.Hour)
 	r.Reasons = []string{"The expectation's watermark is at 2026-11-20T23:00:00Z: the time from 2026-11-20T23:00:00Z on waits for it to pass the end of a window by 10m0s.", "3 places of the observation could not be read: no reading that may stand there is called missing."}
 	r.Unreadable = []string{"observation: telemetry/2026/11/20/05/press-0004.ndjson.gz:17: gzip: invalid checksum"}

@@ -31,7 +31,7 @@ func WriteText(w io.Writer, r *validate.Result, s Style) error {
 	}
 	t.paragraph(sign+headline(r), 2, color)
 	t.paragraph(about(r), 1, dim)
-	t.paragraph(summary(r), 3, "")
+	t.paragraph(summary(r), 4, "")
 	t.reasons(r.Reasons)
 	t.sides(r)
 	t.devices(r)

@@ -149,18 +149,18 @@ func summary(r *validate.Result) string {
 	return text
 }
 
-// undecided says why there are undecided readings: only what cannot be read leaves
-// some where the watermark has passed.
+// undecided says what waits for the watermark, and of what nothing can be said.
 func undecided(r *validate.Result) string {
-	n := r.Counts.Undecided
-	switch {
-	case len(r.Unreadable) > 0:
-		return " Of " + count(n) + " nothing can be said."
-	case n == 1:
-		return " 1 waits for the watermark."
-	default:
-		return " " + count(n) + " wait for the watermark."
+	text := ""
+	if r.Waiting == 1 {
+		text = " 1 waits for the watermark."
+	} else if r.Waiting > 1 {
+		text = " " + count(r.Waiting) + " wait for the watermark."
 	}
+	if n := r.Counts.Undecided - r.Waiting; n > 0 {
+		text += " Of " + count(n) + " nothing can be said."
+	}
+	return text
 }
 
 // sideName is how a sentence calls a side.
