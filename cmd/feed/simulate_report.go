@@ -75,13 +75,10 @@ func (c *cli) writeSimulation(r *simulationReport, asJSON bool) error {
 	}
 	fmt.Fprintf(c.stdout, "%d readings in %d batches, in %.1f s (%.0f readings/s)\n", r.Readings, r.Batches, r.Seconds, r.Rate)
 	fmt.Fprintf(c.stdout, "again with --seed %d --start %s\n\n", r.Seed, r.Start.Format(time.RFC3339Nano))
-	rows := [][]string{{"SINK", "MESSAGES", "TAKEN", "UNCONFIRMED", "SENT AGAIN", "BALANCE"}}
+	rows := [][]string{{"SINK", "MESSAGES", "TAKEN", "REFUSED", "UNCONFIRMED", "SENT AGAIN"}}
 	for _, s := range r.Sinks {
-		balance := "ok"
-		if !s.Balances {
-			balance = "wrong"
-		}
-		rows = append(rows, []string{s.Name, count(s.Made.Messages), count(s.Deliveries.Delivered), count(s.Made.Messages - s.Deliveries.Delivered), count(s.Retries), balance})
+		refused := feed.Total(s.Deliveries.Quarantined)
+		rows = append(rows, []string{s.Name, count(s.Made.Messages), count(s.Deliveries.Delivered), count(refused), count(s.Made.Messages - s.Deliveries.Delivered - refused), count(s.Retries)})
 	}
 	if err := writeTable(c.stdout, rows); err != nil {
 		return err

@@ -23,7 +23,7 @@ type simulating struct {
 	feed    *feed.Feed
 	end     *simulate.End
 	sources map[string]*simulate.Source // by route
-	refused *refusals
+	refused *simulationRefusals
 	began   time.Time
 	lasted  time.Duration
 }
@@ -48,7 +48,7 @@ func (c *cli) simulate(ctx context.Context, o *simulation) error {
 	r := s.report()
 	err = errors.Join(err, c.writeSimulation(r, o.asJSON))
 	if !o.asJSON {
-		s.refused.report(c)
+		s.refused.write(c.stdout)
 	}
 	if !r.Complete {
 		err = errors.Join(err, errSimulation)
@@ -63,7 +63,7 @@ func (c *cli) newSimulating(o *simulation) (*simulating, error) {
 		logger = slog.New(slog.NewTextHandler(c.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	}
 	began := time.Now()
-	s := &simulating{options: o, end: &simulate.End{Begin: began}, sources: map[string]*simulate.Source{}, refused: &refusals{}, began: began}
+	s := &simulating{options: o, end: &simulate.End{Begin: began}, sources: map[string]*simulate.Source{}, refused: &simulationRefusals{logger: logger}, began: began}
 	routes, err := o.routes(logger)
 	for i := range routes {
 		if err != nil {
@@ -80,7 +80,7 @@ func (c *cli) newSimulating(o *simulation) (*simulating, error) {
 		}
 	}
 	if err == nil {
-		s.feed, err = feed.New(feed.Options{Name: "simulation", Logger: logger, Quarantine: s.refused}, routes...)
+		s.feed, err = feed.New(feed.Options{Name: "simulation", Logger: slog.New(withoutQuarantined{logger.Handler()}), Quarantine: s.refused}, routes...)
 	}
 	if err != nil {
 		for _, r := range routes {

@@ -191,3 +191,38 @@ func TestSimulateWithAWrongSecret(t *testing.T) {
 		t.Errorf("exit code %d: %s%s", code, out.String(), errs.String())
 	}
 }
+
+// TestSimulateAgainstOtherTruth sends other readings to an API that holds some of
+// the same devices and numbers: one reason, the remedy, and no JSON.
+func TestSimulateAgainstOtherTruth(t *testing.T) {
+	_, api := startTruth(t)
+	flags := append([]string{"simulate", "--rate", "0", "--count", "3000", "--devices", "3", "--batch-readings", "100", "--start", "2026-01-01T00:00:00Z"}, api...)
+	runs(t, exitOK, flags...)
+	var out, errs bytes.Buffer
+	code := run(t.Context(), append(flags, "--seed", "7"), strings.NewReader(""), &out, &errs)
+	told := out.String() + errs.String()
+	if code != exitFailure || strings.Contains(told, "{") || strings.Contains(told, `\"`+"title") || strings.Contains(told, "again,") {
+		t.Errorf("exit code %d:\n%s", code, told)
+	}
+	for _, want := range []string{"REFUSED", "messages, the first one because: batch 1 of device \"", "start it with a new --data, or give the --seed and --start of before"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is not in:\n%s", want, out.String())
+		}
+	}
+	if n := strings.Count(errs.String(), "level=WARN"); n != 1 {
+		t.Errorf("%d warnings, want one:\n%s", n, errs.String())
+	}
+}
+
+func TestProblemDetail(t *testing.T) {
+	for reason, want := range map[string]string{
+		`answered 422: {"title":"Unprocessable","status":422,"detail":"batch 1 of \"x\" is there"}`: `batch 1 of "x" is there`,
+		`answered 422: {"title":"Unprocessable","status":422,"detail":"batch 1 of \`:                `batch 1 of `,
+		`answered 500: <html>`:              `answered 500: <html>`,
+		`answered 422: {"detail":"cut \u00`: `answered 422: {"detail":"cut \u00`,
+	} {
+		if got := problemDetail(reason); got != want {
+			t.Errorf("%s became %q, want %q", reason, got, want)
+		}
+	}
+}
