@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -77,7 +79,7 @@ func (a *all) PublishBatch(ctx context.Context, b *Batch) error {
 		case len(transient) > 0:
 			failed.Add(i, joinTransient(transient))
 		case len(permanent) > 0:
-			failed.Add(i, errors.Join(permanent...))
+			failed.Add(i, together(permanent))
 		}
 	}
 	return failed.ErrorOrNil()
@@ -122,10 +124,36 @@ func publishTo(ctx context.Context, sink message.Publisher, b *Batch, index []in
 func joinTransient(errs []error) error {
 	for _, err := range errs {
 		if !IsConnectionFatal(err) {
-			return fmt.Errorf("%s", errors.Join(errs...).Error())
+			return errors.New(together(errs).Error())
 		}
 	}
-	return errors.Join(errs...)
+	return together(errs)
+}
+
+// sinkErrors are the errors of several sinks, on one line: the status and the
+// quarantine show the first line of a reason, which is to name all of them.
+type sinkErrors []error
+
+func (e sinkErrors) Error() string {
+	texts := make([]string, len(e))
+	for i, err := range e {
+		texts[i] = err.Error()
+	}
+	return strings.Join(texts, "; ")
+}
+
+func (e sinkErrors) Unwrap() []error { return e }
+
+// together returns one error of those of sinks that are not nil, and nil of none.
+func together(errs []error) error {
+	errs = slices.DeleteFunc(errs, func(err error) bool { return err == nil })
+	switch len(errs) {
+	case 0:
+		return nil
+	case 1:
+		return errs[0]
+	}
+	return sinkErrors(errs)
 }
 
 // Publish publishes to all sinks; it is here to make All a Publisher.
@@ -144,7 +172,7 @@ func (a *all) Probe(ctx context.Context) error {
 			errs = append(errs, p.Probe(ctx))
 		}
 	}
-	return errors.Join(errs...)
+	return together(errs)
 }
 
 // Durable reports whether all sinks are.

@@ -101,3 +101,31 @@ func TestAllBelievesNoMalformedReport(t *testing.T) {
 		t.Errorf("%v, want both messages reported as failed", err)
 	}
 }
+
+// TestAllNamesEachSinkThatFails: one line of a reason is shown.
+func TestAllNamesEachSinkThatFails(t *testing.T) {
+	down := func(what string, permanent bool) *feedtest.Sink {
+		err := errors.New(what)
+		if permanent {
+			err = feed.Permanent(err)
+		}
+		return &feedtest.Sink{
+			Take:  func(context.Context, *feed.Batch) (int, error) { return 0, &feed.BatchError{Failures: []feed.Failure{{Err: err}}} },
+			Check: func(context.Context) error { return err },
+		}
+	}
+	for _, permanent := range []bool{false, true} {
+		both := feed.All(down("no broker", permanent), &feedtest.Sink{}, down("no database", permanent))
+		err := both.(feed.BatchPublisher).PublishBatch(t.Context(), feed.NewBatch(&message.Message{}))
+		if err == nil || !strings.Contains(err.Error(), "no broker; no database") {
+			t.Errorf("publish: %v, want both named on one line", err)
+		}
+		var failed *feed.BatchError
+		if !errors.As(err, &failed) || len(failed.Failures) != 1 || feed.IsPermanent(failed.Failures[0].Err) != permanent {
+			t.Errorf("publish: %v, permanent: want %v", err, permanent)
+		}
+		if err := both.(feed.Prober).Probe(t.Context()); err == nil || err.Error() != "no broker; no database" {
+			t.Errorf("probe: %v, want both named on one line", err)
+		}
+	}
+}
