@@ -64,11 +64,13 @@ func (c *cli) rootCommand() *cobra.Command {
 		Use:           "feed",
 		Short:         "Moves telemetry from a source through transforms to a sink, and accounts for every message",
 		Long:          rootHelp,
+		Version:       buildVersion(), // for --version
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          knownCommand,
 		RunE:          showHelp,
 	}
+	root.SetVersionTemplate(versionLine())
 	root.SetIn(c.stdin)
 	root.SetOut(c.stdout)
 	root.SetErr(c.stderr)

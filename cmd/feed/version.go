@@ -14,10 +14,15 @@ func (c *cli) versionCommand() *cobra.Command {
 		Short: "Print version and build",
 		Args:  arguments(0, 0),
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(c.stdout, "feed %s %s %s/%s\n", buildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			_, err := fmt.Fprint(c.stdout, versionLine())
 			return failed(err)
 		},
 	}
+}
+
+// versionLine says which build this is.
+func versionLine() string {
+	return fmt.Sprintf("feed %s %s %s/%s\n", buildVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 // buildVersion returns the version that the Go command has stamped: that of
