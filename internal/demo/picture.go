@@ -159,26 +159,26 @@ func (s style) bar(share float64, width int, color string) string {
 	return s.paint(color, full) + s.paint(dim, strings.Repeat("░", width-visible(full)))
 }
 
-// line is the view for a log: all on one line.
+// line is the view for a log: all on one line that fits a terminal, with the
+// reason of the first route that does not run.
 func line(p progress) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%4s s %s", seconds(p.Elapsed), p.phase())
 	if len(p.Hops) == 0 {
 		return b.String()
 	}
-	fmt.Fprintf(&b, ": sent %s", count(p.Made))
-	for _, h := range p.Hops {
-		fmt.Fprintf(&b, " | %s %s: %s", h.Name, h.State, count(h.Readings))
-		if !p.Final {
-			fmt.Fprintf(&b, " (%s)", perSecond(h.Rate))
-		}
-	}
-	b.WriteString(" | arrived:")
+	fmt.Fprintf(&b, ": sent %s, arrived", count(p.Made))
 	for i, a := range p.Places {
-		b.WriteString([]string{" ", ", "}[min(i, 1)] + a.Name + " " + count(a.N))
+		b.WriteString([]string{" ", ", "}[min(i, 1)] + strings.TrimPrefix(a.Name, "lines in ") + " " + count(a.N))
 	}
 	if p.Held > 0 {
-		fmt.Fprintf(&b, " | quarantine: %s", count(p.Held))
+		fmt.Fprintf(&b, ", quarantined %s", count(p.Held))
+	}
+	for _, h := range p.Hops {
+		if h.State != feed.StateRunning && h.State != feed.StateStopped {
+			fmt.Fprintf(&b, "; %s is %s: %s", h.Name, h.State, plain(h.Reason))
+			break
+		}
 	}
 	return b.String()
 }

@@ -192,7 +192,7 @@ func TestReport(t *testing.T) {
 		{Name: routeDevices, Source: "simulate", Sink: "amqp", Deliveries: feed.Account{Received: 838, Delivered: 838}},
 		{
 			Name: routeIngest, Source: "amqp", Sink: "amqp", Deliveries: feed.Account{Received: 838, Delivered: 816, Quarantined: map[string]uint64{"unbatch": 22}},
-			Produced: feed.Account{Received: 102_010, Delivered: 102_010},
+			Produced: feed.Account{Received: 102_032, Delivered: 102_010, Quarantined: map[string]uint64{"unbatch": 22}},
 		},
 		{Name: routeMQTT, Source: "amqp", Sink: "mqtt", Deliveries: feed.Account{Received: 102_010, Delivered: 102_010}},
 		{Name: routeTruth, Source: "simulate", Sink: "http", Deliveries: feed.Account{Received: 800, Delivered: 800}},
@@ -245,5 +245,31 @@ func TestMeter(t *testing.T) {
 	}
 	if len(m.samples) > 40 {
 		t.Errorf("%d samples are kept", len(m.samples))
+	}
+}
+
+// TestLineLog writes a line for each phase, and one each ten seconds of sending.
+func TestLineLog(t *testing.T) {
+	var b strings.Builder
+	l := &lineLog{w: &b}
+	p := progress{Phase: "starting a private RabbitMQ"}
+	for range 200 { // 20 s
+		p.Elapsed += 100 * time.Millisecond
+		l.show(p)
+	}
+	sending := moment()
+	for range 250 {
+		p.Elapsed += 100 * time.Millisecond
+		sending.Elapsed = p.Elapsed
+		l.show(sending)
+	}
+	lines := strings.Split(strings.TrimSpace(b.String()), "\n")
+	if len(lines) != 1+3 {
+		t.Errorf("%d lines, want 4:\n%s", len(lines), b.String())
+	}
+	for _, text := range lines {
+		if visible(text) > 180 {
+			t.Errorf("%q is %d wide", text, visible(text))
+		}
 	}
 }

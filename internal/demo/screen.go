@@ -42,13 +42,34 @@ func newScreen(w io.Writer, color bool) screen {
 	return &lineLog{w: w}
 }
 
-// lineLog writes a line now and then.
-type lineLog struct{ w io.Writer }
+// lineLog writes a line when another phase begins, and now and then while
+// readings move.
+type lineLog struct {
+	w     io.Writer
+	phase string
+	at    time.Duration // of the last line
+	last  string
+}
 
-func (l *lineLog) show(p progress)      { fmt.Fprintln(l.w, line(p)) }
+// lineEvery is how often a log gets a line.
+const lineEvery = 10 * time.Second
+
+func (l *lineLog) show(p progress) {
+	entered := p.Phase != l.phase
+	if !entered && !p.Final && (len(p.Hops) == 0 || p.Elapsed-l.at < lineEvery) {
+		return
+	}
+	text := line(p)
+	if !entered && text == l.last {
+		return
+	}
+	l.phase, l.at, l.last = p.Phase, p.Elapsed, text
+	fmt.Fprintln(l.w, text)
+}
+
 func (l *lineLog) say(text string)      { fmt.Fprintln(l.w, text) }
 func (l *lineLog) close()               {}
-func (l *lineLog) every() time.Duration { return 2 * time.Second }
+func (l *lineLog) every() time.Duration { return 100 * time.Millisecond }
 
 // terminal redraws a picture in place. Each picture is one write that
 // overwrites the lines of the last one, so that nothing flickers.

@@ -96,11 +96,21 @@ func (r *Report) writeHops(b *strings.Builder, s style) {
 			s.accounted(b, "truth → cloud API, batches", a.Deliveries)
 		case routeIngest, routeDirect:
 			s.accounted(b, a.Name+", batches", a.Deliveries)
-			s.accounted(b, a.Name+", their readings", a.Produced)
+			s.accounted(b, a.Name+", their readings", ofReadings(a.Produced))
 		default:
 			s.accounted(b, a.Name+", readings", a.Deliveries)
 		}
 	}
+}
+
+// ofReadings leaves the batches out that were refused whole, which the account of
+// what was produced has as one message each: the row above it counts them.
+func ofReadings(a feed.Account) feed.Account {
+	batches := a.Quarantined["unbatch"]
+	a.Received -= batches
+	a.Quarantined = maps.Clone(a.Quarantined)
+	delete(a.Quarantined, "unbatch")
+	return a
 }
 
 // writeCompared writes what is at each place beside what the cloud API serves.
