@@ -110,7 +110,9 @@ func TestAllNamesEachSinkThatFails(t *testing.T) {
 			err = feed.Permanent(err)
 		}
 		return &feedtest.Sink{
-			Take:  func(context.Context, *feed.Batch) (int, error) { return 0, &feed.BatchError{Failures: []feed.Failure{{Err: err}}} },
+			Take: func(context.Context, *feed.Batch) (int, error) {
+				return 0, &feed.BatchError{Failures: []feed.Failure{{Err: err}}}
+			},
 			Check: func(context.Context) error { return err },
 		}
 	}

@@ -23,10 +23,18 @@
 // and compared reading by reading. So memory is bounded whatever the range is, and
 // the cost grows with what is wrong. docs/adr/0016 has the reasons.
 //
+// # In a program
+//
+// [Run] does a [Job]: an expectation, an observation, a range of time, and [Options]
+// that begin with [DefaultOptions]. It opens and closes neither side. Its error says
+// that no comparison could be made; what is wrong with readings is in the [Result],
+// whose Outcome is to be looked at. Package report makes text, JSON and HTML of it.
+// For a YAML file a side is a stage: see [ExpectationFactory] and [ObservationFactory].
+//
 // # Sides
 //
 // A [Side] hands out readings of a time in any order; package validatetest has a
-// suite that each one passes. An [Expectation] also tells its watermark. [Traits] say
+// suite that each one passes, and the example of Side is a whole one. An [Expectation] also tells its watermark. [Traits] say
 // what a place does not keep, such as the line or nanoseconds: that is not compared,
 // and the result says so.
 package validate
