@@ -155,7 +155,7 @@ func (c *cli) validate(ctx context.Context, file string, o validation) (err erro
 
 // compare runs the job, shows how far it is, and lists discrepancies.
 func (c *cli) compare(ctx context.Context, job validate.Job, listed string) (*validate.Result, error) {
-	list, err := openList(listed, job.State, job.Anew)
+	list, err := openList(listed)
 	if err != nil {
 		return nil, err
 	}
@@ -169,6 +169,7 @@ func (c *cli) compare(ctx context.Context, job validate.Job, listed string) (*va
 		}
 		return list.add(d)
 	}
+	job.Resume, job.Keep = list.resume, list.keep
 	result, err := validate.Run(ctx, job)
 	watch.stop()
 	if err := errors.Join(err, list.close()); err != nil {

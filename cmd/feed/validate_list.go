@@ -18,17 +18,12 @@ type discrepancyList struct {
 	encoder *json.Encoder
 }
 
-// openList begins a list; path may be empty. What an earlier run with a state has
-// listed stays, for that run is gone on with, unless this one begins anew.
-func openList(path, state string, anew bool) (*discrepancyList, error) {
+// openList opens a list; path may be empty. What it has stays until it is resumed.
+func openList(path string) (*discrepancyList, error) {
 	if path == "" {
 		return &discrepancyList{}, nil
 	}
-	mode := os.O_TRUNC
-	if _, err := os.Stat(state); state != "" && !anew && err == nil {
-		mode = os.O_APPEND
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|mode, 0o644)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("--list: %w", err)
 	}
@@ -36,6 +31,45 @@ func openList(path, state string, anew bool) (*discrepancyList, error) {
 	l.encoder = json.NewEncoder(l.buffer)
 	l.encoder.SetEscapeHTML(false)
 	return l, nil
+}
+
+// resume cuts the list to the lines that stand, and goes on behind them.
+func (l *discrepancyList) resume(stand int64) error {
+	if l.file == nil {
+		return nil
+	}
+	lines, end := bufio.NewReader(l.file), int64(0)
+	for n := range stand {
+		for {
+			part, err := lines.ReadSlice('\n')
+			end += int64(len(part))
+			if err == nil {
+				break
+			}
+			if errors.Is(err, io.EOF) {
+				return fmt.Errorf("--list: %s has %d of the %d discrepancies that an earlier run has found: remove the state to begin anew, or leave --list out", l.file.Name(), n, stand)
+			}
+			if !errors.Is(err, bufio.ErrBufferFull) {
+				return fmt.Errorf("--list: %w", err)
+			}
+		}
+	}
+	_, err := l.file.Seek(end, io.SeekStart)
+	if err = errors.Join(err, l.file.Truncate(end)); err != nil {
+		return fmt.Errorf("--list: %w", err)
+	}
+	return nil
+}
+
+// keep makes durable what was added.
+func (l *discrepancyList) keep() error {
+	if l.file == nil {
+		return nil
+	}
+	if err := errors.Join(l.buffer.Flush(), l.file.Sync()); err != nil {
+		return fmt.Errorf("--list: %w", err)
+	}
+	return nil
 }
 
 func (l *discrepancyList) add(d validate.Discrepancy) error {

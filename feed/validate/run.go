@@ -37,7 +37,14 @@ type Job struct {
 	// that the result does not list, one call at a time. Its error ends the run.
 	// What an earlier run found, with the same State, it got in that run.
 	Discrepancy func(Discrepancy) error
-	Logger      *slog.Logger // nil logs nothing
+	// Resume, when not nil, is called once, before Discrepancy, with how many of the
+	// discrepancies that Discrepancy got in earlier runs of State stand: all further
+	// ones come again. Its error ends the run.
+	Resume func(stand int64) error
+	// Keep, when not nil, is called before State keeps what was found so far: what
+	// Discrepancy got must then be durable. Its error ends the run.
+	Keep   func() error
+	Logger *slog.Logger // nil logs nothing
 }
 
 // Progress says how far a run has come.
@@ -116,6 +123,11 @@ func (r *run) all(ctx context.Context, blind []string) (*Result, error) {
 	}
 	if err := r.load(watermark); err != nil {
 		return nil, err
+	}
+	if r.Resume != nil {
+		if err := r.Resume(r.Findings.Discrepancies.total()); err != nil {
+			return nil, err
+		}
 	}
 	judged := r.judged(watermark)
 	if err := r.slices(ctx, r.Reached, judged, true); err != nil {

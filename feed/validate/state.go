@@ -177,6 +177,11 @@ func (r *run) save(reached int64) error {
 	}
 	kept.Findings.Problems.cut()
 	kept.Findings.Discrepancies.cut()
+	if r.Keep != nil {
+		if err := r.Keep(); err != nil {
+			return err
+		}
+	}
 	b, err := json.Marshal(&kept)
 	if err == nil {
 		err = replace(r.State, b)

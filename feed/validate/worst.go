@@ -22,6 +22,9 @@ func (w *worst[T]) add(t T) {
 	}
 }
 
+// total is how many were added.
+func (w *worst[T]) total() int64 { return int64(len(w.List)) + w.Omitted }
+
 // cut puts the list in order, and leaves out what is too much.
 func (w *worst[T]) cut() {
 	slices.SortStableFunc(w.List, w.compare)
