@@ -72,3 +72,31 @@ func TestListOfRunThatIsGoneOnWith(t *testing.T) {
 		t.Errorf("the list has %d lines, of %d readings that are missing:\n%s", len(times), want, text)
 	}
 }
+
+// TestListIsCut to the lines that stand, and refused when they are not there.
+func TestListIsCut(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "wrong.ndjson")
+	long := strings.Repeat("x", 100_000) + "\n"
+	if err := os.WriteFile(path, []byte(long+"two\nthr"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l, err := openList(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.resume(3); err == nil || !strings.Contains(err.Error(), "has 2 of the 3 discrepancies") {
+		t.Errorf("a list that lacks a line: %v", err)
+	}
+	if err := l.close(); err != nil {
+		t.Fatal(err)
+	}
+	if l, err = openList(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(l.resume(1), l.keep(), l.close()); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(path); err != nil || string(text) != long {
+		t.Errorf("%d bytes are left of %d, %v", len(text), len(long), err)
+	}
+}
