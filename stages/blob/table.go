@@ -39,12 +39,12 @@ func (w *worker) table(ctx context.Context, t target) error {
 		return damaged("it has %d rows, and the log of the table says %d", f.NumRows(), t.rows)
 	}
 	wanted := make([]bool, len(groups))
-	any := false
+	wantsAny := false
 	for i := range groups {
 		wanted[i] = w.rows.mayHold(&f.Metadata().RowGroups[i], &w.sel)
-		any = any || wanted[i]
+		wantsAny = wantsAny || wanted[i]
 	}
-	if !any {
+	if !wantsAny {
 		return nil
 	}
 	whole := t.Bytes <= min(wholeBytes, int64(w.o.cfg.Memory))
