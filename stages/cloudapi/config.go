@@ -33,7 +33,7 @@ type Config struct {
 	PageSize  int           `yaml:"pageSize" doc:"Most readings that a page is asked for."`
 	Parallel  int           `yaml:"parallel" doc:"Most requests at a time for one read; ranges longer than an hour are read in parts."`
 	Timeout   time.Duration `yaml:"timeout" doc:"Longest time of one request, from the connect to the end of the answer."`
-	Patience  time.Duration `yaml:"patience" doc:"How long a page that fails is asked for again, pauses that the API asks for included, before the read fails."`
+	Patience  time.Duration `yaml:"patience" doc:"How long a page that fails is asked for again, pauses that the API asks for with it included, before the read fails."`
 }
 
 // DefaultConfig returns the defaults. URL and client have none.
