@@ -64,13 +64,14 @@ func (c *cli) rootCommand() *cobra.Command {
 		Use:           "feed",
 		Short:         "Moves telemetry from a source through transforms to a sink, and accounts for every message",
 		Long:          rootHelp,
-		Version:       buildVersion(), // for --version
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          knownCommand,
-		RunE:          showHelp,
+		RunE:          c.showVersionOrHelp,
 	}
-	root.SetVersionTemplate(versionLine())
+	// Cobra's own flag would bring text/template, with which the linker keeps all
+	// exported methods.
+	root.Flags().Bool("version", false, "print version and build")
 	root.SetIn(c.stdin)
 	root.SetOut(c.stdout)
 	root.SetErr(c.stderr)

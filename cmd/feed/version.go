@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -18,6 +19,15 @@ func (c *cli) versionCommand() *cobra.Command {
 			return failed(err)
 		},
 	}
+}
+
+// showVersionOrHelp is what feed does without a command.
+func (c *cli) showVersionOrHelp(cmd *cobra.Command, args []string) error {
+	if asked, err := cmd.Flags().GetBool("version"); err != nil || !asked {
+		return errors.Join(err, showHelp(cmd, args))
+	}
+	_, err := fmt.Fprint(c.stdout, versionLine())
+	return failed(err)
 }
 
 // versionLine says which build this is.
