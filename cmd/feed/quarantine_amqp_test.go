@@ -84,7 +84,7 @@ func TestReplayToRabbitMQ(t *testing.T) {
 }
 
 func replayToRabbitMQ(t *testing.T, where string) {
-	const n = manyReplayed
+	const n = 10_000
 	v := testenv.RabbitMQ(t)
 	t.Setenv("AMQP_URL", v.URL())
 	file := filepath.Join(t.TempDir(), "feed.yaml")

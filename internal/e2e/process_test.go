@@ -153,7 +153,7 @@ func (p *feedProcess) status() (feed.Status, error) {
 // ready waits until every route runs.
 func (p *feedProcess) ready() {
 	p.t.Helper()
-	testenv.Eventually(p.t, time.Minute, "the feed to be ready", func() bool {
+	testenv.Eventually(p.t, 3*time.Minute, "the feed to be ready", func() bool {
 		s, err := p.status()
 		return err == nil && s.Ready
 	})

@@ -1,6 +1,0 @@
-//go:build !race
-
-package main
-
-// manyReplayed is how many messages tests replay.
-const manyReplayed = 10_000
