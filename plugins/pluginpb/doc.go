@@ -1,0 +1,6 @@
+// Package pluginpb is the protocol of plugins as protoc generates it from
+// stages.proto, where it is documented. Only the packages below plugins import
+// it: authors and hosts of plugins use those.
+package pluginpb
+
+//go:generate protoc --go_out=. --go_opt=paths=source_relative --go-grpc_out=. --go-grpc_opt=paths=source_relative stages.proto
