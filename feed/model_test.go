@@ -26,6 +26,7 @@ import (
 // replayed and shrunk.
 type schedule struct {
 	order    feed.Order
+	form     string // of the transforms: "func", "batch", "batch behind", "batch between"
 	window   int
 	batch    feed.BatchLimits
 	messages []modelMessage
@@ -58,6 +59,7 @@ type outsideStep struct {
 func drawSchedule(rt *rapid.T) schedule {
 	s := schedule{
 		order:  feed.Order(rapid.SampledFrom(feed.OrderWire.Values()).Draw(rt, "order")),
+		form:   rapid.SampledFrom([]string{"func", "batch", "batch behind", "batch between"}).Draw(rt, "form"),
 		window: rapid.IntRange(1, 30).Draw(rt, "window"),
 	}
 	s.batch.MaxMessages = rapid.IntRange(1, s.window).Draw(rt, "maxMessages")
@@ -227,7 +229,7 @@ func (m *model) publish(ctx context.Context, b *feed.Batch) (int, error) {
 }
 
 func (m *model) transforms() []feed.Transform {
-	return []feed.Transform{{Name: "shape", Func: func(msg *message.Message) ([]*message.Message, error) {
+	shape := feed.Transform{Name: "shape", Func: func(msg *message.Message) ([]*message.Message, error) {
 		p := string(msg.Payload)
 		switch m.of(p).transform {
 		case "filter":
@@ -246,7 +248,42 @@ func (m *model) transforms() []feed.Transform {
 			return out, nil
 		}
 		return []*message.Message{msg}, nil
-	}}}
+	}}
+	pass := feed.Transform{Name: "pass", Func: func(msg *message.Message) ([]*message.Message, error) {
+		p := string(msg.Payload)
+		if m.of(p).transform == "split" {
+			if m.flaky[p+" passes"]++; m.flaky[p+" passes"]%2 != 0 {
+				return nil, errors.New("not yet")
+			}
+		}
+		return []*message.Message{msg}, nil
+	}}
+	switch m.form {
+	case "batch":
+		return []feed.Transform{inBatches(shape)}
+	case "batch behind":
+		return []feed.Transform{shape, inBatches(pass)}
+	case "batch between":
+		return []feed.Transform{pass, inBatches(shape), pass, inBatches(pass)}
+	}
+	return []feed.Transform{shape}
+}
+
+// inBatches is a transform that does the same and takes batches.
+func inBatches(t feed.Transform) feed.Transform {
+	one := t.Func
+	t.Func = nil
+	t.Batch = func(_ context.Context, msgs []*message.Message) (all []feed.Made) {
+		for _, m := range msgs {
+			out, err := one(m)
+			all = append(all, feed.Made{Messages: out, Err: err})
+			if _, filtered := feed.FilterReason(err); err != nil && !filtered && !feed.IsPermanent(err) {
+				break
+			}
+		}
+		return all
+	}
+	return t
 }
 
 // life runs one feed until stop is called or the source has no more.

@@ -33,3 +33,13 @@ func transformOne(t Transform, m *message.Message) (out []*message.Message, err 
 	}()
 	return t.Func(m)
 }
+
+// callBatch calls a transform that takes batches.
+func callBatch(ctx context.Context, t Transform, msgs []*message.Message) (all []Made, panicked error) {
+	defer func() {
+		if r := recover(); r != nil {
+			all, panicked = nil, fmt.Errorf("transform panicked: %v\n%s", r, debug.Stack())
+		}
+	}()
+	return t.Batch(ctx, msgs), nil
+}

@@ -162,8 +162,8 @@ func (r Route) validate() error {
 		bad("order %q is none of wire, key, none", string(r.Order))
 	}
 	for i, t := range r.Transforms {
-		if t.Func == nil {
-			bad("transform %d has no function", i)
+		if (t.Func == nil) == (t.Batch == nil) {
+			bad("transform %d needs exactly one of Func and Batch", i)
 		}
 	}
 	if r.Batch.MaxMessages < 0 || r.Batch.MaxBytes < 0 || r.Batch.MaxDelay < 0 {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -36,7 +37,9 @@ type runner struct {
 	queue     []*outgoing // produced messages that are not durable, in order
 	condemned []condemned // waiting for the quarantine
 	park      parkingLot
-	steps     steps
+	steps     steps     // of the first delivery of the inbox
+	abreast   []steps   // of the first ones, when a transform takes batches
+	batches   bool      // one does
 	progress  *progress // in a stream; nil without one
 
 	retry            backoff
@@ -85,6 +88,7 @@ func newRunner(r Route, opts Options) *runner {
 			State: StateStarting, Reason: "not started", Since: time.Now(),
 		},
 		progress: newProgress(r),
+		batches:  slices.ContainsFunc(r.Transforms, func(t Transform) bool { return t.Batch != nil }),
 	}
 	made.hop = Hop{
 		Feed: opts.Name, Route: r.Name, Source: r.SourceName, Sink: r.SinkName, From: r.From, To: r.To, Offsets: made.progress != nil,

@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -17,26 +18,49 @@ import (
 // fails transiently must leave its message as it was: it gets it again.
 // Func is called by one goroutine at a time.
 //
-// The rest is optional. Settled is told of messages that Func got, and made
+// Batch takes the place of Func where a call costs more than what it does for a
+// message, such as one of another process: exactly one of the two is set. It gets
+// messages of any number of deliveries, in order, at least one, and returns what
+// it made of each, in order, as Func would. A transient error ends what it
+// returns: from that message on nothing has happened, and they come again.
+//
+// The rest is optional. Settled is told of messages that it got, and made
 // something of or filtered, once all that was made of the same delivery has
 // ended and the source has taken that for settled: from then on they come again
 // only if somebody sends them again, or when the source's connection is lost
 // before its broker was told. It must not block for long, and what it
 // cannot do is lost to nobody but the transform. It is never called at the same
-// time as Func. Close releases what the transform holds; it is called
-// once, after the last call of Func. Events counts as an [EventCounter] does.
+// time as Func or Batch. Close releases what the transform holds; it is called
+// once, after their last call. Events counts as an [EventCounter] does.
 type Transform struct {
 	Name    string
 	Func    message.HandlerFunc
+	Batch   func(context.Context, []*message.Message) []Made
 	Settled func([]Settled)
 	Close   func() error
 	Events  func() map[string]uint64
 }
 
+// Made is what a transform made of a message: messages or an error.
+type Made struct {
+	Messages []*message.Message
+	Err      error
+}
+
 // Settled is a message that has ended.
 type Settled struct {
-	Message *message.Message // what Func got, with what it and later transforms have changed
+	Message *message.Message // what Func or Batch got, with what it and later transforms have changed
 	Outcome Outcome          // of the delivery that it is of: the worst of what was made of it
+}
+
+// Try puts one message through, whichever form the transform has. A panic of it
+// becomes a [Permanent] error.
+func (t Transform) Try(ctx context.Context, m *message.Message) ([]*message.Message, error) {
+	if t.Batch == nil {
+		return transformOne(t, m)
+	}
+	made := transformBatch(ctx, t, []*message.Message{m})[0]
+	return made.Messages, made.Err
 }
 
 // seen is a message that a transform with Settled has got.

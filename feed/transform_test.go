@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -73,6 +75,78 @@ func TestTransformIsToldWhatIsSettled(t *testing.T) {
 		}
 		if closed != 1 {
 			t.Errorf("closed %d times", closed)
+		}
+	})
+}
+
+// A transform that takes batches gets many messages at once; what it panics at is
+// quarantined alone, and a wrong number of results condemns nothing.
+func TestTransformInBatches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &feedtest.Queue{}
+		q.Put("a:1", "a:2", "a:panics", "a:3", "a:4")
+		q.End()
+		sink, box := &feedtest.Sink{}, &feedtest.Quarantine{}
+		var calls []int
+		silent := 1
+		batch := feed.Transform{Name: "batch", Batch: func(_ context.Context, msgs []*message.Message) (all []feed.Made) {
+			calls = append(calls, len(msgs))
+			if silent--; silent == 0 {
+				return nil
+			}
+			for _, m := range msgs {
+				if string(m.Payload) == "a:panics" {
+					panic("at this one")
+				}
+				all = append(all, feed.Made{Messages: []*message.Message{m}})
+			}
+			return all
+		}}
+		r := start(t, feed.Options{Quarantine: box}, feed.Route{Source: q, Transforms: []feed.Transform{batch}, Sink: sink})
+		if err := r.wait(); err != nil {
+			t.Fatal(err)
+		}
+		if want := []int{5, 5, 1, 1, 1, 1, 1}; !slices.Equal(calls, want) {
+			t.Errorf("called with %v messages, want %v", calls, want)
+		}
+		if items := box.Items(); len(items) != 1 || string(items[0].Payload) != "a:panics" || !strings.Contains(items[0].Reason, "panicked: at this one") {
+			t.Errorf("quarantined %+v", items)
+		}
+		if got := len(q.Settled()); got != 5 {
+			t.Errorf("%d deliveries are settled", got)
+		}
+	})
+}
+
+// A batch has no more messages than the route wants at once, however many the
+// transform before it makes of one.
+func TestBatchesOfTransformsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := &feedtest.Queue{}
+		for i := range 100 {
+			q.Put(fmt.Sprintf("a:%d", i))
+		}
+		q.End()
+		most, seen := 0, 0
+		split := feed.Transform{Name: "split", Func: func(m *message.Message) (parts []*message.Message, _ error) {
+			for range 10 {
+				parts = append(parts, m.Copy())
+			}
+			return parts, nil
+		}}
+		count := feed.Transform{Name: "count", Batch: func(_ context.Context, msgs []*message.Message) (all []feed.Made) {
+			most, seen = max(most, len(msgs)), seen+len(msgs)
+			for _, m := range msgs {
+				all = append(all, feed.Made{Messages: []*message.Message{m}})
+			}
+			return all
+		}}
+		r := start(t, feed.Options{}, feed.Route{Source: q, Transforms: []feed.Transform{split, count}, Sink: &feedtest.Sink{}, Batch: feed.BatchLimits{MaxMessages: 25}})
+		if err := r.wait(); err != nil {
+			t.Fatal(err)
+		}
+		if most > 34 || seen != 1000 {
+			t.Errorf("at most %d messages at once, %d in all", most, seen)
 		}
 	})
 }

@@ -32,7 +32,7 @@ func TestNewRefusesWhatWouldLoseMessages(t *testing.T) {
 		{"named volatile sink", []feed.Route{{Name: "r", Source: q(), Sink: volatileSink{&feedtest.Sink{}}, SinkName: "mqtt"}}, "the sink mqtt is not durable"},
 		{"volatile sink inside All", []feed.Route{{Name: "r", Source: q(), Sink: feed.All(&feedtest.Sink{}, volatileSink{&feedtest.Sink{}})}}, "not durable"},
 		{"order", []feed.Route{{Name: "r", Source: q(), Sink: &feedtest.Sink{}, Order: "strict"}}, "none of wire, key, none"},
-		{"transform", []feed.Route{{Name: "r", Source: q(), Sink: &feedtest.Sink{}, Transforms: []feed.Transform{{Name: "x"}}}}, "has no function"},
+		{"transform", []feed.Route{{Name: "r", Source: q(), Sink: &feedtest.Sink{}, Transforms: []feed.Transform{{Name: "x"}}}}, "exactly one of Func and Batch"},
 		{"limits", []feed.Route{{Name: "r", Source: q(), Sink: &feedtest.Sink{}, Batch: feed.BatchLimits{MaxMessages: -1}}}, "must not be negative"},
 		{"same name", []feed.Route{{Name: "r", Source: q(), Sink: &feedtest.Sink{}}, {Name: "r", Source: q(), Sink: &feedtest.Sink{}}}, "two routes are named"},
 	} {

@@ -236,7 +236,7 @@ func (r *runner) release(cause error) {
 	r.counts.Parked = 0
 	r.mu.Unlock()
 	r.window, r.inbox, r.queue, r.condemned = nil, nil, nil, nil
-	r.steps = steps{}
+	r.steps, r.abreast = steps{}, nil
 	if r.progress != nil {
 		r.progress.inHand, r.progress.pending = 0, 0
 	}

@@ -40,7 +40,7 @@ func runTest(ctx context.Context, cfg *config.Config, t *config.Test) ([]outcome
 		return nil, err
 	}
 	for i := range transforms {
-		transforms[i] = onceOnly(transforms[i])
+		transforms[i] = onceOnly(ctx, transforms[i])
 	}
 	r := &testRoute{test: t, counted: map[string]uint64{}}
 	r.feed, err = feed.New(feed.Options{Logger: quiet, Quarantine: testQuarantine{r}},
@@ -56,10 +56,11 @@ func runTest(ctx context.Context, cfg *config.Config, t *config.Test) ([]outcome
 
 // onceOnly makes transient failures final: a test does not wait for them to
 // pass.
-func onceOnly(t feed.Transform) feed.Transform {
-	try := t.Func
+func onceOnly(ctx context.Context, t feed.Transform) feed.Transform {
+	try := t.Try
+	t.Batch = nil
 	t.Func = func(m *watermill.Message) ([]*watermill.Message, error) {
-		out, err := try(m)
+		out, err := try(ctx, m)
 		if _, filtered := feed.FilterReason(err); err == nil || filtered || feed.IsPermanent(err) {
 			return out, err
 		}

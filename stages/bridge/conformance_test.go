@@ -31,7 +31,7 @@ func TestBridgeConforms(t *testing.T) {
 func testConforms(t *testing.T, rules []bridge.Rule) {
 	for _, unmatched := range []bridge.Unmatched{"filter", "quarantine"} {
 		feedtest.TestTransform(t, feedtest.TransformUnderTest{
-			New: func(t testing.TB) message.HandlerFunc {
+			New: func(t testing.TB) feed.Transform {
 				c := bridge.DefaultConfig()
 				c.Unmatched = unmatched
 				c.Rules = rules
@@ -39,7 +39,7 @@ func testConforms(t *testing.T, rules []bridge.Rule) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				return b.Handle
+				return feed.Transform{Func: b.Handle}
 			},
 			Messages: func() []*message.Message {
 				var all []*message.Message

@@ -318,7 +318,7 @@ func TestConforms(t *testing.T) {
 	good := frame(t, batch.JSONZstd(), 1, readings(10, 20))
 	for _, edit := range []func(*Config){nil, withCache(t)} {
 		feedtest.TestTransform(t, feedtest.TransformUnderTest{
-			New: func(t testing.TB) message.HandlerFunc { return newUnbatch(t, edit).Handle },
+			New: func(t testing.TB) feed.Transform { return feed.Transform{Func: newUnbatch(t, edit).Handle} },
 			Messages: func() []*message.Message {
 				var all []*message.Message
 				for _, payload := range [][]byte{
