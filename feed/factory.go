@@ -22,6 +22,9 @@ const (
 	// package feed/validate.
 	KindExpectation Kind = "expectation"
 	KindObservation Kind = "observation"
+	// KindCodec stands for codecs of batches of readings, see package
+	// feed/reading/batch.
+	KindCodec Kind = "codec"
 )
 
 // StageConfig is a pointer to a stage's typed configuration. Its exported
@@ -121,9 +124,9 @@ func SinkFactory[C any, P configPointer[C], S message.Publisher](name, summary s
 	return f
 }
 
-// SideFactory returns a factory for sides of a validation; what they must be is
-// said by package feed/validate, whose functions call it. Constructors do no
-// network I/O.
+// SideFactory returns a factory for what stands beside routes: sides of a
+// validation, and codecs. What they must be is said by packages feed/validate and
+// feed/reading/batch, whose functions call it. Constructors do no network I/O.
 func SideFactory[C any, P configPointer[C], S io.Closer](k Kind, name, summary string, defaults func() C, build func(C, StageEnv) (S, error)) Factory {
 	f := newFactory[C, P](k, name, summary, defaults)
 	f.newSide = func(c StageConfig, env StageEnv) (io.Closer, error) {
@@ -168,7 +171,7 @@ func (f Factory) Sink(c StageConfig, env StageEnv) (message.Publisher, error) {
 	return f.newSink(c, env)
 }
 
-// Side makes a side of a validation from a configuration that NewConfig
+// Side makes what [SideFactory] is for, from a configuration that NewConfig
 // returned.
 func (f Factory) Side(c StageConfig, env StageEnv) (io.Closer, error) {
 	return f.newSide(c, env)

@@ -13,7 +13,7 @@ import (
 
 // kinds are the kinds of stages: those of a route in its order, and the sides of
 // a validation.
-var kinds = []feed.Kind{feed.KindSource, feed.KindTransform, feed.KindSink, feed.KindExpectation, feed.KindObservation}
+var kinds = []feed.Kind{feed.KindSource, feed.KindTransform, feed.KindSink, feed.KindExpectation, feed.KindObservation, feed.KindCodec}
 
 // stageInfo is what --json prints of a stage.
 type stageInfo struct {

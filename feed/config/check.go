@@ -22,6 +22,7 @@ func (d *decoder) check(c *Config, root *yaml.Node) {
 	}
 	d.checkQuarantine(c.Quarantine, root, bad)
 	d.checkLedger(c, root, bad)
+	d.checkPlugins(c.Plugins, root, bad)
 	d.checkAdmin(c.Admin, root, bad)
 	if d.registry == nil {
 		return

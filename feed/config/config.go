@@ -13,6 +13,7 @@ type Config struct {
 	Name         string        `yaml:"name" doc:"Name of the feed in logs and metrics."`
 	Quarantine   Quarantine    `yaml:"quarantine" doc:"Where messages go that can never be delivered. Without it the first such message pauses its route."`
 	Ledger       Ledger        `yaml:"ledger" doc:"Keeps what became of each message, for feed trace. Without it nothing is kept."`
+	Plugins      Plugins       `yaml:"plugins" doc:"Stages in processes of their own."`
 	Admin        Admin         `yaml:"admin" doc:"The HTTP server for health, metrics and status."`
 	Log          Log           `yaml:"log" doc:"What is logged, to standard error."`
 	DrainTimeout time.Duration `yaml:"drainTimeout" doc:"How long a stopping feed finishes what is in flight before it gives it back to its sources."`
@@ -127,6 +128,7 @@ func DefaultConfig() Config {
 		Name:         "feed",
 		Quarantine:   defaultQuarantine(),
 		Ledger:       defaultLedger(),
+		Plugins:      Plugins{Limits: DefaultPluginLimits},
 		Admin:        Admin{Address: "127.0.0.1:8686"},
 		Log:          Log{Format: LogText, Level: LogInfo},
 		DrainTimeout: 20 * time.Second,

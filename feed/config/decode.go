@@ -27,6 +27,7 @@ type decoder struct {
 	registry  *feed.Registry
 	lookupEnv func(string) (string, bool)
 	part      part
+	expanded  bool // references were expanded before: $ is no sign
 
 	problems []Problem
 	warnings []Problem
@@ -45,6 +46,7 @@ var (
 	sinksType    = reflect.TypeFor[Sinks]()
 	routesType   = reflect.TypeFor[Routes]()
 	nestedType   = reflect.TypeFor[feed.Nested]()
+	nestedsType  = reflect.TypeFor[[]feed.Nested]()
 	sidesType    = reflect.TypeFor[Observations]()
 	placesType   = reflect.TypeFor[EdgePlaces]()
 
@@ -118,7 +120,7 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, key string, depth int) {
 		d.routes(n, v.Addr().Interface().(*Routes), key, depth)
 		return
 	case jsonType:
-		v.SetBytes(d.json(n, key, depth))
+		v.SetBytes(d.json(n, key, depth, false))
 		return
 	}
 	if scalar(v.Type()) {
@@ -205,6 +207,13 @@ func (d *decoder) member(e entry, v reflect.Value, kind feed.Kind, key string, d
 		d.observations(e, target, key, depth)
 	case *feed.Nested:
 		d.nested(e, target, kind, key, depth)
+	case *[]feed.Nested:
+		var stages []Stage
+		before := len(d.problems)
+		d.stages(e.value, &stages, kind, key, depth)
+		for _, s := range stages {
+			*target = append(*target, d.asNested(s, before))
+		}
 	default:
 		d.value(e.value, v, key, depth)
 	}

@@ -30,6 +30,9 @@ type Key struct {
 
 // Keys documents the settings of a stage, from its types.
 func Keys(f feed.Factory) []Key {
+	if own, ok := f.NewConfig().(interface{ Keys() []Key }); ok {
+		return own.Keys()
+	}
 	required := requiredKeys(f)
 	ks := keysOf(reflect.ValueOf(f.NewConfig()).Elem(), "", 0)
 	for i := range ks {
@@ -47,8 +50,11 @@ func keysOf(v reflect.Value, prefix string, depth int) []Key {
 	for _, f := range fieldsOf(v.Type()) {
 		fv := v.FieldByIndex(f.index)
 		k := Key{Name: joinKey(prefix, f.name), Type: typeName(f.typ), Default: defaultText(fv), Doc: f.doc}
-		if f.typ == nestedType {
+		switch f.typ {
+		case nestedType:
 			k.Type = f.tag.Get("stage")
+		case nestedsType:
+			k.Type = "list of " + f.tag.Get("stage") + "s"
 		}
 		if enum := element(f.typ); enumValues(enum) != nil {
 			k.Values = enumValues(enum)

@@ -13,6 +13,7 @@ type part int
 const (
 	partAll        part = iota
 	partTests           // the tests, and the transforms of the routes
+	partPlugins         // the plugins
 	partValidation      // what is compared, and the ledger that explains it
 )
 
@@ -22,8 +23,13 @@ func (p part) of(root *yaml.Node) *yaml.Node {
 	if p == partAll || root.Kind != yaml.MappingNode {
 		return root
 	}
-	keys := []string{"routes", "tests"}
-	if p == partValidation {
+	var keys []string
+	switch p {
+	case partTests:
+		keys = []string{"routes", "tests"}
+	case partPlugins:
+		keys = []string{"plugins"}
+	case partValidation:
 		keys = []string{"name", "log", "ledger", "validate"}
 	}
 	some := *root

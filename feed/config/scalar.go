@@ -120,7 +120,7 @@ func (d *decoder) text(n *yaml.Node, t reflect.Type, key string) (text, shown st
 	default:
 		return wrong(kindOf(n))
 	}
-	if !strings.Contains(n.Value, "$") {
+	if d.expanded || !strings.Contains(n.Value, "$") {
 		return n.Value, quote(n.Value), true
 	}
 	warnings, bad := checkReferences(n.Value, d.lookupEnv)
@@ -238,6 +238,10 @@ func (d *decoder) secret(n *yaml.Node, v reflect.Value, key string) {
 		d.problem(n, key, "the key has no value", "write "+example(v.Type())+", or remove the key")
 		return
 	}
+	if d.expanded {
+		d.expandedSecret(n, v, key)
+		return
+	}
 	warnings, bad := checkReferences(n.Value, d.lookupEnv)
 	for _, w := range warnings {
 		d.warn(n, key, w, "make it readable for the feed's user only")
@@ -271,6 +275,11 @@ func (d *decoder) secret(n *yaml.Node, v reflect.Value, key string) {
 	if holdsPassword(n.Value) {
 		d.warn(n, key, "the URL holds a password", "write the whole URL as ${NAME}, or the password as ${file:/path}")
 	}
+	d.url(n, v, key, u)
+}
+
+// url sets v to a URL that can be parsed.
+func (d *decoder) url(n *yaml.Node, v reflect.Value, key string, u feed.URL) {
 	parsed, err := u.Parse()
 	if err != nil {
 		d.problem(n, key, "is no valid URL", "write scheme://user:password@host:port/path, with special characters of the password as %XX")
@@ -280,6 +289,17 @@ func (d *decoder) secret(n *yaml.Node, v reflect.Value, key string) {
 		d.hide(password)
 	}
 	v.Set(reflect.ValueOf(u))
+}
+
+// expandedSecret decodes a feed.Secret or a feed.URL whose references were
+// expanded before.
+func (d *decoder) expandedSecret(n *yaml.Node, v reflect.Value, key string) {
+	if v.Type() == urlType {
+		d.url(n, v, key, feed.NewURL(n.Value))
+		return
+	}
+	d.hide(n.Value)
+	v.Set(reflect.ValueOf(feed.NewSecret(n.Value)))
 }
 
 // holdsPassword reports whether a URL, as written in the file, has a literal

@@ -14,6 +14,8 @@ import (
 // maxSchemaDepth bounds how deep a type that contains itself is described.
 const maxSchemaDepth = 8
 
+const schemaDraft = "https://json-schema.org/draft/2020-12/schema"
+
 // aReference is the form of a text that holds ${…}.
 const aReference = `\$\{`
 
@@ -25,7 +27,7 @@ func Schema(registry *feed.Registry) ([]byte, error) {
 	s := schemer{registry: registry, defs: map[string]any{}}
 	c := DefaultConfig()
 	root := s.object(reflect.ValueOf(c), 0)
-	root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+	root["$schema"] = schemaDraft
 	root["title"] = "feed.yaml"
 	root["description"] = "A feed: routes that lead from a source through transforms to a sink, or a validation of what arrived."
 	root["anyOf"] = []any{map[string]any{"required": []string{"routes"}}, map[string]any{"required": []string{"validate"}}}
@@ -102,7 +104,7 @@ func (s *schemer) value(v reflect.Value, f field, depth int) map[string]any {
 		return s.observations()
 	case placesType:
 		return s.edgePlaces()
-	case reflect.TypeFor[[]Stage]():
+	case reflect.TypeFor[[]Stage](), nestedsType:
 		return map[string]any{"type": []string{"array", "null"}, "items": s.stage(feed.Kind(f.tag.Get("stage")))}
 	case jsonType:
 		return map[string]any{}
@@ -221,6 +223,11 @@ func (s *schemer) settings(f feed.Factory) map[string]any {
 	name := string(f.Kind) + "-" + f.Name
 	if s.defs[name] == nil {
 		c := f.NewConfig()
+		if o, foreign := foreignSchema(f, c); foreign {
+			o["description"] = f.Summary
+			s.defs[name] = o
+			return map[string]any{"$ref": "#/$defs/" + name}
+		}
 		o := s.object(reflect.ValueOf(c).Elem(), 0)
 		o["description"] = f.Summary
 		o["type"] = []string{"object", "null"}

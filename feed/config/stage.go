@@ -150,7 +150,11 @@ func (d *decoder) settings(e entry, s *Stage, kind feed.Kind, key string, depth 
 	before, around := len(d.problems), d.meant
 	d.meant = nil
 	*s = Stage{Name: e.name, Config: factory.NewConfig(), factory: factory, path: key, key: e.key, node: resolve(e.value)}
-	d.value(e.value, reflect.ValueOf(s.Config).Elem(), key, depth+1)
+	if c, ok := s.Config.(DocumentConfig); ok {
+		c.SetDocument(d.object(e.value, key, depth+1))
+	} else {
+		d.value(e.value, reflect.ValueOf(s.Config).Elem(), key, depth+1)
+	}
 	d.validateStage(s, d.problems[before:])
 	s.ok = len(d.problems) == before
 	d.meant = around
@@ -162,10 +166,17 @@ func (d *decoder) nested(e entry, out *feed.Nested, kind feed.Kind, key string, 
 	before := len(d.problems)
 	var s Stage
 	d.stage(e, &s, kind, key, depth)
-	*out = feed.Nested{Name: s.Name, Config: s.Config, Factory: s.factory}
+	*out = d.asNested(s, before)
+}
+
+// asNested returns a stage as one within the settings of another; before is how
+// many problems there were before it.
+func (d *decoder) asNested(s Stage, before int) feed.Nested {
+	out := feed.Nested{Name: s.Name, Config: s.Config, Factory: s.factory}
 	if out.IsZero() && len(d.problems) > before {
 		out.Name = "unknown"
 	}
+	return out
 }
 
 // validateStage asks the stage's own Validate and maps what it says to

@@ -232,6 +232,10 @@ func registry(t interface{ Fatal(...any) }, made *[]*place) *feed.Registry {
 			func(bridgeConfig, feed.StageEnv) (feed.Transform, error) {
 				return feed.Transform{Func: message.PassthroughHandler, Close: keep(&place{}).Close}, nil
 			}),
+		feed.TransformFactory("remote", "Runs elsewhere.", func() remoteConfig { return remoteConfig{} },
+			func(remoteConfig, feed.StageEnv) (feed.Transform, error) {
+				return feed.Transform{Func: message.PassthroughHandler}, nil
+			}),
 		feed.TransformFactory("split", "Makes many messages of one.", func() splitConfig { return splitConfig{} },
 			func(splitConfig, feed.StageEnv) (feed.Transform, error) {
 				return feed.Transform{Func: message.PassthroughHandler}, nil

@@ -15,8 +15,8 @@ type Config struct {
 	Cache  Cache  `yaml:"cache" doc:"Remembers the batches that were delivered, so that one that comes again is counted, and another with its number is quarantined. Without a path there is none."`
 	Limits Limits `yaml:"limits" doc:"What one batch may cost. One that costs more is quarantined."`
 
-	// Codecs are those that are known: nil stands for [batch.All].
-	Codecs batch.Codecs `yaml:"-"`
+	// Codecs come before those of [batch.All].
+	Codecs []feed.Nested `yaml:"codecs" stage:"codec" doc:"Codecs beside the built-in ones, such as those of plugins: a list of one stage each with its settings. Of two with one name the first counts."`
 }
 
 // Cache says where and how long batches are remembered.
@@ -102,6 +102,11 @@ func (c *Config) Validate() error {
 	number("limits.maxReadings", c.Limits.MaxReadings, maxReadings)
 	between("limits.maxWindow", c.Limits.MaxWindow, feed.KiB, maxWindow)
 	between("limits.maxText", c.Limits.MaxText, 1, maxText)
+	for i, codec := range c.Codecs {
+		if codec.IsZero() {
+			bad(fmt.Sprintf("codecs[%d]", i), "write its name with its settings, or remove the entry", "names no codec")
+		}
+	}
 	return errors.Join(errs...)
 }
 

@@ -48,6 +48,11 @@ func (plainCodec) Decode(dst []reading.Reading, body []byte, l batch.Limits) ([]
 	return dst, nil
 }
 
+// plainConfig has no settings.
+type plainConfig struct{}
+
+func (*plainConfig) Validate() error { return nil }
+
 // A codec of one's own unpacks batches beside those of the project.
 func ExampleNewUnbatch() {
 	at := time.Date(2026, 11, 21, 6, 0, 0, 0, time.UTC)
@@ -59,7 +64,9 @@ func ExampleNewUnbatch() {
 	}
 
 	config := unbatch.DefaultConfig()
-	config.Codecs = append(batch.All(), plainCodec{})
+	plain := batch.Factory("plain", "An array in JSON.", func() plainConfig { return plainConfig{} },
+		func(plainConfig, feed.StageEnv) (batch.Codec, error) { return plainCodec{}, nil })
+	config.Codecs = []feed.Nested{{Name: plain.Name, Config: plain.NewConfig(), Factory: plain}} // in a file: codecs: [{plain: {}}]
 	u, err := unbatch.NewUnbatch(config, feed.StageEnv{})
 	if err != nil {
 		fmt.Println(err)

@@ -1,6 +1,7 @@
 package unbatch
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -14,6 +15,7 @@ import (
 // Unbatch makes messages of batches. Its methods are for one goroutine at a time.
 type Unbatch struct {
 	codecs batch.Codecs
+	made   []batch.Instance // those of the configuration
 	limits batch.Limits
 	memory *memory // nil without a cache
 	logger *slog.Logger
@@ -30,12 +32,17 @@ func NewUnbatch(c Config, env feed.StageEnv) (*Unbatch, error) {
 		return nil, err
 	}
 	u := &Unbatch{
-		codecs: c.Codecs, limits: c.Limits.ofBatch(), logger: env.Logger,
+		limits: c.Limits.ofBatch(), logger: env.Logger,
 		events: feed.NewEventCounts(eventCorrupt, eventRepeated, eventConflict, eventHeldBack),
 	}
-	if u.codecs == nil {
-		u.codecs = batch.All()
+	for i, named := range c.Codecs {
+		codec, err := batch.NewCodec(named.Factory, named.Config, env)
+		if err != nil {
+			return nil, errors.Join(named.Failed(fmt.Sprintf("codecs[%d]", i), err), u.closeCodecs())
+		}
+		u.codecs, u.made = append(u.codecs, codec), append(u.made, codec)
 	}
+	u.codecs = append(u.codecs, batch.All()...)
 	if u.logger == nil {
 		u.logger = slog.Default()
 	}
@@ -51,9 +58,9 @@ func NewUnbatch(c Config, env feed.StageEnv) (*Unbatch, error) {
 
 // Transform returns the transform for a route.
 func (u *Unbatch) Transform() feed.Transform {
-	t := feed.Transform{Name: "unbatch", Func: u.Handle, Events: u.events.Events}
+	t := feed.Transform{Name: "unbatch", Func: u.Handle, Events: u.events.Events, Close: u.Close}
 	if u.memory != nil {
-		t.Settled, t.Close = u.Settled, u.Close
+		t.Settled = u.Settled
 	}
 	return t
 }
@@ -63,11 +70,12 @@ const (
 	eventCorrupt  = "batch_corrupt"   // it is not whole, or costs too much
 	eventRepeated = "batch_repeated"  // it was delivered before
 	eventConflict = "batch_conflict"  // another was delivered, or is in flight
-	eventHeldBack = "batch_held_back" // tries at one while the cache fails
+	eventHeldBack = "batch_held_back" // tries at one while the cache or its codec fails
 )
 
 // Handle makes a message of each reading of a batch. What can never be unpacked
-// is a [feed.Permanent] error; an error of the cache is transient.
+// is a [feed.Permanent] error; an error of the cache, or of a codec that could not
+// do its work, is transient.
 func (u *Unbatch) Handle(m *message.Message) ([]*message.Message, error) {
 	b, err := batch.Parse(m.Payload, u.limits)
 	if err != nil {
@@ -80,7 +88,12 @@ func (u *Unbatch) Handle(m *message.Message) ([]*message.Message, error) {
 		}
 	}
 	msgs, err := u.unpack(m, &b)
-	if err != nil {
+	var unavailable *batch.Unavailable
+	switch {
+	case errors.As(err, &unavailable):
+		u.events.Add(eventHeldBack, 1)
+		return nil, named(&b, fmt.Errorf("codec %s: %w", b.Codec, err))
+	case err != nil:
 		u.events.Add(eventCorrupt, 1)
 		return nil, feed.Permanent(named(&b, err))
 	}
@@ -148,8 +161,18 @@ func (u *Unbatch) Settled(ended []feed.Settled) {
 
 // Close writes what is still to be remembered, and closes the cache. Idempotent.
 func (u *Unbatch) Close() error {
-	if u.memory == nil {
-		return nil
+	err := u.closeCodecs()
+	if u.memory != nil {
+		err = errors.Join(u.memory.close(), err)
 	}
-	return u.memory.close()
+	return err
+}
+
+func (u *Unbatch) closeCodecs() error {
+	var errs []error
+	for _, codec := range u.made {
+		errs = append(errs, codec.Close())
+	}
+	u.made = nil
+	return errors.Join(errs...)
 }

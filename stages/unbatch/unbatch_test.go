@@ -274,12 +274,59 @@ func (renamed) Name() string { return "other" }
 
 // TestOwnCodec: a caller's codec is used.
 func TestOwnCodec(t *testing.T) {
-	u := newUnbatch(t, func(c *Config) { c.Codecs = batch.Codecs{renamed{batch.Columnar()}} })
+	u := newUnbatch(t, func(c *Config) { c.Codecs = nested(renamed{batch.Columnar()}) })
 	if msgs := handle(t, u, frame(t, renamed{batch.Columnar()}, 1, readings(10, 20))); len(msgs) != 10 {
 		t.Errorf("%d messages", len(msgs))
 	}
-	if _, err := u.Handle(&message.Message{Payload: frame(t, batch.Columnar(), 1, readings(10, 20))}); !feed.IsPermanent(err) {
+	if msgs := handle(t, u, frame(t, batch.Columnar(), 2, readings(10, 21))); len(msgs) != 10 {
+		t.Errorf("%d messages of a built-in codec", len(msgs))
+	}
+	u = newUnbatch(t, nil)
+	if _, err := u.Handle(&message.Message{Payload: frame(t, renamed{batch.Columnar()}, 1, readings(10, 20))}); !feed.IsPermanent(err) {
 		t.Errorf("a codec that is not known: %v", err)
+	}
+}
+
+type noSettings struct{}
+
+func (*noSettings) Validate() error { return nil }
+
+// nested returns a codec as the settings name it.
+func nested(c batch.Codec) []feed.Nested {
+	f := batch.Factory(c.Name(), "", func() noSettings { return noSettings{} }, func(noSettings, feed.StageEnv) (batch.Codec, error) { return c, nil })
+	return []feed.Nested{{Name: f.Name, Config: f.NewConfig(), Factory: f}}
+}
+
+// closing counts how often it is closed.
+type closing struct {
+	failing
+	closed int
+}
+
+func (c *closing) Name() string { return "closing" }
+func (c *closing) Close() error { c.closed++; return nil }
+
+// TestCodecThatIsNotThere: a batch whose codec cannot do its work comes again, and
+// is no corrupt one. The codec is closed with the stage.
+func TestCodecThatIsNotThere(t *testing.T) {
+	codec := &closing{failing: failing{Codec: batch.Columnar(), err: &batch.Unavailable{Err: errors.New("its process has ended")}}}
+	u := newUnbatch(t, func(c *Config) { c.Codecs = nested(codec) })
+	good := frame(t, codec, 1, readings(10, 20))
+	if _, err := u.Handle(&message.Message{Payload: good}); err == nil || feed.IsPermanent(err) || !strings.Contains(err.Error(), "codec closing: its process has ended") {
+		t.Errorf("error %v", err)
+	}
+	if n := u.events.Events()[eventCorrupt]; n != 0 {
+		t.Errorf("%d corrupt batches", n)
+	}
+	codec.err = nil
+	if msgs := handle(t, u, good); len(msgs) != 10 {
+		t.Errorf("%d messages", len(msgs))
+	}
+	if err := errors.Join(u.Close(), u.Close()); err != nil {
+		t.Error(err)
+	}
+	if codec.closed != 1 {
+		t.Errorf("closed %d times", codec.closed)
 	}
 }
 
@@ -301,7 +348,7 @@ func (f *failing) Decode(dst []reading.Reading, body []byte, l batch.Limits) ([]
 // batch before was good or bad.
 func TestNothingIsKept(t *testing.T) {
 	codec := &failing{Codec: batch.Columnar()}
-	u := newUnbatch(t, func(c *Config) { c.Codecs = batch.Codecs{codec} })
+	u := newUnbatch(t, func(c *Config) { c.Codecs = nested(codec) })
 	for _, codec.err = range []error{nil, errors.New("bad")} {
 		_, err := u.Handle(&message.Message{Payload: frame(t, codec, 1, readings(10, 20))})
 		if (err == nil) != (codec.err == nil) {

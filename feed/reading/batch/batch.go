@@ -80,8 +80,8 @@ func span(rs []reading.Reading) (first, last int64) {
 }
 
 // Decode appends the readings to dst, and checks that they are what the
-// envelope says. It retains nothing of Body. An error is a [*Corrupt] and leaves
-// dst as it was.
+// envelope says. It retains nothing of Body. An error is a [*Corrupt] or an
+// [*Unavailable], and leaves dst as it was.
 func (b *Batch) Decode(cs Codecs, dst []reading.Reading, l Limits) ([]reading.Reading, error) {
 	l = l.orDefaults()
 	codec, ok := cs.Lookup(b.Codec)
@@ -92,7 +92,11 @@ func (b *Batch) Decode(cs Codecs, dst []reading.Reading, l Limits) ([]reading.Re
 		return dst, corrupt(ReasonLimits, "%d readings, %d are allowed", b.Count, l.MaxReadings)
 	}
 	rs, err := codec.Decode(slices.Grow(dst, b.Count), b.Body, l)
-	if err != nil {
+	var unavailable *Unavailable
+	switch {
+	case errors.As(err, &unavailable):
+		return dst, unavailable
+	case err != nil:
 		return dst, asCorrupt(err)
 	}
 	made := rs[len(dst):]

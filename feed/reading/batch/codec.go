@@ -11,8 +11,8 @@ type Codec interface {
 	Append(dst []byte, rs []reading.Reading) ([]byte, error)
 	// Decode appends the readings of a body to dst: valid ones, in their order, to
 	// the bit as Append got them. It takes no more memory than l allows, whatever
-	// the body says, and retains nothing of it. An error that is no [*Corrupt] means
-	// that the body cannot be decoded.
+	// the body says, and retains nothing of it. An error means that the body cannot
+	// be decoded, unless it is an [*Unavailable] one.
 	Decode(dst []reading.Reading, body []byte, l Limits) ([]reading.Reading, error)
 }
 

@@ -34,6 +34,16 @@ func (c *Corrupt) Error() string { return "batch: " + string(c.Reason) + ": " + 
 // Unwrap returns the detail.
 func (c *Corrupt) Unwrap() error { return c.Err }
 
+// Unavailable says that a codec could not do its work, whatever the body is: the
+// process that it runs in has ended, say. The batch is to be tried again.
+type Unavailable struct{ Err error }
+
+// Error says why.
+func (u *Unavailable) Error() string { return u.Err.Error() }
+
+// Unwrap returns the reason.
+func (u *Unavailable) Unwrap() error { return u.Err }
+
 func corrupt(r Reason, format string, a ...any) *Corrupt {
 	return &Corrupt{r, fmt.Errorf(format, a...)}
 }
