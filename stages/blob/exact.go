@@ -32,11 +32,11 @@ func (s *Sink) Renew(ctx context.Context) (feed.Resumption, error) {
 func (s *Sink) withCheckpoint(ctx context.Context, f func(context.Context) error) (feed.Resumption, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	ctx, cancel, err := s.enter(ctx)
+	ctx, done, err := s.lifetime.Begin(ctx)
 	if err != nil {
 		return feed.Resumption{}, err
 	}
-	defer cancel()
+	defer done()
 	if err := f(ctx); err != nil {
 		return feed.Resumption{}, err
 	}
@@ -52,11 +52,11 @@ func (s *Sink) publishRange(ctx context.Context, b *feed.Batch) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	ctx, cancel, err := s.enter(ctx)
+	ctx, done, err := s.lifetime.Begin(ctx)
 	if err != nil {
 		return err
 	}
-	defer cancel()
+	defer done()
 	objects, err := s.encodeRange(ctx, b)
 	if err == nil {
 		err = s.checkpoint.begin(ctx, b.Range, objects)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/kraft-edge/datafeed/feed"
 	"github.com/kraft-edge/datafeed/feed/validate"
+	"github.com/kraft-edge/datafeed/internal/lifetime"
 )
 
 // A request to a server that fails for a passing reason is made again.
@@ -35,13 +36,7 @@ type Observation struct {
 	where    string
 	identity string // as [validate.Traits] has it
 	tries    int
-
-	// lifetime ends with Close, which waits for the reads.
-	lifetime context.Context
-	end      context.CancelFunc
-	mu       sync.Mutex // guards closed, and reads from being begun during Close
-	closed   bool
-	reads    sync.WaitGroup
+	lifetime *lifetime.Lifetime
 
 	retries, objects, bytes, readings atomic.Int64
 }
@@ -63,7 +58,10 @@ func NewObservation(cfg ObservationConfig, _ feed.StageEnv) (*Observation, error
 	if err != nil {
 		return nil, err
 	}
-	o := &Observation{cfg: cfg, archive: a, memory: semaphore.NewWeighted(int64(cfg.Memory)), where: p.String(), identity: cfg.identity(p), tries: mostTries}
+	o := &Observation{
+		cfg: cfg, archive: a, memory: semaphore.NewWeighted(int64(cfg.Memory)), where: p.String(), identity: cfg.identity(p), tries: mostTries,
+		lifetime: lifetime.New(errObservationClosed),
+	}
 	if p.dir != "" {
 		o.tries = 1 // what fails there does not pass by itself
 	}
@@ -76,7 +74,6 @@ func NewObservation(cfg ObservationConfig, _ feed.StageEnv) (*Observation, error
 			return nil, err
 		}
 	}
-	o.lifetime, o.end = context.WithCancel(context.Background())
 	return o, nil
 }
 
@@ -115,36 +112,19 @@ func (o *Observation) Costs() validate.Costs {
 
 // Close ends what reads, and waits for it.
 func (o *Observation) Close() error {
-	o.mu.Lock()
-	o.closed = true
-	o.mu.Unlock()
-	o.end()
-	o.reads.Wait()
+	o.lifetime.Close()
 	o.archive.close()
 	return nil
-}
-
-// enter returns a context that ends with the observation's lifetime, too.
-func (o *Observation) enter(ctx context.Context) (context.Context, context.CancelFunc, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.closed {
-		return nil, nil, errObservationClosed
-	}
-	o.reads.Add(1)
-	ctx, cancel := context.WithCancelCause(ctx)
-	stop := context.AfterFunc(o.lifetime, func() { cancel(errObservationClosed) })
-	return ctx, func() { stop(); cancel(nil); o.reads.Done() }, nil
 }
 
 // Read implements [validate.Side]. Objects are read a few at a time; where the
 // traits say that readings are ordered, one after the other.
 func (o *Observation) Read(ctx context.Context, q validate.Query, take func(validate.Page) error) error {
-	ctx, leave, err := o.enter(ctx)
+	ctx, done, err := o.lifetime.Begin(ctx)
 	if err != nil {
 		return err
 	}
-	defer leave()
+	defer done()
 	sel := newSelection(q)
 	if sel.empty() {
 		return context.Cause(ctx)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/kraft-edge/datafeed/feed"
+	"github.com/kraft-edge/datafeed/internal/lifetime"
 )
 
 // manyPaths is how many paths of one batch are worth a warning: each costs a
@@ -29,10 +30,7 @@ type Sink struct {
 	store      store
 	render     renderer
 	checkpoint *checkpoint // of exactlyOnce; the holder of mu has it
-
-	// lifetime ends with Close, which cancels what runs.
-	lifetime context.Context
-	end      context.CancelFunc
+	lifetime   *lifetime.Lifetime
 
 	mu       sync.Mutex // held while a batch is written
 	encoders []encoder  // idle ones
@@ -82,9 +80,8 @@ func newSink(cfg Config, env feed.StageEnv, st store) (*Sink, error) {
 	if log == nil {
 		log = slog.Default()
 	}
-	s := &Sink{cfg: cfg, log: log, store: st, render: renderer{template: t, route: env.Route, feed: env.Feed}}
+	s := &Sink{cfg: cfg, log: log, store: st, render: renderer{template: t, route: env.Route, feed: env.Feed}, lifetime: lifetime.New(ErrClosed)}
 	s.checkpoint = newCheckpoint(st, env)
-	s.lifetime, s.end = context.WithCancel(context.Background())
 	return s, nil
 }
 
@@ -119,32 +116,22 @@ func (s *Sink) Publish(topic string, messages ...*message.Message) error {
 
 // Probe returns nil when the container or directory would take objects.
 func (s *Sink) Probe(ctx context.Context) error {
-	ctx, cancel, err := s.enter(ctx)
+	ctx, done, err := s.lifetime.Begin(ctx)
 	if err != nil {
 		return err
 	}
-	defer cancel()
+	defer done()
 	return s.store.probe(ctx)
 }
 
 // Close cancels what is being written and waits for it.
 func (s *Sink) Close() error {
-	s.end()
+	s.lifetime.Close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.encoders = nil
 	s.store.close()
 	return nil
-}
-
-// enter returns a context that ends with the sink's lifetime, too.
-func (s *Sink) enter(ctx context.Context) (context.Context, context.CancelFunc, error) {
-	if s.lifetime.Err() != nil {
-		return nil, nil, ErrClosed
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	stop := context.AfterFunc(s.lifetime, func() { cancel(ErrClosed) })
-	return ctx, func() { stop(); cancel(nil) }, nil
 }
 
 // group is the messages of one path.
@@ -160,11 +147,11 @@ func (s *Sink) publish(ctx context.Context, topic string, msgs []*message.Messag
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	ctx, cancel, err := s.enter(ctx)
+	ctx, done, err := s.lifetime.Begin(ctx)
 	if err != nil {
 		return err
 	}
-	defer cancel()
+	defer done()
 
 	groups := s.group(topic, msgs, received)
 	failed := make([][]feed.Failure, len(groups))

@@ -14,20 +14,14 @@ import (
 	"github.com/kraft-edge/datafeed/feed"
 	"github.com/kraft-edge/datafeed/feed/validate"
 	"github.com/kraft-edge/datafeed/internal/httpclient"
+	"github.com/kraft-edge/datafeed/internal/lifetime"
 )
 
 // Expectation is what the API of a vendor's cloud tells. It is for concurrent use.
 type Expectation struct {
-	config Config
-	client *client
-
-	// lifetime ends with Close, which cancels what runs.
-	lifetime context.Context
-	end      context.CancelCauseFunc
-
-	mu     sync.Mutex
-	closed bool
-	active sync.WaitGroup // reads; grows only while not closed
+	config   Config
+	client   *client
+	lifetime *lifetime.Lifetime
 }
 
 var _ validate.Expectation = (*Expectation)(nil)
@@ -53,9 +47,7 @@ func NewExpectation(c Config, env feed.StageEnv) (*Expectation, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Expectation{config: c, client: cl}
-	e.lifetime, e.end = context.WithCancelCause(context.Background())
-	return e, nil
+	return &Expectation{config: c, client: cl, lifetime: lifetime.New(ErrClosed)}, nil
 }
 
 // String returns the address of the API.
@@ -73,28 +65,10 @@ func (e *Expectation) Traits() validate.Traits {
 // Costs implements [validate.Side]. Requests for tokens are not among them.
 func (e *Expectation) Costs() validate.Costs { return e.client.costs.sum() }
 
-// begin returns a context that ends with the expectation, too, and what ends the
-// use.
-func (e *Expectation) begin(ctx context.Context) (context.Context, func(), error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.closed {
-		return nil, nil, ErrClosed
-	}
-	e.active.Add(1)
-	ctx, cancel := context.WithCancelCause(ctx)
-	stop := context.AfterFunc(e.lifetime, func() { cancel(ErrClosed) })
-	return ctx, func() {
-		stop()
-		cancel(nil)
-		e.active.Done()
-	}, nil
-}
-
 // Watermark asks the API for its watermark. It blocks as a request does, with its
 // further tries.
 func (e *Expectation) Watermark(ctx context.Context) (time.Time, error) {
-	ctx, done, err := e.begin(ctx)
+	ctx, done, err := e.lifetime.Begin(ctx)
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -132,7 +106,7 @@ func (e *Expectation) watermark(ctx context.Context) (time.Time, error) {
 // not overlap. It blocks until all was handed out, and holds a page for each of the
 // parts that are read at a time. take must not call Close.
 func (e *Expectation) Read(ctx context.Context, q validate.Query, take func(validate.Page) error) error {
-	ctx, done, err := e.begin(ctx)
+	ctx, done, err := e.lifetime.Begin(ctx)
 	if err != nil {
 		return err
 	}
@@ -175,11 +149,7 @@ func (e *Expectation) read(ctx context.Context, q validate.Query, take func(vali
 
 // Close cancels what is read and waits until it has ended. Idempotent.
 func (e *Expectation) Close() error {
-	e.mu.Lock()
-	e.closed = true
-	e.mu.Unlock()
-	e.end(ErrClosed)
-	e.active.Wait()
+	e.lifetime.Close()
 	e.client.close()
 	return nil
 }

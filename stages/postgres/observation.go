@@ -9,6 +9,7 @@ import (
 
 	"github.com/kraft-edge/datafeed/feed"
 	"github.com/kraft-edge/datafeed/feed/validate"
+	"github.com/kraft-edge/datafeed/internal/lifetime"
 )
 
 // Observation is what a [Sink] has stored, as a side of a validation. It is for
@@ -19,14 +20,10 @@ type Observation struct {
 	place    validate.Place
 	costs    observationCosts
 
-	// lifetime ends with Close, which cancels what runs.
-	lifetime context.Context
-	end      context.CancelCauseFunc
+	lifetime *lifetime.Lifetime
 
-	mu     sync.Mutex
-	closed bool
-	idle   []*session     // at most maxIdleSessions
-	active sync.WaitGroup // reads; grows only while not closed
+	mu   sync.Mutex
+	idle []*session // at most maxIdleSessions
 }
 
 var _ validate.Side = (*Observation)(nil)
@@ -45,9 +42,10 @@ func NewObservation(c ObservationConfig, _ feed.StageEnv) (*Observation, error) 
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	o := &Observation{config: c.config(), identity: c.identity(), place: validate.Place{Object: c.Schema + ".points"}}
-	o.lifetime, o.end = context.WithCancelCause(context.Background())
-	return o, nil
+	return &Observation{
+		config: c.config(), identity: c.identity(), place: validate.Place{Object: c.Schema + ".points"},
+		lifetime: lifetime.New(ErrObservationClosed),
+	}, nil
 }
 
 // String returns the address of the database, and the schema.
@@ -69,7 +67,7 @@ func (o *Observation) Costs() validate.Costs {
 // transaction that stays open until it returns; meanwhile no partition can be
 // dropped. It blocks until all was handed out. take must not call Close.
 func (o *Observation) Read(ctx context.Context, q validate.Query, take func(validate.Page) error) error {
-	ctx, done, err := o.begin(ctx)
+	ctx, done, err := o.lifetime.Begin(ctx)
 	if err != nil {
 		return err
 	}
@@ -90,24 +88,6 @@ func (o *Observation) Read(ctx context.Context, q validate.Query, take func(vali
 		return fmt.Errorf("read from %s: %w", o, explained(because(ctx, err)))
 	}
 	return nil
-}
-
-// begin returns a context that ends with the observation, too, and what ends the
-// use.
-func (o *Observation) begin(ctx context.Context) (context.Context, func(), error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.closed {
-		return nil, nil, ErrObservationClosed
-	}
-	o.active.Add(1)
-	ctx, cancel := context.WithCancelCause(ctx)
-	stop := context.AfterFunc(o.lifetime, func() { cancel(ErrObservationClosed) })
-	return ctx, func() {
-		stop()
-		cancel(nil)
-		o.active.Done()
-	}, nil
 }
 
 // bulk lets the planner choose: a read is long, and no page of an index. A plan is
@@ -144,10 +124,11 @@ func (o *Observation) connect(ctx context.Context) (*session, error) {
 	return s, nil
 }
 
-// put keeps a connection for another read, or closes it.
+// put keeps a connection for another read, or closes it. It is called by reads, which
+// Close waits for before it closes what is kept.
 func (o *Observation) put(s *session) error {
 	o.mu.Lock()
-	keep := !o.closed && !s.broken() && len(o.idle) < maxIdleSessions
+	keep := !s.broken() && len(o.idle) < maxIdleSessions
 	if keep {
 		o.idle = append(o.idle, s)
 	}
@@ -161,11 +142,7 @@ func (o *Observation) put(s *session) error {
 // Close cancels what is read, waits until it has ended, and closes the
 // connections. Idempotent.
 func (o *Observation) Close() error {
-	o.mu.Lock()
-	o.closed = true
-	o.mu.Unlock()
-	o.end(ErrObservationClosed)
-	o.active.Wait()
+	o.lifetime.Close()
 	o.mu.Lock()
 	idle := o.idle
 	o.idle = nil

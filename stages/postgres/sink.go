@@ -13,6 +13,7 @@ import (
 
 	"github.com/kraft-edge/datafeed/feed"
 	"github.com/kraft-edge/datafeed/feed/reading"
+	"github.com/kraft-edge/datafeed/internal/lifetime"
 )
 
 // ErrClosed is what a closed sink returns.
@@ -24,9 +25,7 @@ type Sink struct {
 	config Config
 	now    func() time.Time
 
-	// lifetime ends with Close, which cancels what runs.
-	lifetime context.Context
-	end      context.CancelCauseFunc
+	lifetime *lifetime.Lifetime
 
 	mu     sync.Mutex // held while a batch is written
 	writer writer
@@ -50,9 +49,8 @@ func NewSink(c Config, env feed.StageEnv) (*Sink, error) {
 	if logger == nil {
 		logger = slog.Default()
 	}
-	s := &Sink{config: c, now: time.Now}
+	s := &Sink{config: c, now: time.Now, lifetime: lifetime.New(ErrClosed)}
 	s.writer = writer{config: &s.config, logger: logger, feed: env.Feed + "/" + env.Route, clocks: clocks{ask: serverTime}}
-	s.lifetime, s.end = context.WithCancelCause(context.Background())
 	return s, nil
 }
 
@@ -125,14 +123,13 @@ func (s *Sink) Probe(ctx context.Context) error {
 
 // use calls do alone, with a context that ends with the sink, too.
 func (s *Sink) use(ctx context.Context, do func(context.Context) error) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	defer context.AfterFunc(s.lifetime, func() { cancel(ErrClosed) })()
+	ctx, done, err := s.lifetime.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.lifetime.Err() != nil {
-		return ErrClosed
-	}
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
@@ -142,7 +139,7 @@ func (s *Sink) use(ctx context.Context, do func(context.Context) error) error {
 // Close cancels what is being written, whose outcome is then unknown, waits for
 // it, and closes the connection. Idempotent.
 func (s *Sink) Close() error {
-	s.end(ErrClosed)
+	s.lifetime.Close()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.writer.close(); err != nil && !errors.Is(err, context.DeadlineExceeded) {
