@@ -103,11 +103,13 @@ func (c *cli) validate(ctx context.Context, file string, o validation) (err erro
 	if o.state != "" {
 		job.State = o.state
 	}
-	page, err := openPage("--html", o.html)
+	page, err := openPage(o.html)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, page.discard()) }()
+	if page != nil {
+		defer func() { err = errors.Join(err, page.Discard()) }()
+	}
 	// A signal ends it, a second one the process.
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -144,7 +146,7 @@ func (c *cli) validate(ctx context.Context, file string, o validation) (err erro
 		return err
 	}
 	tellCauses(ctx, cfg, result, logger)
-	if err := c.reportValidation(result, o.asJSON, page); err != nil {
+	if err := c.reportValidation(result, o.asJSON, page, o.html); err != nil {
 		return err
 	}
 	if r != nil {

@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/kraft-edge/datafeed/feed/validate"
+	"github.com/kraft-edge/datafeed/internal/wholefile"
 )
 
 // discrepancyList writes discrepancies to a file, each a line of JSON.
@@ -103,11 +104,7 @@ func explainList(path string, explain func(*validate.Discrepancy) error) error {
 		return fmt.Errorf("--list: %w", err)
 	}
 	defer in.Close()
-	out, err := openPage("--list", path)
-	if err != nil {
-		return err
-	}
-	err = out.write(func(w io.Writer) error {
+	err = wholefile.Write(path, readableMode, func(w io.Writer) error {
 		buffer := bufio.NewWriter(w)
 		encoder, decoder := json.NewEncoder(buffer), json.NewDecoder(bufio.NewReader(in))
 		encoder.SetEscapeHTML(false)
@@ -123,5 +120,8 @@ func explainList(path string, explain func(*validate.Discrepancy) error) error {
 			}
 		}
 	})
-	return errors.Join(err, out.discard())
+	if err != nil {
+		return fmt.Errorf("--list: %w", err)
+	}
+	return nil
 }

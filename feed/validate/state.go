@@ -1,19 +1,19 @@
 package validate
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/kraft-edge/datafeed/feed/reading"
+	"github.com/kraft-edge/datafeed/internal/wholefile"
 )
 
 // snapshot is what is known when all windows before Reached are compared. It is
@@ -184,7 +184,10 @@ func (r *run) save(reached int64) error {
 	}
 	b, err := json.Marshal(&kept)
 	if err == nil {
-		err = replace(r.State, b)
+		err = wholefile.Write(r.State, 0o600, func(w io.Writer) error {
+			_, err := w.Write(b)
+			return err
+		})
 	}
 	if err != nil {
 		return fmt.Errorf("validate: keeping what was found: %w", err)
@@ -202,25 +205,4 @@ func (r *run) forget() error {
 		return fmt.Errorf("validate: removing what was kept: %w", err)
 	}
 	return nil
-}
-
-// replace makes b the contents of a file, for good and all or not at all.
-func replace(name string, b []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(bytes.TrimSpace(b))
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	d, err := os.Open(filepath.Dir(name))
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
 }

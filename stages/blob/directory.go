@@ -14,6 +14,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/kraft-edge/datafeed/internal/wholefile"
 )
 
 const (
@@ -90,7 +92,7 @@ func (d *directory) create(ctx context.Context, o object) (err error) {
 		return d.unnamed("name file", o.name, linkErr)
 	}
 	// Also when the name was taken: whoever took it may have died before this.
-	if err := syncDir(filepath.Dir(target)); err != nil {
+	if err := wholefile.SyncDir(filepath.Dir(target)); err != nil {
 		return &storeError{failure: failUnknown, op: "sync directory of", name: o.name, err: err}
 	}
 	if linkErr != nil {
@@ -199,7 +201,7 @@ func (d *directory) ensureLocked(dir string) error {
 			return err
 		}
 	}
-	if err := syncDir(filepath.Dir(dir)); err != nil && dir != d.root {
+	if err := wholefile.SyncDir(filepath.Dir(dir)); err != nil && dir != d.root {
 		return err // the parent of root may not be ours to open
 	}
 	if len(d.known) >= knownDirs {
@@ -218,14 +220,6 @@ func (d *directory) forget(dir string) {
 			return
 		}
 	}
-}
-
-func syncDir(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }
 
 func (d *directory) stat(ctx context.Context, name string) (Object, error) {

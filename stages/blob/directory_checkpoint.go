@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/kraft-edge/datafeed/internal/wholefile"
 )
 
 // lockFor is how long a checkpoint may be locked by somebody else, who holds it
@@ -65,7 +67,7 @@ func (d *directory) swap(ctx context.Context, name string, data []byte, version 
 	if err := os.Rename(temp, target); err != nil {
 		return "", d.unnamed("name file", name, errors.Join(err, os.Remove(temp)))
 	}
-	if err := syncDir(filepath.Dir(target)); err != nil {
+	if err := wholefile.SyncDir(filepath.Dir(target)); err != nil {
 		return "", &storeError{failure: failUnknown, op: "sync directory of", name: name, err: err}
 	}
 	sum := sha256.Sum256(data)

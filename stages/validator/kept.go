@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/kraft-edge/datafeed/internal/wholefile"
 )
 
 // kept is what outlives the process.
@@ -111,7 +113,7 @@ func (s *Sink) save(k *kept) error {
 	if err != nil {
 		return err
 	}
-	return replace(filepath.Join(s.config.Path, stateName), 0o600, func(w io.Writer) error {
+	return wholefile.Write(filepath.Join(s.config.Path, stateName), 0o600, func(w io.Writer) error {
 		_, err := w.Write(b)
 		return err
 	})

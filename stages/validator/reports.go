@@ -12,6 +12,7 @@ import (
 
 	"github.com/kraft-edge/datafeed/feed/validate"
 	"github.com/kraft-edge/datafeed/feed/validate/report"
+	"github.com/kraft-edge/datafeed/internal/wholefile"
 )
 
 const (
@@ -40,7 +41,7 @@ func (s *Sink) report(r *validate.Result) (page string, err error) {
 	for _, f := range formats {
 		content := func(w io.Writer) error { return f.write(w, r) }
 		for _, file := range []string{name, "latest"} {
-			if err := replace(filepath.Join(dir, file+f.suffix), 0o644, content); err != nil {
+			if err := wholefile.Write(filepath.Join(dir, file+f.suffix), 0o644, content); err != nil {
 				return "", fmt.Errorf("report: %w", err)
 			}
 		}

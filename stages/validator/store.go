@@ -13,6 +13,7 @@ import (
 	"github.com/kraft-edge/datafeed/feed"
 	"github.com/kraft-edge/datafeed/feed/reading"
 	"github.com/kraft-edge/datafeed/internal/filelock"
+	"github.com/kraft-edge/datafeed/internal/wholefile"
 )
 
 // store keeps readings in the order in which they arrived, in segments of a
@@ -157,7 +158,7 @@ func (s *store) begin() error {
 	if err != nil {
 		return err
 	}
-	if err := syncDir(s.dir); err != nil {
+	if err := wholefile.SyncDir(s.dir); err != nil {
 		return errors.Join(err, f.Close())
 	}
 	s.file = f
