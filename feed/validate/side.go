@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"time"
 
 	"github.com/kraft-edge/datafeed/feed/reading"
@@ -40,6 +41,24 @@ type Query struct {
 	Tag    string // "": of all tags
 	// From is the first time, To the first one beyond. Both are set.
 	From, To time.Time
+}
+
+// Times returns the first and the last time that the query means, in nanoseconds
+// since 1970 UTC, within what 64 bits hold: no reading has another one. ok is false
+// when there is none.
+func (q Query) Times() (first, last int64, ok bool) {
+	least, most := time.Unix(0, math.MinInt64), time.Unix(0, math.MaxInt64)
+	if !q.From.Before(q.To) || q.From.After(most) || !q.To.After(least) {
+		return 0, 0, false
+	}
+	first, last = math.MinInt64, math.MaxInt64
+	if q.From.After(least) {
+		first = q.From.UnixNano()
+	}
+	if !q.To.After(most) {
+		last = q.To.UnixNano() - 1
+	}
+	return first, last, true
 }
 
 // Page is a part of what a query means.

@@ -125,8 +125,8 @@ func (o *Observation) Read(ctx context.Context, q validate.Query, take func(vali
 		return err
 	}
 	defer done()
-	sel := newSelection(q)
-	if sel.empty() {
+	sel, ok := newSelection(q)
+	if !ok {
 		return context.Cause(ctx)
 	}
 	workers := o.cfg.Parallel

@@ -14,12 +14,11 @@ type selection struct {
 	first, last int64 // both included
 }
 
-func newSelection(q validate.Query) selection {
-	s := selection{device: q.Device, tag: q.Tag, first: math.MaxInt64, last: math.MinInt64}
-	if q.From.Before(q.To) && !q.From.After(latest) && q.To.After(earliest) {
-		s.first, s.last = clampedNanos(q.From), clampedNanos(q.To.Add(-1))
-	}
-	return s
+// newSelection returns the selection of a query. ok is false when no reading is meant.
+func newSelection(q validate.Query) (_ selection, ok bool) {
+	s := selection{device: q.Device, tag: q.Tag}
+	s.first, s.last, ok = q.Times()
+	return s, ok
 }
 
 // The bounds of what 64 bits of nanoseconds hold.
@@ -27,18 +26,6 @@ var (
 	earliest = time.Unix(0, math.MinInt64)
 	latest   = time.Unix(0, math.MaxInt64)
 )
-
-func clampedNanos(t time.Time) int64 {
-	switch {
-	case t.Before(earliest):
-		return math.MinInt64
-	case t.After(latest):
-		return math.MaxInt64
-	}
-	return t.UnixNano()
-}
-
-func (s *selection) empty() bool { return s.first > s.last }
 
 // meets reports whether readings with times from first to last may be meant.
 func (s *selection) meets(first, last int64) bool { return first <= s.last && last >= s.first }

@@ -25,18 +25,9 @@ func rangeOf(q validate.Query) (s span, ok bool) {
 			return s, false
 		}
 	}
-	s = span{device: q.Device, tag: q.Tag, first: math.MinInt64, last: math.MaxInt64}
-	least, most := time.Unix(0, math.MinInt64), time.Unix(0, math.MaxInt64)
-	if q.From.After(most) || !q.To.After(least) {
-		return s, false
-	}
-	if q.From.After(least) {
-		s.first = q.From.UnixNano()
-	}
-	if !q.To.After(most) {
-		s.last = q.To.UnixNano() - 1
-	}
-	return s, s.first <= s.last
+	s = span{device: q.Device, tag: q.Tag}
+	s.first, s.last, ok = q.Times()
+	return s, ok
 }
 
 // shortest is how long a part of a range must be to be asked for by itself: a

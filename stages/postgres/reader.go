@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/kraft-edge/datafeed/feed/reading"
+	"github.com/kraft-edge/datafeed/feed/validate"
 )
 
 // Reader reads what a [Sink] has stored. It is for concurrent use: requests wait
@@ -57,20 +58,11 @@ func (q *Query) bounds() (first, last int64, ok bool) {
 			return 0, 0, false // the server refuses such texts, as the sink does
 		}
 	}
-	first, last = least, most
-	if !q.From.IsZero() && q.From.After(time.Unix(0, least)) {
-		if q.From.After(time.Unix(0, most)) {
-			return 0, 0, false
-		}
-		first = q.From.UnixNano()
+	all := validate.Query{From: q.From, To: q.To} // a zero From is before all readings
+	if q.To.IsZero() {
+		all.To = time.Unix(0, most).Add(1)
 	}
-	if !q.To.IsZero() && q.To.Before(time.Unix(0, most)) {
-		if !q.To.After(time.Unix(0, least)) {
-			return 0, 0, false
-		}
-		last = q.To.UnixNano() - 1
-	}
-	return first, last, first <= last
+	return all.Times()
 }
 
 // The times that a reading can have.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"sync/atomic"
@@ -51,10 +52,15 @@ func (v *side) Close() error {
 func (v *side) Read(ctx context.Context, q validate.Query, take func(validate.Page) error) error {
 	v.store.reading.RLock()
 	defer v.store.reading.RUnlock()
-	r := &read{side: v, ctx: ctx, query: q, times: times{nanos(q.From), nanos(q.To)}, take: take}
+	r := &read{side: v, ctx: ctx, query: q, take: take}
 	if err := r.may(); err != nil {
 		return err
 	}
+	first, last, ok := q.Times()
+	if !ok {
+		return nil
+	}
+	r.times = times{first, min(last, math.MaxInt64-1) + 1} // a reading is of 1678 to 2261
 	segments, _ := v.store.snapshot()
 	for i := range segments {
 		if g := &segments[i]; g.Covers.overlaps(r.times) || g.Covers == nil {

@@ -2,7 +2,6 @@ package validator
 
 import (
 	"cmp"
-	"math"
 	"slices"
 	"time"
 )
@@ -18,18 +17,6 @@ func (t times) contains(at int64) bool    { return t.From <= at && at < t.To }
 func (t times) overlaps(other times) bool { return t.From < other.To && other.From < t.To }
 func (t times) bounds() (from, to time.Time) {
 	return time.Unix(0, t.From).UTC(), time.Unix(0, t.To).UTC()
-}
-
-// nanos returns the nanoseconds since 1970, or the nearest that there are: no reading
-// has a time beyond.
-func nanos(t time.Time) int64 {
-	switch {
-	case t.Before(time.Unix(0, math.MinInt64)):
-		return math.MinInt64
-	case t.After(time.Unix(0, math.MaxInt64)):
-		return math.MaxInt64
-	}
-	return t.UnixNano()
 }
 
 // coverage is which times some readings have: stretches in order with gaps between
