@@ -5,12 +5,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 
+	"github.com/kraft-edge/datafeed/internal/filelock"
 	"github.com/kraft-edge/datafeed/internal/wholefile"
 )
 
@@ -74,22 +75,19 @@ func (d *directory) swap(ctx context.Context, name string, data []byte, version 
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// errLocked says that somebody else holds a lock.
-var errLocked = errors.New("another process holds it")
-
-// retryLock calls try until it holds the lock or ctx ends.
-func retryLock(ctx context.Context, path string, try func() error) error {
+// lockFile takes a lock as soon as nobody else has it.
+func lockFile(ctx context.Context, path string) (io.Closer, error) {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		err := try()
-		if !errors.Is(err, errLocked) {
-			return err
+		lock, err := filelock.Take(path)
+		if !errors.Is(err, filelock.ErrTaken) {
+			return lock, err
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return fmt.Errorf("lock %s: %w", path, err)
+			return nil, err
 		}
 	}
 }
