@@ -121,7 +121,6 @@ func (c *cli) validate(ctx context.Context, file string, o validation) (err erro
 			return err
 		}
 		defer func() { err = errors.Join(err, r.close()) }()
-		job.Discrepancy = func(d validate.Discrepancy) error { return r.note(ctx, &d) }
 	}
 	fmt.Fprintf(c.stderr, "comparing %s: %s with %s\n", span, job.Expect, job.Observe)
 	result, err := c.compare(ctx, job, o.list)
@@ -129,11 +128,6 @@ func (c *cli) validate(ctx context.Context, file string, o validation) (err erro
 		// What an earlier run kept is of a time that has passed.
 		logger.Info("what an earlier run has kept is of another time, and replaced", "state", job.State)
 		job.Anew = true
-		if r != nil {
-			if err := r.missing.Clear(ctx); err != nil {
-				return err
-			}
-		}
 		result, err = c.compare(ctx, job, o.list)
 	}
 	if r != nil && err == nil {
@@ -162,7 +156,7 @@ func (c *cli) compare(ctx context.Context, job validate.Job, listed string) (*va
 		return nil, err
 	}
 	watch := c.watchValidation(&job)
-	note := job.Discrepancy
+	note, resume, keep := job.Discrepancy, job.Resume, job.Keep
 	job.Discrepancy = func(d validate.Discrepancy) error {
 		if note != nil {
 			if err := note(d); err != nil {
@@ -171,7 +165,22 @@ func (c *cli) compare(ctx context.Context, job validate.Job, listed string) (*va
 		}
 		return list.add(d)
 	}
-	job.Resume, job.Keep = list.resume, list.keep
+	job.Resume = func(stand int64) error {
+		if resume != nil {
+			if err := resume(stand); err != nil {
+				return err
+			}
+		}
+		return list.resume(stand)
+	}
+	job.Keep = func() error {
+		if keep != nil {
+			if err := keep(); err != nil {
+				return err
+			}
+		}
+		return list.keep()
+	}
 	result, err := validate.Run(ctx, job)
 	watch.stop()
 	if err := errors.Join(err, list.close()); err != nil {

@@ -62,7 +62,7 @@ func (c *cli) repair(ctx context.Context, r *repairing, job validate.Job, list s
 	if sent && !r.dry {
 		fmt.Fprintln(c.stderr, "comparing again")
 		// A run that went on with this one would not know what it has missed.
-		job.Discrepancy, job.State = nil, ""
+		job.Discrepancy, job.Resume, job.Keep, job.State = nil, nil, nil, ""
 		if result, err = c.compare(ctx, job, list); err != nil {
 			return nil, err
 		}
@@ -81,6 +81,7 @@ type repairing struct {
 	logger  *slog.Logger
 	places  []config.RepairPlace // that were not looked at yet
 	missing *repair.Missing
+	number  int64         // of the last discrepancy
 	log     *repairLog    // nil in a dry run
 	ledger  *repairLedger // nil when there is none
 	total   int64
@@ -118,39 +119,44 @@ func (c *cli) newRepairing(ctx context.Context, cfg *config.Config, job *validat
 	}
 	kept := ""
 	if job.State != "" {
-		if kept, job.Anew, err = r.keptBeside(job.State); err != nil {
-			return nil, err
-		}
+		kept, job.Anew = r.keptBeside(job.State)
 	}
-	r.missing, err = repair.OpenMissing(ctx, kept)
-	return r, err
+	if r.missing, err = repair.OpenMissing(ctx, kept); err != nil {
+		return nil, err
+	}
+	r.listen(ctx, job)
+	return r, nil
 }
 
 // keptBeside returns the file that keeps what is missing beside a state, for a run
 // that goes on, and whether it begins anew: who goes on must know both.
-func (r *repairing) keptBeside(state string) (kept string, anew bool, err error) {
+func (r *repairing) keptBeside(state string) (kept string, anew bool) {
 	kept = state + ".missing"
 	there := func(path string) bool {
 		_, err := os.Stat(path)
 		return !errors.Is(err, fs.ErrNotExist)
 	}
-	switch {
-	case !there(state) && there(kept):
-		return kept, false, os.Remove(kept)
-	case there(state) && !there(kept):
+	if anew = there(state) && !there(kept); anew {
 		r.logger.Info("what an earlier run has kept does not tell what is missing, and is replaced", "state", state)
-		return kept, true, nil
 	}
-	return kept, false, nil
+	return kept, anew
 }
 
-// note takes what a comparison finds.
-func (r *repairing) note(ctx context.Context, d *validate.Discrepancy) error {
-	if d.Verdict != validate.Missing {
-		return nil
+// listen has a comparison tell what is missing.
+func (r *repairing) listen(ctx context.Context, job *validate.Job) {
+	job.Discrepancy = func(d validate.Discrepancy) error {
+		r.number++
+		if d.Verdict != validate.Missing {
+			return nil
+		}
+		x := d.Reading()
+		return r.missing.Add(ctx, r.known(&x), r.number)
 	}
-	x := d.Reading()
-	return r.missing.Add(ctx, r.known(&x))
+	job.Resume = func(stand int64) error {
+		r.number = stand
+		return r.missing.Cut(ctx, stand)
+	}
+	job.Keep = r.missing.Keep
 }
 
 var errRepairStopped = errors.New("stopped during the repair: what was sent is sent, and the same command goes on with the rest")

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -27,6 +28,8 @@ type plant struct {
 	dir   string
 	cloud validatetest.Memory
 	file  string
+	// before, when not nil, is called before the cloud is read.
+	before func(context.Context, validate.Query) error
 }
 
 // newPlant returns one whose cloud knows n readings of the first hour of 2026-03-01,
@@ -117,9 +120,21 @@ func payloadOf(i int) []byte {
 }
 
 // staying is a side that is asked again after it was closed.
-type staying struct{ *validatetest.Memory }
+type staying struct {
+	*validatetest.Memory
+	before func(context.Context, validate.Query) error
+}
 
 func (staying) Close() error { return nil }
+
+func (s staying) Read(ctx context.Context, q validate.Query, take func(validate.Page) error) error {
+	if s.before != nil {
+		if err := s.before(ctx, q); err != nil {
+			return err
+		}
+	}
+	return s.Memory.Read(ctx, q, take)
+}
 
 // validate runs feed validate with all stages there are.
 func (p *plant) validate(t *testing.T, flags ...string) (code int, stdout, stderr string) {
@@ -130,7 +145,7 @@ func (p *plant) validate(t *testing.T, flags ...string) (code int, stdout, stder
 func (p *plant) run(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	registry, err := feed.NewRegistry(append(stages.All(), validate.ExpectationFactory("cloud", "Knows.", func() nothing { return nothing{} },
-		func(nothing, feed.StageEnv) (staying, error) { return staying{&p.cloud}, nil }),
+		func(nothing, feed.StageEnv) (staying, error) { return staying{&p.cloud, p.before}, nil }),
 		validate.ObservationFactory("stopping", "Is where a signal comes.", func() nothing { return nothing{} },
 			func(nothing, feed.StageEnv) (stopping, error) { return stopping{&validatetest.Memory{}}, nil }))...)
 	if err != nil {
@@ -328,7 +343,7 @@ func TestRepairWithAState(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(m.Add(t.Context(), validate.Known{Device: "d", Tag: "t", Time: 1}), m.Close()); err != nil {
+	if err := errors.Join(m.Add(t.Context(), validate.Known{Device: "d", Tag: "t", Time: 1}, 1), m.Close()); err != nil {
 		t.Fatal(err)
 	}
 	if code, _, stderr := p.validate(t, "--repair", "--state", state); code != exitOK || !strings.Contains(stderr, "nothing is missing") {
@@ -354,5 +369,38 @@ func TestRepairIsUsedWrongly(t *testing.T) {
 		if code, stdout, stderr := p.validate(t, c.flags...); code != exitUsage || !strings.Contains(stderr, c.want) || stdout != "" {
 			t.Errorf("%s %v: exit code %d:\n%s%s", c.settings, c.flags, code, stdout, stderr)
 		}
+	}
+}
+
+// slowly has the configuration compare a few windows at a time, and keep what was
+// found of each.
+const slowly = "\n  window: 1s\n  maxCells: 9\n  maxRecords: 4"
+
+// TestRepairGoesOnAfterASignal: what was found to be missing before a comparison was
+// stopped is repaired by the run that goes on with it, and no more than is missing then.
+func TestRepairGoesOnAfterASignal(t *testing.T) {
+	p := newPlant(t, 100, 60)
+	p.configure(t, `    {route: archive, from: {blob: {url: "file://`+p.dir+`/edge"}}}`+slowly)
+	p.write(t, "edge", 0, 60)
+	state := p.dir + "/state"
+	stop := time.Date(2026, 3, 1, 0, 0, 50, 0, time.UTC)
+	p.before = func(ctx context.Context, q validate.Query) error {
+		if q.From.Before(stop) {
+			return nil
+		}
+		if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
+			return err
+		}
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	code, stdout, stderr := p.validate(t, "--repair", "--state", state)
+	if code != exitUsage || !strings.Contains(stderr, "the same command goes on with what "+state+" keeps") {
+		t.Fatalf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+	p.before = nil
+	code, stdout, stderr = p.validate(t, "--repair", "--state", state)
+	if code != exitOK || !strings.Contains(stderr, "repair: 60 missing: 60 sent from blob\n") {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 }

@@ -53,13 +53,17 @@ type Missing struct {
 	last   int64
 }
 
-// applicationID is "dfmi": a file of missing readings.
-const applicationID = 0x64666d69
+// applicationID is "dfmi": a file of missing readings. formatVersion changes with what
+// it means.
+const (
+	applicationID = 0x64666d69
+	formatVersion = 2
+)
 
 const missingSchema = `
 CREATE TABLE IF NOT EXISTS missing (
 	device TEXT NOT NULL, tag TEXT NOT NULL, time INTEGER NOT NULL, seq INTEGER NOT NULL,
-	fate TEXT NOT NULL, place TEXT NOT NULL,
+	fate TEXT NOT NULL, place TEXT NOT NULL, number INTEGER NOT NULL,
 	PRIMARY KEY (device, tag, time, seq)
 ) WITHOUT ROWID`
 
@@ -88,19 +92,22 @@ func OpenMissing(ctx context.Context, path string) (_ *Missing, err error) {
 }
 
 func (m *Missing) open(ctx context.Context) (err error) {
-	if m.db, err = sql.Open("sqlite", sqlitefile.DSN(m.file, url.Values{"_pragma": {"busy_timeout(5000)", "synchronous(normal)"}})); err != nil {
+	if m.db, err = sql.Open("sqlite", sqlitefile.DSN(m.file, url.Values{"_pragma": {"busy_timeout(5000)", "synchronous(full)"}})); err != nil {
 		return err
 	}
 	m.db.SetMaxOpenConns(1) // one at a time, and all see the same
 	version, err := sqlitefile.Version(ctx, m.db, applicationID)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case version != 0 && version != formatVersion:
+		return fmt.Errorf("it is of another version of feed (format %d, this one knows %d): remove it, and the state beside it, to begin anew", version, formatVersion)
 	}
 	if err := sqlitefile.UseWAL(ctx, m.db); err != nil {
 		return err
 	}
 	if version == 0 {
-		if _, err := m.db.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = 1; %s", applicationID, missingSchema)); err != nil {
+		if _, err := m.db.ExecContext(ctx, fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d; %s", applicationID, formatVersion, missingSchema)); err != nil {
 			return err
 		}
 	}
@@ -114,25 +121,39 @@ func (m *Missing) open(ctx context.Context) (err error) {
 // addedAtOnce bounds a transaction.
 const addedAtOnce = 10_000
 
-// Add notes a missing reading. One that is known stays as it was.
-func (m *Missing) Add(ctx context.Context, k validate.Known) (err error) {
+// Add notes a missing reading, which is the discrepancy of a number, counted from 1 on
+// and never downward. One that is known stays as it was. It is durable when Keep has
+// returned, and is kept by Close, too.
+func (m *Missing) Add(ctx context.Context, k validate.Known, number int64) (err error) {
+	ctx = context.WithoutCancel(ctx) // its end would take back what was added before
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.adding == nil {
-		if m.adding, err = m.db.BeginTx(ctx, nil); err != nil {
-			return fmt.Errorf("noting what is missing: %w", err)
-		}
-		if m.insert, err = m.adding.PrepareContext(ctx, `INSERT INTO missing VALUES (?, ?, ?, ?, ?, '') ON CONFLICT DO NOTHING`); err != nil {
+		if err := m.begin(ctx); err != nil {
 			return fmt.Errorf("noting what is missing: %w", err)
 		}
 	}
-	if _, err := m.insert.ExecContext(ctx, k.Device, k.Tag, k.Time, int64(k.Seq), Nowhere); err != nil {
+	if _, err := m.insert.ExecContext(ctx, k.Device, k.Tag, k.Time, int64(k.Seq), Nowhere, number); err != nil {
 		return fmt.Errorf("noting what is missing: %w", err)
 	}
 	if m.added++; m.added < addedAtOnce {
 		return nil
 	}
 	return m.commit()
+}
+
+// begin begins a transaction. The caller holds mu.
+func (m *Missing) begin(ctx context.Context) error {
+	tx, err := m.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	insert, err := tx.PrepareContext(ctx, `INSERT INTO missing VALUES (?, ?, ?, ?, ?, '', ?) ON CONFLICT DO NOTHING`)
+	if err != nil {
+		return errors.Join(err, tx.Rollback())
+	}
+	m.adding, m.insert = tx, insert
+	return nil
 }
 
 // commit keeps what was added. The caller holds mu.
@@ -148,14 +169,22 @@ func (m *Missing) commit() error {
 	return nil
 }
 
-// Clear forgets all that is missing.
-func (m *Missing) Clear(ctx context.Context) error {
+// Keep makes durable what was added.
+func (m *Missing) Keep() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.commit()
+}
+
+// Cut forgets the discrepancies behind a number: a comparison that goes on finds them
+// again, or something else by then.
+func (m *Missing) Cut(ctx context.Context, number int64) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.commit(); err != nil {
 		return err
 	}
-	if _, err := m.db.ExecContext(ctx, `DELETE FROM missing`); err != nil {
+	if _, err := m.db.ExecContext(ctx, `DELETE FROM missing WHERE number > ?`, number); err != nil {
 		return fmt.Errorf("forgetting what is missing: %w", err)
 	}
 	return nil

@@ -77,9 +77,9 @@ func newRepair(t *testing.T, missing ...int) *Repair {
 			t.Error(err)
 		}
 	})
-	for _, i := range missing {
+	for n, i := range missing {
 		r := at(i)
-		if err := m.Add(t.Context(), known(&r)); err != nil {
+		if err := m.Add(t.Context(), known(&r), int64(n+1)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -319,7 +319,7 @@ func TestManyMissing(t *testing.T) {
 		}
 		for i := range n {
 			r := at(i)
-			if err := m.Add(t.Context(), known(&r)); err != nil {
+			if err := m.Add(t.Context(), known(&r), int64(i+1)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -355,6 +355,72 @@ func TestManyMissing(t *testing.T) {
 	}
 }
 
+// TestWhatIsKept: all up to a number stays, whatever became of the process and of its
+// context; what is behind it is forgotten.
+func TestWhatIsKept(t *testing.T) {
+	path := t.TempDir() + "/kept"
+	first, err := OpenMissing(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := first.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	for i := range 10 {
+		r := at(i)
+		if err := first.Add(ctx, known(&r), int64(i+1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cancel()
+	if err := first.Keep(); err != nil {
+		t.Fatal(err)
+	}
+	r := at(10)
+	if err := first.Add(ctx, known(&r), 11); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Keep(); err != nil {
+		t.Fatal(err)
+	}
+	// The process is killed here: it closes nothing.
+	m, err := OpenMissing(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := at(3)
+	if err := errors.Join(m.Add(t.Context(), known(&again), 12), m.Cut(t.Context(), 7), m.Seal(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	if got := fates(t, m); m.Left() != 7 || strings.Contains(got, "7 nowhere") || !strings.Contains(got, "6 nowhere") || !strings.Contains(got, "3 nowhere") {
+		t.Errorf("%d left: %s", m.Left(), got)
+	}
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestAFileOfAnotherVersion is refused, with what to do.
+func TestAFileOfAnotherVersion(t *testing.T) {
+	path := t.TempDir() + "/kept"
+	m, err := OpenMissing(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.db.Exec("PRAGMA user_version = 1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenMissing(t.Context(), path); err == nil || !strings.Contains(err.Error(), "another version of feed (format 1, this one knows 2): remove it") {
+		t.Errorf("error %v", err)
+	}
+}
+
 // BenchmarkFrom is of a reading: it is noted, found at a side, sent and noted as sent.
 func BenchmarkFrom(b *testing.B) {
 	side := &validatetest.Memory{Name: "the edge", Has: validate.Traits{Selective: true}}
@@ -371,7 +437,7 @@ func BenchmarkFrom(b *testing.B) {
 	b.ResetTimer()
 	for i := range b.N {
 		x := at(i)
-		if err := m.Add(b.Context(), known(&x)); err != nil {
+		if err := m.Add(b.Context(), known(&x), int64(i+1)); err != nil {
 			b.Fatal(err)
 		}
 	}
