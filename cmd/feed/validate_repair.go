@@ -346,12 +346,12 @@ func (r *repairing) explainAll(ctx context.Context, result *validate.Result, lis
 }
 
 // conclude adds to a verdict that places could not be read: when all is proven none
-// of them was needed.
+// of them was needed. The exit code is that of the verdict, whatever failed there.
 func (r *repairing) conclude(verdict error) error {
 	if verdict == nil || r.failed == nil {
 		return verdict
 	}
-	return failed(errors.Join(verdict, r.failed))
+	return fmt.Errorf("%w\n%v", verdict, r.failed)
 }
 
 // close releases what was not used, and the files.

@@ -404,3 +404,34 @@ func TestRepairGoesOnAfterASignal(t *testing.T) {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 }
+
+// TestRepairOfWhatIsNotDecided: that a place cannot be read makes nothing certain of
+// what is not.
+func TestRepairOfWhatIsNotDecided(t *testing.T) {
+	p := newPlant(t, 10, 5)
+	p.configure(t, `    {route: archive, from: {blob: {url: "file://`+p.dir+`/gone"}, quarantine: {}}}`)
+	p.cloud.PutUnreadable(validate.Unreadable{Place: validate.Place{Object: "page 7"}, Err: errors.New("it is torn")})
+	p.quarantined(t, "archive", payloadOf(0), payloadOf(1), payloadOf(2), payloadOf(3), payloadOf(4))
+	code, stdout, stderr := p.validate(t, "--repair")
+	if code != exitUsage || !strings.Contains(stderr, "not decided: ") || !strings.Contains(stderr, "repair from blob: ") {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+}
+
+// TestConclude: the exit code is that of the verdict, whatever a place failed with.
+func TestConclude(t *testing.T) {
+	for _, r := range []*repairing{{}, {failed: &feed.ConfigError{Key: "url"}}, {failed: feed.ErrDrainDeadline}, {failed: failed(errors.New("torn"))}} {
+		for _, v := range []struct {
+			verdict error
+			want    int
+		}{{nil, exitOK}, {failed(errors.New("missing")), exitFailure}, {errors.New("not decided"), exitUsage}} {
+			err := r.conclude(v.verdict)
+			if got := exitCode(err); got != v.want {
+				t.Errorf("%v after %v: exit code %d, want %d", v.verdict, r.failed, got, v.want)
+			}
+			if err != nil && r.failed != nil && !strings.Contains(err.Error(), r.failed.Error()) {
+				t.Errorf("%q does not say %q", err, r.failed)
+			}
+		}
+	}
+}
