@@ -68,7 +68,10 @@ func (r *Repair) From(ctx context.Context, place string, route feed.Route, sourc
 		route.Sink = discard{}
 	}
 	route.Source, route.SourceName, route.Transforms = s, place, s.around(route.Transforms)
-	f, err := feed.New(r.Options, route)
+	s.ledger = r.Options.Ledger
+	options := r.Options
+	options.Ledger = s
+	f, err := feed.New(options, route)
 	if err != nil {
 		return found, errors.Join(err, route.Close())
 	}

@@ -307,6 +307,38 @@ func TestDeliveries(t *testing.T) {
 	}
 }
 
+// notes counts what a ledger is told.
+type notes struct{ ended int }
+
+func (n *notes) Record(_ *feed.Hop, ended []feed.Ended) { n.ended += len(ended) }
+
+// TestPartOfADelivery: what the sink has of a delivery is sent, whatever becomes of the
+// rest of it, and no other place sends it again.
+func TestPartOfADelivery(t *testing.T) {
+	r, all := newRepair(t, 1, 2, 3), &notes{}
+	r.Options.Ledger = all
+	s := &store{err: func(m *message.Message) error {
+		if strings.Contains(string(m.Payload), `"seq":2`) {
+			return errors.New("no")
+		}
+		return nil
+	}}
+	q := &queue{payloads: [][]int{{1, 2, 3}}, settled: map[uint64]feed.Outcome{}}
+	to := route(s)
+	to.Transforms = []feed.Transform{{Name: "unpack", Func: unpack}}
+	found, err := r.From(t.Context(), "quarantine", to, q)
+	if got, want := fates(t, r.Missing), "1 sent quarantine, 2 refused quarantine, 3 sent quarantine"; err != nil || got != want || found != (Found{Place: "quarantine", Sent: 2, Refused: 1}) {
+		t.Errorf("%+v, error %v, fates %s", found, err, got)
+	}
+	if q.settled[1] != feed.Quarantined || all.ended != 3 {
+		t.Errorf("settled as %v, and %d noted", q.settled, all.ended)
+	}
+	s.err = nil
+	if found, err := r.From(t.Context(), "blob", route(s), records(t, r, edge(true, 5))); err != nil || found.Sent != 1 || !slices.Equal(s.got, []uint64{1, 3, 2}) {
+		t.Errorf("%+v, error %v, sent %v", found, err, s.got)
+	}
+}
+
 // TestManyMissing: more than a page, in the order of devices, tags and times; what
 // is added twice is there once, and a file that is kept has them again.
 func TestManyMissing(t *testing.T) {

@@ -21,7 +21,9 @@ const (
 
 // sieve lets through of a place what is missing. It is the source of a route, and
 // stands around its transforms: the first one tells it of which delivery the next
-// messages are, the last one asks whether they are missing.
+// messages are, the last one asks whether they are missing. It is the ledger of the
+// route, too, which tells of each message what became of it: the sink may have one of
+// a delivery, and refuse another.
 type sieve struct {
 	place   string
 	from    feed.BatchSubscriber
@@ -29,13 +31,14 @@ type sieve struct {
 	missing *Missing
 	known   func(*reading.Reading) validate.Known
 	settled func(context.Context, []validate.Known, Fate) error
+	ledger  feed.Ledger // that is told, too, unless it is nil
 	plain   *feed.HandOuts
 
 	mu         sync.Mutex
 	failed     error // no more is handed out
 	deliveries map[*message.Message]*delivery
 	inFlight   map[validate.Known]bool
-	on         map[*message.Message]validate.Known // on their way to the sink
+	on         map[*byte]validate.Known // on their way to the sink, by their payloads
 
 	// The transforms' alone.
 	parser  reading.Parser
@@ -53,14 +56,14 @@ var errSieveClosed = errors.New("the source of the repair is closed")
 func newSieve(place string, from feed.BatchSubscriber) *sieve {
 	return &sieve{
 		place: place, from: from, plain: feed.NewHandOuts(errSieveClosed),
-		deliveries: map[*message.Message]*delivery{}, inFlight: map[validate.Known]bool{}, on: map[*message.Message]validate.Known{},
+		deliveries: map[*message.Message]*delivery{}, inFlight: map[validate.Known]bool{}, on: map[*byte]validate.Known{},
 	}
 }
 
 // around puts the sieve around the transforms of a route.
 func (s *sieve) around(ts []feed.Transform) []feed.Transform {
 	all := append([]feed.Transform{{Name: "repair", Func: s.begin}}, ts...)
-	return append(all, feed.Transform{Name: "repair", Func: s.choose, Settled: s.ended})
+	return append(all, feed.Transform{Name: "repair", Func: s.choose})
 }
 
 // begin notes which delivery comes.
@@ -97,26 +100,32 @@ func (s *sieve) choose(m *message.Message) ([]*message.Message, error) {
 		return nil, feed.Filter(notMissing)
 	}
 	s.inFlight[k] = true
-	s.on[m] = k
+	s.on[&m.Payload[0]] = k
 	return []*message.Message{m}, nil
 }
 
-// ended notes what the sink has.
-func (s *sieve) ended(list []feed.Settled) {
+// Record implements [feed.Ledger]: it notes what the sink has, and what it refuses.
+func (s *sieve) Record(hop *feed.Hop, ended []feed.Ended) {
 	fates := map[Fate][]validate.Known{}
 	s.mu.Lock()
-	for _, one := range list {
-		k, ok := s.on[one.Message]
-		if !ok {
+	for i := range ended {
+		e := &ended[i]
+		if len(e.Payload) == 0 {
 			continue
 		}
-		delete(s.on, one.Message)
-		delete(s.inFlight, k)
-		if one.Outcome == feed.Delivered {
+		k, ok := s.on[&e.Payload[0]]
+		switch {
+		case !ok:
+			continue
+		case e.Outcome == feed.Delivered:
 			fates[Sent] = append(fates[Sent], k)
-		} else {
+		case e.Outcome == feed.Quarantined:
 			fates[Refused] = append(fates[Refused], k)
+		default:
+			continue // it comes again
 		}
+		delete(s.on, &e.Payload[0])
+		delete(s.inFlight, k)
 	}
 	s.mu.Unlock()
 	for f, ks := range fates {
@@ -124,6 +133,9 @@ func (s *sieve) ended(list []feed.Settled) {
 		if err := s.settled(context.Background(), ks, f); err != nil {
 			s.fail(err)
 		}
+	}
+	if s.ledger != nil {
+		s.ledger.Record(hop, ended)
 	}
 }
 
