@@ -339,6 +339,23 @@ func TestPartOfADelivery(t *testing.T) {
 	}
 }
 
+// TestWhatIsMissingCannotBeRead ends the repair, and sends nothing.
+func TestWhatIsMissingCannotBeRead(t *testing.T) {
+	r, s := newRepair(t, 1), &store{}
+	if err := r.Missing.find.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	q := &queue{payloads: [][]int{{1}}, settled: map[uint64]feed.Outcome{}}
+	to := route(s)
+	to.Transforms = []feed.Transform{{Name: "unpack", Func: unpack}}
+	_, err := r.From(ctx, "quarantine", to, q)
+	if err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "looking for what is missing") || len(s.got) != 0 || q.settled[1] != feed.Quarantined {
+		t.Errorf("error %v, sent %v, settled %v", err, s.got, q.settled)
+	}
+}
+
 // TestManyMissing: more than a page, in the order of devices, tags and times; what
 // is added twice is there once, and a file that is kept has them again.
 func TestManyMissing(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 const (
 	notMissing = "not missing"
 	noReading  = "no reading"
+	unknown    = "not known whether it is missing"
 )
 
 // sieve lets through of a place what is missing. It is the source of a route, and
@@ -87,8 +88,10 @@ func (s *sieve) choose(m *message.Message) ([]*message.Message, error) {
 	}
 	k := s.known(&r)
 	entry, missing, err := s.missing.Lookup(m.Context(), k)
-	if err != nil {
-		return nil, err
+	if err != nil { // which would not pass for the route's trying again
+		s.fail(err)
+		s.current.rest++
+		return nil, feed.Filter(unknown)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
