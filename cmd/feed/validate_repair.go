@@ -222,7 +222,11 @@ func (r *repairing) from(ctx context.Context, p config.RepairPlace) (_ repair.Fo
 		if err != nil {
 			return abandon(err)
 		}
-		return work.From(ctx, p.Name, p.Route, records)
+		found, err := work.From(ctx, p.Name, p.Route, records)
+		if r.missing.Left() > 0 {
+			err = errors.Join(err, records.Unreadable())
+		}
+		return found, err
 	case p.Source != nil:
 		stream, err := newStreamToNow(p.Source)
 		if err != nil {

@@ -283,6 +283,29 @@ func TestRepairGoesOnWithoutAPlace(t *testing.T) {
 	}
 }
 
+// TestRepairFromATornPlace: of what is missing still nobody says that it is nowhere when
+// it may stand where a place cannot be read; when all was found it does not matter.
+func TestRepairFromATornPlace(t *testing.T) {
+	p := newPlant(t, 10, 5)
+	p.configure(t, `    {route: archive, from: {blob: {url: "file://`+p.dir+`/edge"}}}`)
+	p.write(t, "edge", 0, 4)
+	if err := os.WriteFile(p.dir+"/edge/torn.ndjson", payloadOf(4)[:20], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, stdout, stderr := p.validate(t, "--repair", "--json")
+	var r validate.Result
+	if err := json.Unmarshal([]byte(stdout), &r); err != nil || len(r.Discrepancies) != 1 || r.Discrepancies[0].Cause != "not found at the edge, of which not all could be read" {
+		t.Errorf("%v\n%s", err, stdout)
+	}
+	if code != exitFailure || !strings.Contains(stderr, "4 sent from blob") || !strings.Contains(stderr, "repair from blob: torn.ndjson") {
+		t.Errorf("exit code %d\n%s", code, stderr)
+	}
+	p.write(t, "edge", 4, 5)
+	if code, _, stderr := p.validate(t, "--repair"); code != exitOK || strings.Contains(stderr, "torn") {
+		t.Errorf("exit code %d\n%s", code, stderr)
+	}
+}
+
 // TestRepairIsStopped by a signal, with what it has sent; another one goes on.
 func TestRepairIsStopped(t *testing.T) {
 	p := newPlant(t, 10, 5)

@@ -2,8 +2,11 @@ package repair
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -22,7 +25,15 @@ type Records struct {
 	missing *Missing
 	window  time.Duration
 	step    time.Duration
+
+	mu         sync.Mutex
+	unreadable map[string]error // why, by place; at most maxUnreadable
 }
+
+var errUnreadable = errors.New("it is no reading")
+
+// maxUnreadable is how many places are told that could not be read.
+const maxUnreadable = 10
 
 // NewRecords returns what a side has of what is missing. The side is the caller's to
 // close. A side that does not keep readings as they were is refused: what it has is
@@ -39,7 +50,35 @@ func NewRecords(side validate.Side, missing *Missing, window, step time.Duration
 	if lacks = append(lacks, t.Lost...); len(lacks) > 0 {
 		return nil, fmt.Errorf("%s does not keep %s: what it has is not what was lost, and repairs nothing", side, strings.Join(lacks, ", "))
 	}
-	return &Records{side: side, missing: missing, window: window, step: max(step, 1)}, nil
+	return &Records{side: side, missing: missing, window: window, step: max(step, 1), unreadable: map[string]error{}}, nil
+}
+
+// Unreadable says which places of the side could not be read, nil when there were
+// none: what is missing may stand there. Call it when the repair from the side has
+// ended.
+func (r *Records) Unreadable() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var errs []error
+	for _, place := range slices.Sorted(maps.Keys(r.unreadable)) {
+		errs = append(errs, fmt.Errorf("%s cannot be read: %w", place, r.unreadable[place]))
+	}
+	return errors.Join(errs...)
+}
+
+func (r *Records) passOver(us []validate.Unreadable) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range us {
+		u := us[i]
+		if len(r.unreadable) == maxUnreadable {
+			return
+		}
+		if u.Err == nil { // not every side knows
+			u.Err = errUnreadable
+		}
+		r.unreadable[u.Place.String()] = u.Err
+	}
 }
 
 var _ feed.BatchSubscriber = (*Records)(nil)
@@ -62,6 +101,7 @@ func (r *Records) read(ctx context.Context, pages chan<- []validate.Record) erro
 			return err
 		}
 		err := r.side.Read(ctx, q, func(p validate.Page) error {
+			r.passOver(p.Unreadable)
 			if len(p.Records) == 0 {
 				return nil
 			}
