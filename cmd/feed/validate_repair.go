@@ -331,7 +331,7 @@ func (r *repairing) explain(ctx context.Context, d *validate.Discrepancy) error 
 	case repair.Sent:
 		d.Cause = fmt.Sprintf("%s from %s", r.verb(), e.Place)
 		if !r.dry {
-			d.Cause += ", and not read back: the observation does not read where the repair writes"
+			d.Cause += ", and not read back: the observation does not read where the repair writes, or the rules take another reading for this one"
 		}
 	default:
 		d.Cause = r.nowhere()

@@ -15,10 +15,15 @@ type Known struct {
 }
 
 // KnownBy returns the function that says what readings are known by in the job, and
-// the step to whose multiples their times are rounded down. It returns an error when
-// the sides and options of the job do not go together.
+// the step to whose multiples their times are rounded down. What the observation does
+// not keep makes no difference: of readings that are one there each is expected, and
+// any of them may be missing. It returns an error when the sides and options of the
+// job do not go together.
 func (j *Job) KnownBy() (known func(*reading.Reading) Known, step time.Duration, err error) {
-	rules, _, err := makeRules(j.Options, j.Expect.Traits(), j.Observe.Traits())
+	if _, _, err := makeRules(j.Options, j.Expect.Traits(), j.Observe.Traits()); err != nil {
+		return nil, 0, err
+	}
+	rules, _, err := makeRules(j.Options, j.Expect.Traits(), Traits{})
 	if err != nil {
 		return nil, 0, err
 	}
