@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -15,7 +16,7 @@ type ended interface {
 	End(ctx context.Context, topic string) (offset uint64, found bool, err error)
 }
 
-// tail is for how long a stream is read on from its last chunk: what is newer than
+// tail is for how long the last chunk of a stream is looked at: what is newer than
 // the beginning of the repair is not missing.
 const tail = 5 * time.Second
 
@@ -38,6 +39,9 @@ func newStreamToNow(source feed.OffsetSubscriber) (*streamToNow, error) {
 func (s *streamToNow) SubscribeBatch(ctx context.Context, topic string) (feed.Subscription, error) {
 	// Before it is consumed: what nobody takes would hold up the connection.
 	end, found, err := s.stream.End(ctx, topic)
+	if err == nil && found {
+		end, err = s.follow(ctx, topic, end)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -45,35 +49,56 @@ func (s *streamToNow) SubscribeBatch(ctx context.Context, topic string) (feed.Su
 	if err != nil {
 		return nil, err
 	}
-	return &toNow{Subscription: sub, end: end, empty: !found, tail: s.tail}, nil
+	return &toNow{Subscription: sub, end: end, over: !found}, nil
+}
+
+// follow returns the last offset that the stream has after an offset of its last
+// chunk. It takes nothing but this time: how long a route takes for what it gets says
+// nothing of where the stream ends.
+func (s *streamToNow) follow(ctx context.Context, topic string, end uint64) (_ uint64, err error) {
+	sub, err := s.stream.SubscribeFrom(ctx, topic, feed.Resumption{Committed: &feed.Position{Offset: end}})
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, sub.Close()) }()
+	within, cancel := context.WithTimeout(ctx, s.tail)
+	defer cancel()
+	var got []feed.Delivery
+	var seen []feed.Settlement
+	for {
+		got, err = sub.Receive(within, got[:0], 1000)
+		seen = seen[:0]
+		for _, d := range got {
+			end = max(end, d.Tag-1) // the offset plus one
+			seen = append(seen, feed.Settlement{Tag: d.Tag, Outcome: feed.Delivered})
+		}
+		switch {
+		case within.Err() != nil && ctx.Err() == nil:
+			return end, nil
+		case err != nil:
+			return 0, err
+		}
+		if err := sub.Settle(ctx, seen); err != nil { // there are no more otherwise
+			return 0, err
+		}
+	}
 }
 
 // toNow ends a subscription to a stream.
 type toNow struct {
 	feed.Subscription
-	end   uint64
-	empty bool
-	tail  time.Duration
-	until time.Time // zero before the last chunk
+	end  uint64
+	over bool
 }
 
 // Receive implements [feed.Subscription].
 func (s *toNow) Receive(ctx context.Context, dst []feed.Delivery, limit int) ([]feed.Delivery, error) {
-	if s.empty {
+	if s.over {
 		return dst, io.EOF
 	}
-	within := ctx
-	if !s.until.IsZero() {
-		var cancel context.CancelFunc
-		within, cancel = context.WithDeadline(ctx, s.until)
-		defer cancel()
-	}
-	dst, err := s.Subscription.Receive(within, dst, limit)
-	if err != nil && within.Err() != nil && ctx.Err() == nil {
-		return dst, io.EOF
-	}
-	if n := len(dst); err == nil && n > 0 && s.until.IsZero() && dst[n-1].Tag > s.end { // the offset plus one
-		s.until = time.Now().Add(s.tail)
+	dst, err := s.Subscription.Receive(ctx, dst, limit)
+	if n := len(dst); err == nil && n > 0 {
+		s.over = dst[n-1].Tag > s.end // the offset plus one
 	}
 	return dst, err
 }
