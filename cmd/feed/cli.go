@@ -84,7 +84,7 @@ func (c *cli) rootCommand() *cobra.Command {
 			root.AddCommand(cmd)
 		}
 	}
-	add("run", c.runCommand(), c.demoCommand(), c.lintCommand(), c.testCommand(), c.validateCommand(), c.simulateCommand())
+	add("run", c.runCommand(), c.demoCommand(), c.lintCommand(), c.testCommand(), c.validateCommand(), c.capacityCommand(), c.simulateCommand())
 	add("look", c.statusCommand(), c.traceCommand(), c.quarantineCommand())
 	add("about", c.stagesCommand(), c.schemaCommand(), c.versionCommand())
 	root.AddCommand(&cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: exitCodesHelp})

@@ -7,6 +7,7 @@
 //	feed lint FILE...          check files without running them
 //	feed test FILE...          run the tests in files: messages through the transforms, without servers
 //	feed validate FILE         compare what has arrived with what there should be
+//	feed capacity FILE...      reckon how long an outage the volumes bridge
 //	feed status                show what a running feed does
 //	feed trace [ID]            show the way of a message through every route
 //	feed stages [NAME]         list the stages, or the settings of one
@@ -18,8 +19,9 @@
 // # Exit codes
 //
 //	0  success; for run: stopped, and all that was in flight was settled;
-//	   for validate: proven
-//	1  failure at run time; for validate: something is wrong with what has arrived
+//	   for validate: proven; for capacity: no warning
+//	1  failure at run time; for validate: something is wrong with what has arrived;
+//	   for capacity: an outage is not bridged
 //	2  wrong usage or configuration; for validate also: it could not be compared,
 //	   or not be decided
 //	3  run: the drain deadline passed; what was in flight went back to its source

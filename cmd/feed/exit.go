@@ -19,8 +19,9 @@ const (
 const exitCodesHelp = `The exit codes of feed:
 
   0  success; for run: stopped, and all that was in flight was settled;
-     for validate: proven
-  1  failure at run time; for validate: something is wrong with what has arrived
+     for validate: proven; for capacity: no warning
+  1  failure at run time; for validate: something is wrong with what has arrived;
+     for capacity: an outage is not bridged
   2  wrong usage or configuration; for validate also: it could not be compared,
      or not be decided
   3  run: the drain deadline passed; what was in flight went back to its source
