@@ -104,7 +104,9 @@ func TestFromMQTTNothingIsLost(t *testing.T) {
 	if code, took := p.terminate(); code != 0 || took > 15*time.Second {
 		t.Errorf("exit code %d after %v", code, took)
 	}
-	allowed := plant.republished + uint64(len(faults)*window)
+	// Mosquitto 2.0.11 sends more than the Receive Maximum in a session with a backlog, so that more than a window of
+	// PUBACKs may be on their way to a broker that stops. If none arrived, all would come again with each fault.
+	allowed := plant.republished + n
 	for what, tally := range map[string]*witness.Tally{"files": archived(), "RabbitMQ": relayed} {
 		v := witness.Compare(plant.published, tally)
 		t.Logf("%s: %+v; the plant published %d again", what, v, plant.republished)

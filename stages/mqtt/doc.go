@@ -51,6 +51,11 @@
 // another process, and when it was the broker that closed the connection: another
 // client may have had the session in between.
 //
+// What was settled comes again, too, when its PUBACK had not been read by the
+// broker in the end. A broker that keeps to receiveMaximum bounds this, as it
+// sends nothing more before it has read PUBACKs; Mosquitto 2.0.11 does not keep
+// to it in a session that has a backlog.
+//
 // Some messages have no such guarantee, and none of this package's doing:
 //
 //   - Those that were published with QoS 0 arrive with QoS 0. They are handed
