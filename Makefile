@@ -56,7 +56,7 @@ bench-flat: setup ## show how the cost per message changes with the load: about 
 fuzz: ## run each fuzz target for FUZZTIME (10s)
 	tools/fuzz.sh $(FUZZTIME)
 
-generate: ## generate code again: Wire, schema
+generate: ## generate code again: Wire, the schema, the protocol of plugins (needs protoc)
 	go generate ./...
 
 clean: ## remove what was built; tools and servers installed into .cache stay

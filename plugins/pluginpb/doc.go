@@ -3,4 +3,4 @@
 // it: authors and hosts of plugins use those.
 package pluginpb
 
-//go:generate protoc --go_out=. --go_opt=paths=source_relative --go-grpc_out=. --go-grpc_opt=paths=source_relative stages.proto
+//go:generate ../../tools/protocol.sh

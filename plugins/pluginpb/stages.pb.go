@@ -12,7 +12,8 @@
 // cannot go on at all: the host takes that for a crash of the instance.
 //
 // Sizes: neither side sends a message of more than 64 MiB. A host keeps a batch
-// below 4 MiB unless a single message is longer.
+// for a transform below 4 MiB unless a single message is longer; a sink gets a
+// route's batch as a whole as long as it fits.
 //
 // Versions: the number in the package is the protocol's; go-plugin negotiates
 // it. A field that a side does not know is ignored; what must not be ignored
@@ -106,6 +107,9 @@ const (
 	Outcome_OUTCOME_DELIVERED   Outcome = 1
 	Outcome_OUTCOME_FILTERED    Outcome = 2
 	Outcome_OUTCOME_QUARANTINED Outcome = 3
+	// The message went back to its source and will come again, as another one. It
+	// is told to a transform so that it can forget the message.
+	Outcome_OUTCOME_RETURNED Outcome = 4
 )
 
 // Enum value maps for Outcome.
@@ -115,12 +119,14 @@ var (
 		1: "OUTCOME_DELIVERED",
 		2: "OUTCOME_FILTERED",
 		3: "OUTCOME_QUARANTINED",
+		4: "OUTCOME_RETURNED",
 	}
 	Outcome_value = map[string]int32{
 		"OUTCOME_UNSPECIFIED": 0,
 		"OUTCOME_DELIVERED":   1,
 		"OUTCOME_FILTERED":    2,
 		"OUTCOME_QUARANTINED": 3,
+		"OUTCOME_RETURNED":    4,
 	}
 )
 
@@ -832,10 +838,9 @@ func (x *Open) GetTrial() bool {
 // Opened answers Open.
 type Opened struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Failure       *Failure               `protobuf:"bytes,1,opt,name=failure,proto3" json:"failure,omitempty"`    // set: the instance could not be made, and the call ends
-	Settled       bool                   `protobuf:"varint,2,opt,name=settled,proto3" json:"settled,omitempty"`   // of a transform: it wants Settled
-	Probe         bool                   `protobuf:"varint,3,opt,name=probe,proto3" json:"probe,omitempty"`       // of a sink: it answers Probe
-	Describe      bool                   `protobuf:"varint,4,opt,name=describe,proto3" json:"describe,omitempty"` // of a source: it answers Describe
+	Failure       *Failure               `protobuf:"bytes,1,opt,name=failure,proto3" json:"failure,omitempty"`  // set: the instance could not be made, and the call ends
+	Settled       bool                   `protobuf:"varint,2,opt,name=settled,proto3" json:"settled,omitempty"` // of a transform: it wants Settled
+	Probe         bool                   `protobuf:"varint,3,opt,name=probe,proto3" json:"probe,omitempty"`     // of a sink: it answers Probe
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -887,13 +892,6 @@ func (x *Opened) GetSettled() bool {
 func (x *Opened) GetProbe() bool {
 	if x != nil {
 		return x.Probe
-	}
-	return false
-}
-
-func (x *Opened) GetDescribe() bool {
-	if x != nil {
-		return x.Describe
 	}
 	return false
 }
@@ -1123,9 +1121,12 @@ func (*TransformRequest_Settled) isTransformRequest_Request() {}
 
 // Batch is an ordered run of messages. Numbers count from 1 within an instance.
 type Batch struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Number        uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
-	Messages      []*Message             `protobuf:"bytes,2,rep,name=messages,proto3" json:"messages,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Number   uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
+	Messages []*Message             `protobuf:"bytes,2,rep,name=messages,proto3" json:"messages,omitempty"`
+	// Received is when the oldest of the messages was, in nanoseconds since 1970
+	// UTC. It is the same when a sink gets a batch again, and that of no other.
+	Received      int64 `protobuf:"fixed64,3,opt,name=received,proto3" json:"received,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1172,6 +1173,13 @@ func (x *Batch) GetMessages() []*Message {
 		return x.Messages
 	}
 	return nil
+}
+
+func (x *Batch) GetReceived() int64 {
+	if x != nil {
+		return x.Received
+	}
+	return 0
 }
 
 type TransformResponse struct {
@@ -1485,6 +1493,7 @@ type SinkRequest struct {
 	//	*SinkRequest_Open
 	//	*SinkRequest_Publish
 	//	*SinkRequest_Probe
+	//	*SinkRequest_Cancel
 	Request       isSinkRequest_Request `protobuf_oneof:"request"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1554,6 +1563,15 @@ func (x *SinkRequest) GetProbe() *Probe {
 	return nil
 }
 
+func (x *SinkRequest) GetCancel() *Cancel {
+	if x != nil {
+		if x, ok := x.Request.(*SinkRequest_Cancel); ok {
+			return x.Cancel
+		}
+	}
+	return nil
+}
+
 type isSinkRequest_Request interface {
 	isSinkRequest_Request()
 }
@@ -1570,11 +1588,55 @@ type SinkRequest_Probe struct {
 	Probe *Probe `protobuf:"bytes,3,opt,name=probe,proto3,oneof"` // answered by Probed
 }
 
+type SinkRequest_Cancel struct {
+	Cancel *Cancel `protobuf:"bytes,4,opt,name=cancel,proto3,oneof"` // not answered itself
+}
+
 func (*SinkRequest_Open) isSinkRequest_Request() {}
 
 func (*SinkRequest_Publish) isSinkRequest_Request() {}
 
 func (*SinkRequest_Probe) isSinkRequest_Request() {}
+
+func (*SinkRequest_Cancel) isSinkRequest_Request() {}
+
+// Cancel says that nobody waits any longer for the answer to the Publish or Probe
+// before it, which comes nevertheless, soon. It may come when there is none.
+type Cancel struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Cancel) Reset() {
+	*x = Cancel{}
+	mi := &file_stages_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Cancel) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Cancel) ProtoMessage() {}
+
+func (x *Cancel) ProtoReflect() protoreflect.Message {
+	mi := &file_stages_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Cancel.ProtoReflect.Descriptor instead.
+func (*Cancel) Descriptor() ([]byte, []int) {
+	return file_stages_proto_rawDescGZIP(), []int{22}
+}
 
 type Probe struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1584,7 +1646,7 @@ type Probe struct {
 
 func (x *Probe) Reset() {
 	*x = Probe{}
-	mi := &file_stages_proto_msgTypes[22]
+	mi := &file_stages_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1596,7 +1658,7 @@ func (x *Probe) String() string {
 func (*Probe) ProtoMessage() {}
 
 func (x *Probe) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[22]
+	mi := &file_stages_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1609,7 +1671,7 @@ func (x *Probe) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Probe.ProtoReflect.Descriptor instead.
 func (*Probe) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{22}
+	return file_stages_proto_rawDescGZIP(), []int{23}
 }
 
 type SinkResponse struct {
@@ -1626,7 +1688,7 @@ type SinkResponse struct {
 
 func (x *SinkResponse) Reset() {
 	*x = SinkResponse{}
-	mi := &file_stages_proto_msgTypes[23]
+	mi := &file_stages_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1638,7 +1700,7 @@ func (x *SinkResponse) String() string {
 func (*SinkResponse) ProtoMessage() {}
 
 func (x *SinkResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[23]
+	mi := &file_stages_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1651,7 +1713,7 @@ func (x *SinkResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SinkResponse.ProtoReflect.Descriptor instead.
 func (*SinkResponse) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{23}
+	return file_stages_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *SinkResponse) GetResponse() isSinkResponse_Response {
@@ -1723,7 +1785,7 @@ type Published struct {
 
 func (x *Published) Reset() {
 	*x = Published{}
-	mi := &file_stages_proto_msgTypes[24]
+	mi := &file_stages_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1735,7 +1797,7 @@ func (x *Published) String() string {
 func (*Published) ProtoMessage() {}
 
 func (x *Published) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[24]
+	mi := &file_stages_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1748,7 +1810,7 @@ func (x *Published) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Published.ProtoReflect.Descriptor instead.
 func (*Published) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{24}
+	return file_stages_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Published) GetNumber() uint64 {
@@ -1782,7 +1844,7 @@ type MessageFailure struct {
 
 func (x *MessageFailure) Reset() {
 	*x = MessageFailure{}
-	mi := &file_stages_proto_msgTypes[25]
+	mi := &file_stages_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1794,7 +1856,7 @@ func (x *MessageFailure) String() string {
 func (*MessageFailure) ProtoMessage() {}
 
 func (x *MessageFailure) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[25]
+	mi := &file_stages_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1807,7 +1869,7 @@ func (x *MessageFailure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MessageFailure.ProtoReflect.Descriptor instead.
 func (*MessageFailure) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{25}
+	return file_stages_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *MessageFailure) GetIndex() uint32 {
@@ -1833,7 +1895,7 @@ type Probed struct {
 
 func (x *Probed) Reset() {
 	*x = Probed{}
-	mi := &file_stages_proto_msgTypes[26]
+	mi := &file_stages_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1845,7 +1907,7 @@ func (x *Probed) String() string {
 func (*Probed) ProtoMessage() {}
 
 func (x *Probed) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[26]
+	mi := &file_stages_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1858,7 +1920,7 @@ func (x *Probed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Probed.ProtoReflect.Descriptor instead.
 func (*Probed) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{26}
+	return file_stages_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Probed) GetFailure() *Failure {
@@ -1885,7 +1947,7 @@ type SourceRequest struct {
 
 func (x *SourceRequest) Reset() {
 	*x = SourceRequest{}
-	mi := &file_stages_proto_msgTypes[27]
+	mi := &file_stages_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1897,7 +1959,7 @@ func (x *SourceRequest) String() string {
 func (*SourceRequest) ProtoMessage() {}
 
 func (x *SourceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[27]
+	mi := &file_stages_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1910,7 +1972,7 @@ func (x *SourceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SourceRequest.ProtoReflect.Descriptor instead.
 func (*SourceRequest) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{27}
+	return file_stages_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *SourceRequest) GetRequest() isSourceRequest_Request {
@@ -2024,7 +2086,7 @@ type Subscribe struct {
 
 func (x *Subscribe) Reset() {
 	*x = Subscribe{}
-	mi := &file_stages_proto_msgTypes[28]
+	mi := &file_stages_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2036,7 +2098,7 @@ func (x *Subscribe) String() string {
 func (*Subscribe) ProtoMessage() {}
 
 func (x *Subscribe) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[28]
+	mi := &file_stages_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2049,7 +2111,7 @@ func (x *Subscribe) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Subscribe.ProtoReflect.Descriptor instead.
 func (*Subscribe) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{28}
+	return file_stages_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Subscribe) GetTopic() string {
@@ -2070,7 +2132,7 @@ type Credit struct {
 
 func (x *Credit) Reset() {
 	*x = Credit{}
-	mi := &file_stages_proto_msgTypes[29]
+	mi := &file_stages_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2082,7 +2144,7 @@ func (x *Credit) String() string {
 func (*Credit) ProtoMessage() {}
 
 func (x *Credit) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[29]
+	mi := &file_stages_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2095,7 +2157,7 @@ func (x *Credit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Credit.ProtoReflect.Descriptor instead.
 func (*Credit) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{29}
+	return file_stages_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Credit) GetDeliveries() uint32 {
@@ -2114,7 +2176,7 @@ type Settle struct {
 
 func (x *Settle) Reset() {
 	*x = Settle{}
-	mi := &file_stages_proto_msgTypes[30]
+	mi := &file_stages_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2126,7 +2188,7 @@ func (x *Settle) String() string {
 func (*Settle) ProtoMessage() {}
 
 func (x *Settle) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[30]
+	mi := &file_stages_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2139,7 +2201,7 @@ func (x *Settle) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settle.ProtoReflect.Descriptor instead.
 func (*Settle) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{30}
+	return file_stages_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Settle) GetSettlements() []*Settlement {
@@ -2159,7 +2221,7 @@ type Settlement struct {
 
 func (x *Settlement) Reset() {
 	*x = Settlement{}
-	mi := &file_stages_proto_msgTypes[31]
+	mi := &file_stages_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2171,7 +2233,7 @@ func (x *Settlement) String() string {
 func (*Settlement) ProtoMessage() {}
 
 func (x *Settlement) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[31]
+	mi := &file_stages_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2184,7 +2246,7 @@ func (x *Settlement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settlement.ProtoReflect.Descriptor instead.
 func (*Settlement) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{31}
+	return file_stages_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Settlement) GetTag() uint64 {
@@ -2210,7 +2272,7 @@ type DescribeDelivery struct {
 
 func (x *DescribeDelivery) Reset() {
 	*x = DescribeDelivery{}
-	mi := &file_stages_proto_msgTypes[32]
+	mi := &file_stages_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2222,7 +2284,7 @@ func (x *DescribeDelivery) String() string {
 func (*DescribeDelivery) ProtoMessage() {}
 
 func (x *DescribeDelivery) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[32]
+	mi := &file_stages_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2235,7 +2297,7 @@ func (x *DescribeDelivery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeDelivery.ProtoReflect.Descriptor instead.
 func (*DescribeDelivery) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{32}
+	return file_stages_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *DescribeDelivery) GetTag() uint64 {
@@ -2254,7 +2316,7 @@ type Unsubscribe struct {
 
 func (x *Unsubscribe) Reset() {
 	*x = Unsubscribe{}
-	mi := &file_stages_proto_msgTypes[33]
+	mi := &file_stages_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2266,7 +2328,7 @@ func (x *Unsubscribe) String() string {
 func (*Unsubscribe) ProtoMessage() {}
 
 func (x *Unsubscribe) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[33]
+	mi := &file_stages_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2279,7 +2341,7 @@ func (x *Unsubscribe) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unsubscribe.ProtoReflect.Descriptor instead.
 func (*Unsubscribe) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{33}
+	return file_stages_proto_rawDescGZIP(), []int{34}
 }
 
 type SourceResponse struct {
@@ -2300,7 +2362,7 @@ type SourceResponse struct {
 
 func (x *SourceResponse) Reset() {
 	*x = SourceResponse{}
-	mi := &file_stages_proto_msgTypes[34]
+	mi := &file_stages_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2312,7 +2374,7 @@ func (x *SourceResponse) String() string {
 func (*SourceResponse) ProtoMessage() {}
 
 func (x *SourceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[34]
+	mi := &file_stages_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2325,7 +2387,7 @@ func (x *SourceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SourceResponse.ProtoReflect.Descriptor instead.
 func (*SourceResponse) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{34}
+	return file_stages_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *SourceResponse) GetResponse() isSourceResponse_Response {
@@ -2446,14 +2508,15 @@ func (*SourceResponse_Ended) isSourceResponse_Response() {}
 
 type Subscribed struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Failure       *Failure               `protobuf:"bytes,1,opt,name=failure,proto3" json:"failure,omitempty"` // not set: it consumes
+	Failure       *Failure               `protobuf:"bytes,1,opt,name=failure,proto3" json:"failure,omitempty"`    // not set: it consumes
+	Describe      bool                   `protobuf:"varint,2,opt,name=describe,proto3" json:"describe,omitempty"` // it answers DescribeDelivery
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Subscribed) Reset() {
 	*x = Subscribed{}
-	mi := &file_stages_proto_msgTypes[35]
+	mi := &file_stages_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2465,7 +2528,7 @@ func (x *Subscribed) String() string {
 func (*Subscribed) ProtoMessage() {}
 
 func (x *Subscribed) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[35]
+	mi := &file_stages_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2478,7 +2541,7 @@ func (x *Subscribed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Subscribed.ProtoReflect.Descriptor instead.
 func (*Subscribed) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{35}
+	return file_stages_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Subscribed) GetFailure() *Failure {
@@ -2486,6 +2549,13 @@ func (x *Subscribed) GetFailure() *Failure {
 		return x.Failure
 	}
 	return nil
+}
+
+func (x *Subscribed) GetDescribe() bool {
+	if x != nil {
+		return x.Describe
+	}
+	return false
 }
 
 type Deliveries struct {
@@ -2497,7 +2567,7 @@ type Deliveries struct {
 
 func (x *Deliveries) Reset() {
 	*x = Deliveries{}
-	mi := &file_stages_proto_msgTypes[36]
+	mi := &file_stages_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2509,7 +2579,7 @@ func (x *Deliveries) String() string {
 func (*Deliveries) ProtoMessage() {}
 
 func (x *Deliveries) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[36]
+	mi := &file_stages_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2522,7 +2592,7 @@ func (x *Deliveries) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Deliveries.ProtoReflect.Descriptor instead.
 func (*Deliveries) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{36}
+	return file_stages_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Deliveries) GetDeliveries() []*Delivery {
@@ -2543,7 +2613,7 @@ type Delivery struct {
 
 func (x *Delivery) Reset() {
 	*x = Delivery{}
-	mi := &file_stages_proto_msgTypes[37]
+	mi := &file_stages_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2555,7 +2625,7 @@ func (x *Delivery) String() string {
 func (*Delivery) ProtoMessage() {}
 
 func (x *Delivery) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[37]
+	mi := &file_stages_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2568,7 +2638,7 @@ func (x *Delivery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Delivery.ProtoReflect.Descriptor instead.
 func (*Delivery) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{37}
+	return file_stages_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Delivery) GetMessage() *Message {
@@ -2602,7 +2672,7 @@ type SettledUpTo struct {
 
 func (x *SettledUpTo) Reset() {
 	*x = SettledUpTo{}
-	mi := &file_stages_proto_msgTypes[38]
+	mi := &file_stages_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2614,7 +2684,7 @@ func (x *SettledUpTo) String() string {
 func (*SettledUpTo) ProtoMessage() {}
 
 func (x *SettledUpTo) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[38]
+	mi := &file_stages_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2627,7 +2697,7 @@ func (x *SettledUpTo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettledUpTo.ProtoReflect.Descriptor instead.
 func (*SettledUpTo) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{38}
+	return file_stages_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *SettledUpTo) GetFailure() *Failure {
@@ -2650,7 +2720,7 @@ type Original struct {
 
 func (x *Original) Reset() {
 	*x = Original{}
-	mi := &file_stages_proto_msgTypes[39]
+	mi := &file_stages_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2662,7 +2732,7 @@ func (x *Original) String() string {
 func (*Original) ProtoMessage() {}
 
 func (x *Original) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[39]
+	mi := &file_stages_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2675,7 +2745,7 @@ func (x *Original) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Original.ProtoReflect.Descriptor instead.
 func (*Original) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{39}
+	return file_stages_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Original) GetPayload() []byte {
@@ -2724,7 +2794,7 @@ type Unsubscribed struct {
 
 func (x *Unsubscribed) Reset() {
 	*x = Unsubscribed{}
-	mi := &file_stages_proto_msgTypes[40]
+	mi := &file_stages_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2736,7 +2806,7 @@ func (x *Unsubscribed) String() string {
 func (*Unsubscribed) ProtoMessage() {}
 
 func (x *Unsubscribed) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[40]
+	mi := &file_stages_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2749,7 +2819,7 @@ func (x *Unsubscribed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unsubscribed.ProtoReflect.Descriptor instead.
 func (*Unsubscribed) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{40}
+	return file_stages_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Unsubscribed) GetFailure() *Failure {
@@ -2776,7 +2846,7 @@ type SubscriptionEnded struct {
 
 func (x *SubscriptionEnded) Reset() {
 	*x = SubscriptionEnded{}
-	mi := &file_stages_proto_msgTypes[41]
+	mi := &file_stages_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2788,7 +2858,7 @@ func (x *SubscriptionEnded) String() string {
 func (*SubscriptionEnded) ProtoMessage() {}
 
 func (x *SubscriptionEnded) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[41]
+	mi := &file_stages_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2801,7 +2871,7 @@ func (x *SubscriptionEnded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscriptionEnded.ProtoReflect.Descriptor instead.
 func (*SubscriptionEnded) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{41}
+	return file_stages_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *SubscriptionEnded) GetFailure() *Failure {
@@ -2825,7 +2895,7 @@ type CodecRequest struct {
 
 func (x *CodecRequest) Reset() {
 	*x = CodecRequest{}
-	mi := &file_stages_proto_msgTypes[42]
+	mi := &file_stages_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2837,7 +2907,7 @@ func (x *CodecRequest) String() string {
 func (*CodecRequest) ProtoMessage() {}
 
 func (x *CodecRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[42]
+	mi := &file_stages_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2850,7 +2920,7 @@ func (x *CodecRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CodecRequest.ProtoReflect.Descriptor instead.
 func (*CodecRequest) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{42}
+	return file_stages_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *CodecRequest) GetRequest() isCodecRequest_Request {
@@ -2922,7 +2992,7 @@ type Decode struct {
 
 func (x *Decode) Reset() {
 	*x = Decode{}
-	mi := &file_stages_proto_msgTypes[43]
+	mi := &file_stages_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2934,7 +3004,7 @@ func (x *Decode) String() string {
 func (*Decode) ProtoMessage() {}
 
 func (x *Decode) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[43]
+	mi := &file_stages_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2947,7 +3017,7 @@ func (x *Decode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Decode.ProtoReflect.Descriptor instead.
 func (*Decode) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{43}
+	return file_stages_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Decode) GetBody() []byte {
@@ -2996,7 +3066,7 @@ type Decoded struct {
 
 func (x *Decoded) Reset() {
 	*x = Decoded{}
-	mi := &file_stages_proto_msgTypes[44]
+	mi := &file_stages_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3008,7 +3078,7 @@ func (x *Decoded) String() string {
 func (*Decoded) ProtoMessage() {}
 
 func (x *Decoded) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[44]
+	mi := &file_stages_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3021,7 +3091,7 @@ func (x *Decoded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Decoded.ProtoReflect.Descriptor instead.
 func (*Decoded) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{44}
+	return file_stages_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Decoded) GetReadings() []*Reading {
@@ -3054,7 +3124,7 @@ type Encode struct {
 
 func (x *Encode) Reset() {
 	*x = Encode{}
-	mi := &file_stages_proto_msgTypes[45]
+	mi := &file_stages_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3066,7 +3136,7 @@ func (x *Encode) String() string {
 func (*Encode) ProtoMessage() {}
 
 func (x *Encode) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[45]
+	mi := &file_stages_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3079,7 +3149,7 @@ func (x *Encode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Encode.ProtoReflect.Descriptor instead.
 func (*Encode) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{45}
+	return file_stages_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Encode) GetReadings() []*Reading {
@@ -3099,7 +3169,7 @@ type Encoded struct {
 
 func (x *Encoded) Reset() {
 	*x = Encoded{}
-	mi := &file_stages_proto_msgTypes[46]
+	mi := &file_stages_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3111,7 +3181,7 @@ func (x *Encoded) String() string {
 func (*Encoded) ProtoMessage() {}
 
 func (x *Encoded) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[46]
+	mi := &file_stages_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3124,7 +3194,7 @@ func (x *Encoded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Encoded.ProtoReflect.Descriptor instead.
 func (*Encoded) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{46}
+	return file_stages_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Encoded) GetBody() []byte {
@@ -3155,7 +3225,7 @@ type CodecResponse struct {
 
 func (x *CodecResponse) Reset() {
 	*x = CodecResponse{}
-	mi := &file_stages_proto_msgTypes[47]
+	mi := &file_stages_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3167,7 +3237,7 @@ func (x *CodecResponse) String() string {
 func (*CodecResponse) ProtoMessage() {}
 
 func (x *CodecResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[47]
+	mi := &file_stages_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3180,7 +3250,7 @@ func (x *CodecResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CodecResponse.ProtoReflect.Descriptor instead.
 func (*CodecResponse) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{47}
+	return file_stages_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *CodecResponse) GetResponse() isCodecResponse_Response {
@@ -3262,7 +3332,7 @@ type Reading struct {
 
 func (x *Reading) Reset() {
 	*x = Reading{}
-	mi := &file_stages_proto_msgTypes[48]
+	mi := &file_stages_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3274,7 +3344,7 @@ func (x *Reading) String() string {
 func (*Reading) ProtoMessage() {}
 
 func (x *Reading) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[48]
+	mi := &file_stages_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3287,7 +3357,7 @@ func (x *Reading) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reading.ProtoReflect.Descriptor instead.
 func (*Reading) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{48}
+	return file_stages_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *Reading) GetSite() string {
@@ -3425,7 +3495,7 @@ type ExpectationRequest struct {
 
 func (x *ExpectationRequest) Reset() {
 	*x = ExpectationRequest{}
-	mi := &file_stages_proto_msgTypes[49]
+	mi := &file_stages_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3437,7 +3507,7 @@ func (x *ExpectationRequest) String() string {
 func (*ExpectationRequest) ProtoMessage() {}
 
 func (x *ExpectationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[49]
+	mi := &file_stages_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3450,7 +3520,7 @@ func (x *ExpectationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExpectationRequest.ProtoReflect.Descriptor instead.
 func (*ExpectationRequest) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{49}
+	return file_stages_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *ExpectationRequest) GetRequest() isExpectationRequest_Request {
@@ -3532,7 +3602,7 @@ type WatermarkRequest struct {
 
 func (x *WatermarkRequest) Reset() {
 	*x = WatermarkRequest{}
-	mi := &file_stages_proto_msgTypes[50]
+	mi := &file_stages_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3544,7 +3614,7 @@ func (x *WatermarkRequest) String() string {
 func (*WatermarkRequest) ProtoMessage() {}
 
 func (x *WatermarkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[50]
+	mi := &file_stages_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3557,7 +3627,7 @@ func (x *WatermarkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatermarkRequest.ProtoReflect.Descriptor instead.
 func (*WatermarkRequest) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{50}
+	return file_stages_proto_rawDescGZIP(), []int{51}
 }
 
 type Query struct {
@@ -3572,7 +3642,7 @@ type Query struct {
 
 func (x *Query) Reset() {
 	*x = Query{}
-	mi := &file_stages_proto_msgTypes[51]
+	mi := &file_stages_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3584,7 +3654,7 @@ func (x *Query) String() string {
 func (*Query) ProtoMessage() {}
 
 func (x *Query) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[51]
+	mi := &file_stages_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3597,7 +3667,7 @@ func (x *Query) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Query.ProtoReflect.Descriptor instead.
 func (*Query) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{51}
+	return file_stages_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Query) GetDevice() string {
@@ -3642,7 +3712,7 @@ type ExpectationResponse struct {
 
 func (x *ExpectationResponse) Reset() {
 	*x = ExpectationResponse{}
-	mi := &file_stages_proto_msgTypes[52]
+	mi := &file_stages_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3654,7 +3724,7 @@ func (x *ExpectationResponse) String() string {
 func (*ExpectationResponse) ProtoMessage() {}
 
 func (x *ExpectationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[52]
+	mi := &file_stages_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3667,7 +3737,7 @@ func (x *ExpectationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExpectationResponse.ProtoReflect.Descriptor instead.
 func (*ExpectationResponse) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{52}
+	return file_stages_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ExpectationResponse) GetResponse() isExpectationResponse_Response {
@@ -3743,7 +3813,7 @@ type ExpectationOpened struct {
 
 func (x *ExpectationOpened) Reset() {
 	*x = ExpectationOpened{}
-	mi := &file_stages_proto_msgTypes[53]
+	mi := &file_stages_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3755,7 +3825,7 @@ func (x *ExpectationOpened) String() string {
 func (*ExpectationOpened) ProtoMessage() {}
 
 func (x *ExpectationOpened) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[53]
+	mi := &file_stages_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3768,7 +3838,7 @@ func (x *ExpectationOpened) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExpectationOpened.ProtoReflect.Descriptor instead.
 func (*ExpectationOpened) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{53}
+	return file_stages_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ExpectationOpened) GetOpened() *Opened {
@@ -3845,7 +3915,7 @@ type Watermark struct {
 
 func (x *Watermark) Reset() {
 	*x = Watermark{}
-	mi := &file_stages_proto_msgTypes[54]
+	mi := &file_stages_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3857,7 +3927,7 @@ func (x *Watermark) String() string {
 func (*Watermark) ProtoMessage() {}
 
 func (x *Watermark) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[54]
+	mi := &file_stages_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3870,7 +3940,7 @@ func (x *Watermark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Watermark.ProtoReflect.Descriptor instead.
 func (*Watermark) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{54}
+	return file_stages_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *Watermark) GetTime() int64 {
@@ -3907,7 +3977,7 @@ type Page struct {
 
 func (x *Page) Reset() {
 	*x = Page{}
-	mi := &file_stages_proto_msgTypes[55]
+	mi := &file_stages_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3919,7 +3989,7 @@ func (x *Page) String() string {
 func (*Page) ProtoMessage() {}
 
 func (x *Page) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[55]
+	mi := &file_stages_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3932,7 +4002,7 @@ func (x *Page) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Page.ProtoReflect.Descriptor instead.
 func (*Page) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{55}
+	return file_stages_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *Page) GetRecords() []*Record {
@@ -3982,7 +4052,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_stages_proto_msgTypes[56]
+	mi := &file_stages_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3994,7 +4064,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[56]
+	mi := &file_stages_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4007,7 +4077,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{56}
+	return file_stages_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *Record) GetReading() *Reading {
@@ -4051,7 +4121,7 @@ type Unreadable struct {
 
 func (x *Unreadable) Reset() {
 	*x = Unreadable{}
-	mi := &file_stages_proto_msgTypes[57]
+	mi := &file_stages_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4063,7 +4133,7 @@ func (x *Unreadable) String() string {
 func (*Unreadable) ProtoMessage() {}
 
 func (x *Unreadable) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[57]
+	mi := &file_stages_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4076,7 +4146,7 @@ func (x *Unreadable) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unreadable.ProtoReflect.Descriptor instead.
 func (*Unreadable) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{57}
+	return file_stages_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *Unreadable) GetObject() string {
@@ -4127,7 +4197,7 @@ type Costs struct {
 
 func (x *Costs) Reset() {
 	*x = Costs{}
-	mi := &file_stages_proto_msgTypes[58]
+	mi := &file_stages_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4139,7 +4209,7 @@ func (x *Costs) String() string {
 func (*Costs) ProtoMessage() {}
 
 func (x *Costs) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[58]
+	mi := &file_stages_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4152,7 +4222,7 @@ func (x *Costs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Costs.ProtoReflect.Descriptor instead.
 func (*Costs) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{58}
+	return file_stages_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *Costs) GetRequests() int64 {
@@ -4240,12 +4310,11 @@ const file_stages_proto_rawDesc = "" +
 	"\rconfiguration\x18\x02 \x01(\fR\rconfiguration\x12\x12\n" +
 	"\x04feed\x18\x03 \x01(\tR\x04feed\x12\x14\n" +
 	"\x05route\x18\x04 \x01(\tR\x05route\x12\x14\n" +
-	"\x05trial\x18\x05 \x01(\bR\x05trial\"\x8b\x01\n" +
+	"\x05trial\x18\x05 \x01(\bR\x05trial\"o\n" +
 	"\x06Opened\x125\n" +
 	"\afailure\x18\x01 \x01(\v2\x1b.datafeed.plugin.v1.FailureR\afailure\x12\x18\n" +
 	"\asettled\x18\x02 \x01(\bR\asettled\x12\x14\n" +
-	"\x05probe\x18\x03 \x01(\bR\x05probe\x12\x1a\n" +
-	"\bdescribe\x18\x04 \x01(\bR\bdescribe\"f\n" +
+	"\x05probe\x18\x03 \x01(\bR\x05probe\"f\n" +
 	"\aFailure\x12\x12\n" +
 	"\x04text\x18\x01 \x01(\tR\x04text\x12\x1c\n" +
 	"\tpermanent\x18\x02 \x01(\bR\tpermanent\x12)\n" +
@@ -4261,10 +4330,11 @@ const file_stages_proto_rawDesc = "" +
 	"\x04open\x18\x01 \x01(\v2\x18.datafeed.plugin.v1.OpenH\x00R\x04open\x121\n" +
 	"\x05batch\x18\x02 \x01(\v2\x19.datafeed.plugin.v1.BatchH\x00R\x05batch\x12<\n" +
 	"\asettled\x18\x03 \x01(\v2 .datafeed.plugin.v1.SettledBatchH\x00R\asettledB\t\n" +
-	"\arequest\"X\n" +
+	"\arequest\"t\n" +
 	"\x05Batch\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x127\n" +
-	"\bmessages\x18\x02 \x03(\v2\x1b.datafeed.plugin.v1.MessageR\bmessages\"\x85\x01\n" +
+	"\bmessages\x18\x02 \x03(\v2\x1b.datafeed.plugin.v1.MessageR\bmessages\x12\x1a\n" +
+	"\breceived\x18\x03 \x01(\x10R\breceived\"\x85\x01\n" +
 	"\x11TransformResponse\x124\n" +
 	"\x06opened\x18\x01 \x01(\v2\x1a.datafeed.plugin.v1.OpenedH\x00R\x06opened\x12.\n" +
 	"\x04made\x18\x02 \x01(\v2\x18.datafeed.plugin.v1.MadeH\x00R\x04madeB\n" +
@@ -4282,12 +4352,14 @@ const file_stages_proto_rawDesc = "" +
 	"\x0eSettledMessage\x12\x14\n" +
 	"\x05batch\x18\x01 \x01(\x04R\x05batch\x12\x14\n" +
 	"\x05index\x18\x02 \x01(\rR\x05index\x125\n" +
-	"\aoutcome\x18\x03 \x01(\x0e2\x1b.datafeed.plugin.v1.OutcomeR\aoutcome\"\xb2\x01\n" +
+	"\aoutcome\x18\x03 \x01(\x0e2\x1b.datafeed.plugin.v1.OutcomeR\aoutcome\"\xe8\x01\n" +
 	"\vSinkRequest\x12.\n" +
 	"\x04open\x18\x01 \x01(\v2\x18.datafeed.plugin.v1.OpenH\x00R\x04open\x125\n" +
 	"\apublish\x18\x02 \x01(\v2\x19.datafeed.plugin.v1.BatchH\x00R\apublish\x121\n" +
-	"\x05probe\x18\x03 \x01(\v2\x19.datafeed.plugin.v1.ProbeH\x00R\x05probeB\t\n" +
-	"\arequest\"\a\n" +
+	"\x05probe\x18\x03 \x01(\v2\x19.datafeed.plugin.v1.ProbeH\x00R\x05probe\x124\n" +
+	"\x06cancel\x18\x04 \x01(\v2\x1a.datafeed.plugin.v1.CancelH\x00R\x06cancelB\t\n" +
+	"\arequest\"\b\n" +
+	"\x06Cancel\"\a\n" +
 	"\x05Probe\"\xc5\x01\n" +
 	"\fSinkResponse\x124\n" +
 	"\x06opened\x18\x01 \x01(\v2\x1a.datafeed.plugin.v1.OpenedH\x00R\x06opened\x12=\n" +
@@ -4340,10 +4412,11 @@ const file_stages_proto_rawDesc = "" +
 	"\funsubscribed\x18\x06 \x01(\v2 .datafeed.plugin.v1.UnsubscribedH\x00R\funsubscribed\x12=\n" +
 	"\x05ended\x18\a \x01(\v2%.datafeed.plugin.v1.SubscriptionEndedH\x00R\x05endedB\n" +
 	"\n" +
-	"\bresponse\"C\n" +
+	"\bresponse\"_\n" +
 	"\n" +
 	"Subscribed\x125\n" +
-	"\afailure\x18\x01 \x01(\v2\x1b.datafeed.plugin.v1.FailureR\afailure\"J\n" +
+	"\afailure\x18\x01 \x01(\v2\x1b.datafeed.plugin.v1.FailureR\afailure\x12\x1a\n" +
+	"\bdescribe\x18\x02 \x01(\bR\bdescribe\"J\n" +
 	"\n" +
 	"Deliveries\x12<\n" +
 	"\n" +
@@ -4474,12 +4547,13 @@ const file_stages_proto_rawDesc = "" +
 	"\tKIND_SINK\x10\x03\x12\x14\n" +
 	"\x10KIND_EXPECTATION\x10\x04\x12\x0e\n" +
 	"\n" +
-	"KIND_CODEC\x10\x05*h\n" +
+	"KIND_CODEC\x10\x05*~\n" +
 	"\aOutcome\x12\x17\n" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11OUTCOME_DELIVERED\x10\x01\x12\x14\n" +
 	"\x10OUTCOME_FILTERED\x10\x02\x12\x17\n" +
-	"\x13OUTCOME_QUARANTINED\x10\x032\xc8\x05\n" +
+	"\x13OUTCOME_QUARANTINED\x10\x03\x12\x14\n" +
+	"\x10OUTCOME_RETURNED\x10\x042\xc8\x05\n" +
 	"\x06Stages\x12U\n" +
 	"\bDescribe\x12#.datafeed.plugin.v1.DescribeRequest\x1a$.datafeed.plugin.v1.DescribeResponse\x12U\n" +
 	"\bValidate\x12#.datafeed.plugin.v1.ValidateRequest\x1a$.datafeed.plugin.v1.ValidateResponse\x12X\n" +
@@ -4503,7 +4577,7 @@ func file_stages_proto_rawDescGZIP() []byte {
 }
 
 var file_stages_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_stages_proto_msgTypes = make([]protoimpl.MessageInfo, 60)
+var file_stages_proto_msgTypes = make([]protoimpl.MessageInfo, 61)
 var file_stages_proto_goTypes = []any{
 	(Kind)(0),                   // 0: datafeed.plugin.v1.Kind
 	(Outcome)(0),                // 1: datafeed.plugin.v1.Outcome
@@ -4529,44 +4603,45 @@ var file_stages_proto_goTypes = []any{
 	(*SettledBatch)(nil),        // 21: datafeed.plugin.v1.SettledBatch
 	(*SettledMessage)(nil),      // 22: datafeed.plugin.v1.SettledMessage
 	(*SinkRequest)(nil),         // 23: datafeed.plugin.v1.SinkRequest
-	(*Probe)(nil),               // 24: datafeed.plugin.v1.Probe
-	(*SinkResponse)(nil),        // 25: datafeed.plugin.v1.SinkResponse
-	(*Published)(nil),           // 26: datafeed.plugin.v1.Published
-	(*MessageFailure)(nil),      // 27: datafeed.plugin.v1.MessageFailure
-	(*Probed)(nil),              // 28: datafeed.plugin.v1.Probed
-	(*SourceRequest)(nil),       // 29: datafeed.plugin.v1.SourceRequest
-	(*Subscribe)(nil),           // 30: datafeed.plugin.v1.Subscribe
-	(*Credit)(nil),              // 31: datafeed.plugin.v1.Credit
-	(*Settle)(nil),              // 32: datafeed.plugin.v1.Settle
-	(*Settlement)(nil),          // 33: datafeed.plugin.v1.Settlement
-	(*DescribeDelivery)(nil),    // 34: datafeed.plugin.v1.DescribeDelivery
-	(*Unsubscribe)(nil),         // 35: datafeed.plugin.v1.Unsubscribe
-	(*SourceResponse)(nil),      // 36: datafeed.plugin.v1.SourceResponse
-	(*Subscribed)(nil),          // 37: datafeed.plugin.v1.Subscribed
-	(*Deliveries)(nil),          // 38: datafeed.plugin.v1.Deliveries
-	(*Delivery)(nil),            // 39: datafeed.plugin.v1.Delivery
-	(*SettledUpTo)(nil),         // 40: datafeed.plugin.v1.SettledUpTo
-	(*Original)(nil),            // 41: datafeed.plugin.v1.Original
-	(*Unsubscribed)(nil),        // 42: datafeed.plugin.v1.Unsubscribed
-	(*SubscriptionEnded)(nil),   // 43: datafeed.plugin.v1.SubscriptionEnded
-	(*CodecRequest)(nil),        // 44: datafeed.plugin.v1.CodecRequest
-	(*Decode)(nil),              // 45: datafeed.plugin.v1.Decode
-	(*Decoded)(nil),             // 46: datafeed.plugin.v1.Decoded
-	(*Encode)(nil),              // 47: datafeed.plugin.v1.Encode
-	(*Encoded)(nil),             // 48: datafeed.plugin.v1.Encoded
-	(*CodecResponse)(nil),       // 49: datafeed.plugin.v1.CodecResponse
-	(*Reading)(nil),             // 50: datafeed.plugin.v1.Reading
-	(*ExpectationRequest)(nil),  // 51: datafeed.plugin.v1.ExpectationRequest
-	(*WatermarkRequest)(nil),    // 52: datafeed.plugin.v1.WatermarkRequest
-	(*Query)(nil),               // 53: datafeed.plugin.v1.Query
-	(*ExpectationResponse)(nil), // 54: datafeed.plugin.v1.ExpectationResponse
-	(*ExpectationOpened)(nil),   // 55: datafeed.plugin.v1.ExpectationOpened
-	(*Watermark)(nil),           // 56: datafeed.plugin.v1.Watermark
-	(*Page)(nil),                // 57: datafeed.plugin.v1.Page
-	(*Record)(nil),              // 58: datafeed.plugin.v1.Record
-	(*Unreadable)(nil),          // 59: datafeed.plugin.v1.Unreadable
-	(*Costs)(nil),               // 60: datafeed.plugin.v1.Costs
-	nil,                         // 61: datafeed.plugin.v1.Message.MetadataEntry
+	(*Cancel)(nil),              // 24: datafeed.plugin.v1.Cancel
+	(*Probe)(nil),               // 25: datafeed.plugin.v1.Probe
+	(*SinkResponse)(nil),        // 26: datafeed.plugin.v1.SinkResponse
+	(*Published)(nil),           // 27: datafeed.plugin.v1.Published
+	(*MessageFailure)(nil),      // 28: datafeed.plugin.v1.MessageFailure
+	(*Probed)(nil),              // 29: datafeed.plugin.v1.Probed
+	(*SourceRequest)(nil),       // 30: datafeed.plugin.v1.SourceRequest
+	(*Subscribe)(nil),           // 31: datafeed.plugin.v1.Subscribe
+	(*Credit)(nil),              // 32: datafeed.plugin.v1.Credit
+	(*Settle)(nil),              // 33: datafeed.plugin.v1.Settle
+	(*Settlement)(nil),          // 34: datafeed.plugin.v1.Settlement
+	(*DescribeDelivery)(nil),    // 35: datafeed.plugin.v1.DescribeDelivery
+	(*Unsubscribe)(nil),         // 36: datafeed.plugin.v1.Unsubscribe
+	(*SourceResponse)(nil),      // 37: datafeed.plugin.v1.SourceResponse
+	(*Subscribed)(nil),          // 38: datafeed.plugin.v1.Subscribed
+	(*Deliveries)(nil),          // 39: datafeed.plugin.v1.Deliveries
+	(*Delivery)(nil),            // 40: datafeed.plugin.v1.Delivery
+	(*SettledUpTo)(nil),         // 41: datafeed.plugin.v1.SettledUpTo
+	(*Original)(nil),            // 42: datafeed.plugin.v1.Original
+	(*Unsubscribed)(nil),        // 43: datafeed.plugin.v1.Unsubscribed
+	(*SubscriptionEnded)(nil),   // 44: datafeed.plugin.v1.SubscriptionEnded
+	(*CodecRequest)(nil),        // 45: datafeed.plugin.v1.CodecRequest
+	(*Decode)(nil),              // 46: datafeed.plugin.v1.Decode
+	(*Decoded)(nil),             // 47: datafeed.plugin.v1.Decoded
+	(*Encode)(nil),              // 48: datafeed.plugin.v1.Encode
+	(*Encoded)(nil),             // 49: datafeed.plugin.v1.Encoded
+	(*CodecResponse)(nil),       // 50: datafeed.plugin.v1.CodecResponse
+	(*Reading)(nil),             // 51: datafeed.plugin.v1.Reading
+	(*ExpectationRequest)(nil),  // 52: datafeed.plugin.v1.ExpectationRequest
+	(*WatermarkRequest)(nil),    // 53: datafeed.plugin.v1.WatermarkRequest
+	(*Query)(nil),               // 54: datafeed.plugin.v1.Query
+	(*ExpectationResponse)(nil), // 55: datafeed.plugin.v1.ExpectationResponse
+	(*ExpectationOpened)(nil),   // 56: datafeed.plugin.v1.ExpectationOpened
+	(*Watermark)(nil),           // 57: datafeed.plugin.v1.Watermark
+	(*Page)(nil),                // 58: datafeed.plugin.v1.Page
+	(*Record)(nil),              // 59: datafeed.plugin.v1.Record
+	(*Unreadable)(nil),          // 60: datafeed.plugin.v1.Unreadable
+	(*Costs)(nil),               // 61: datafeed.plugin.v1.Costs
+	nil,                         // 62: datafeed.plugin.v1.Message.MetadataEntry
 }
 var file_stages_proto_depIdxs = []int32{
 	4,  // 0: datafeed.plugin.v1.DescribeResponse.stages:type_name -> datafeed.plugin.v1.Stage
@@ -4576,7 +4651,7 @@ var file_stages_proto_depIdxs = []int32{
 	8,  // 4: datafeed.plugin.v1.ValidateResponse.problems:type_name -> datafeed.plugin.v1.Problem
 	9,  // 5: datafeed.plugin.v1.ValidateResponse.use:type_name -> datafeed.plugin.v1.Use
 	14, // 6: datafeed.plugin.v1.Opened.failure:type_name -> datafeed.plugin.v1.Failure
-	61, // 7: datafeed.plugin.v1.Message.metadata:type_name -> datafeed.plugin.v1.Message.MetadataEntry
+	62, // 7: datafeed.plugin.v1.Message.metadata:type_name -> datafeed.plugin.v1.Message.MetadataEntry
 	12, // 8: datafeed.plugin.v1.TransformRequest.open:type_name -> datafeed.plugin.v1.Open
 	17, // 9: datafeed.plugin.v1.TransformRequest.batch:type_name -> datafeed.plugin.v1.Batch
 	21, // 10: datafeed.plugin.v1.TransformRequest.settled:type_name -> datafeed.plugin.v1.SettledBatch
@@ -4590,81 +4665,82 @@ var file_stages_proto_depIdxs = []int32{
 	1,  // 18: datafeed.plugin.v1.SettledMessage.outcome:type_name -> datafeed.plugin.v1.Outcome
 	12, // 19: datafeed.plugin.v1.SinkRequest.open:type_name -> datafeed.plugin.v1.Open
 	17, // 20: datafeed.plugin.v1.SinkRequest.publish:type_name -> datafeed.plugin.v1.Batch
-	24, // 21: datafeed.plugin.v1.SinkRequest.probe:type_name -> datafeed.plugin.v1.Probe
-	13, // 22: datafeed.plugin.v1.SinkResponse.opened:type_name -> datafeed.plugin.v1.Opened
-	26, // 23: datafeed.plugin.v1.SinkResponse.published:type_name -> datafeed.plugin.v1.Published
-	28, // 24: datafeed.plugin.v1.SinkResponse.probed:type_name -> datafeed.plugin.v1.Probed
-	27, // 25: datafeed.plugin.v1.Published.failures:type_name -> datafeed.plugin.v1.MessageFailure
-	14, // 26: datafeed.plugin.v1.Published.unknown:type_name -> datafeed.plugin.v1.Failure
-	14, // 27: datafeed.plugin.v1.MessageFailure.failure:type_name -> datafeed.plugin.v1.Failure
-	14, // 28: datafeed.plugin.v1.Probed.failure:type_name -> datafeed.plugin.v1.Failure
-	12, // 29: datafeed.plugin.v1.SourceRequest.open:type_name -> datafeed.plugin.v1.Open
-	30, // 30: datafeed.plugin.v1.SourceRequest.subscribe:type_name -> datafeed.plugin.v1.Subscribe
-	31, // 31: datafeed.plugin.v1.SourceRequest.credit:type_name -> datafeed.plugin.v1.Credit
-	32, // 32: datafeed.plugin.v1.SourceRequest.settle:type_name -> datafeed.plugin.v1.Settle
-	34, // 33: datafeed.plugin.v1.SourceRequest.describe:type_name -> datafeed.plugin.v1.DescribeDelivery
-	35, // 34: datafeed.plugin.v1.SourceRequest.unsubscribe:type_name -> datafeed.plugin.v1.Unsubscribe
-	33, // 35: datafeed.plugin.v1.Settle.settlements:type_name -> datafeed.plugin.v1.Settlement
-	1,  // 36: datafeed.plugin.v1.Settlement.outcome:type_name -> datafeed.plugin.v1.Outcome
-	13, // 37: datafeed.plugin.v1.SourceResponse.opened:type_name -> datafeed.plugin.v1.Opened
-	37, // 38: datafeed.plugin.v1.SourceResponse.subscribed:type_name -> datafeed.plugin.v1.Subscribed
-	38, // 39: datafeed.plugin.v1.SourceResponse.deliveries:type_name -> datafeed.plugin.v1.Deliveries
-	40, // 40: datafeed.plugin.v1.SourceResponse.settled:type_name -> datafeed.plugin.v1.SettledUpTo
-	41, // 41: datafeed.plugin.v1.SourceResponse.original:type_name -> datafeed.plugin.v1.Original
-	42, // 42: datafeed.plugin.v1.SourceResponse.unsubscribed:type_name -> datafeed.plugin.v1.Unsubscribed
-	43, // 43: datafeed.plugin.v1.SourceResponse.ended:type_name -> datafeed.plugin.v1.SubscriptionEnded
-	14, // 44: datafeed.plugin.v1.Subscribed.failure:type_name -> datafeed.plugin.v1.Failure
-	39, // 45: datafeed.plugin.v1.Deliveries.deliveries:type_name -> datafeed.plugin.v1.Delivery
-	15, // 46: datafeed.plugin.v1.Delivery.message:type_name -> datafeed.plugin.v1.Message
-	14, // 47: datafeed.plugin.v1.SettledUpTo.failure:type_name -> datafeed.plugin.v1.Failure
-	14, // 48: datafeed.plugin.v1.Original.failure:type_name -> datafeed.plugin.v1.Failure
-	14, // 49: datafeed.plugin.v1.Unsubscribed.failure:type_name -> datafeed.plugin.v1.Failure
-	14, // 50: datafeed.plugin.v1.SubscriptionEnded.failure:type_name -> datafeed.plugin.v1.Failure
-	12, // 51: datafeed.plugin.v1.CodecRequest.open:type_name -> datafeed.plugin.v1.Open
-	45, // 52: datafeed.plugin.v1.CodecRequest.decode:type_name -> datafeed.plugin.v1.Decode
-	47, // 53: datafeed.plugin.v1.CodecRequest.encode:type_name -> datafeed.plugin.v1.Encode
-	50, // 54: datafeed.plugin.v1.Decoded.readings:type_name -> datafeed.plugin.v1.Reading
-	14, // 55: datafeed.plugin.v1.Decoded.failure:type_name -> datafeed.plugin.v1.Failure
-	50, // 56: datafeed.plugin.v1.Encode.readings:type_name -> datafeed.plugin.v1.Reading
-	14, // 57: datafeed.plugin.v1.Encoded.failure:type_name -> datafeed.plugin.v1.Failure
-	13, // 58: datafeed.plugin.v1.CodecResponse.opened:type_name -> datafeed.plugin.v1.Opened
-	46, // 59: datafeed.plugin.v1.CodecResponse.decoded:type_name -> datafeed.plugin.v1.Decoded
-	48, // 60: datafeed.plugin.v1.CodecResponse.encoded:type_name -> datafeed.plugin.v1.Encoded
-	12, // 61: datafeed.plugin.v1.ExpectationRequest.open:type_name -> datafeed.plugin.v1.Open
-	52, // 62: datafeed.plugin.v1.ExpectationRequest.watermark:type_name -> datafeed.plugin.v1.WatermarkRequest
-	53, // 63: datafeed.plugin.v1.ExpectationRequest.query:type_name -> datafeed.plugin.v1.Query
-	31, // 64: datafeed.plugin.v1.ExpectationRequest.credit:type_name -> datafeed.plugin.v1.Credit
-	55, // 65: datafeed.plugin.v1.ExpectationResponse.opened:type_name -> datafeed.plugin.v1.ExpectationOpened
-	56, // 66: datafeed.plugin.v1.ExpectationResponse.watermark:type_name -> datafeed.plugin.v1.Watermark
-	57, // 67: datafeed.plugin.v1.ExpectationResponse.page:type_name -> datafeed.plugin.v1.Page
-	13, // 68: datafeed.plugin.v1.ExpectationOpened.opened:type_name -> datafeed.plugin.v1.Opened
-	14, // 69: datafeed.plugin.v1.Watermark.failure:type_name -> datafeed.plugin.v1.Failure
-	58, // 70: datafeed.plugin.v1.Page.records:type_name -> datafeed.plugin.v1.Record
-	59, // 71: datafeed.plugin.v1.Page.unreadable:type_name -> datafeed.plugin.v1.Unreadable
-	14, // 72: datafeed.plugin.v1.Page.failure:type_name -> datafeed.plugin.v1.Failure
-	60, // 73: datafeed.plugin.v1.Page.costs:type_name -> datafeed.plugin.v1.Costs
-	50, // 74: datafeed.plugin.v1.Record.reading:type_name -> datafeed.plugin.v1.Reading
-	2,  // 75: datafeed.plugin.v1.Stages.Describe:input_type -> datafeed.plugin.v1.DescribeRequest
-	6,  // 76: datafeed.plugin.v1.Stages.Validate:input_type -> datafeed.plugin.v1.ValidateRequest
-	10, // 77: datafeed.plugin.v1.Stages.Heartbeat:input_type -> datafeed.plugin.v1.HeartbeatRequest
-	16, // 78: datafeed.plugin.v1.Stages.Transform:input_type -> datafeed.plugin.v1.TransformRequest
-	23, // 79: datafeed.plugin.v1.Stages.Sink:input_type -> datafeed.plugin.v1.SinkRequest
-	29, // 80: datafeed.plugin.v1.Stages.Source:input_type -> datafeed.plugin.v1.SourceRequest
-	44, // 81: datafeed.plugin.v1.Stages.Codec:input_type -> datafeed.plugin.v1.CodecRequest
-	51, // 82: datafeed.plugin.v1.Stages.Expectation:input_type -> datafeed.plugin.v1.ExpectationRequest
-	3,  // 83: datafeed.plugin.v1.Stages.Describe:output_type -> datafeed.plugin.v1.DescribeResponse
-	7,  // 84: datafeed.plugin.v1.Stages.Validate:output_type -> datafeed.plugin.v1.ValidateResponse
-	11, // 85: datafeed.plugin.v1.Stages.Heartbeat:output_type -> datafeed.plugin.v1.HeartbeatResponse
-	18, // 86: datafeed.plugin.v1.Stages.Transform:output_type -> datafeed.plugin.v1.TransformResponse
-	25, // 87: datafeed.plugin.v1.Stages.Sink:output_type -> datafeed.plugin.v1.SinkResponse
-	36, // 88: datafeed.plugin.v1.Stages.Source:output_type -> datafeed.plugin.v1.SourceResponse
-	49, // 89: datafeed.plugin.v1.Stages.Codec:output_type -> datafeed.plugin.v1.CodecResponse
-	54, // 90: datafeed.plugin.v1.Stages.Expectation:output_type -> datafeed.plugin.v1.ExpectationResponse
-	83, // [83:91] is the sub-list for method output_type
-	75, // [75:83] is the sub-list for method input_type
-	75, // [75:75] is the sub-list for extension type_name
-	75, // [75:75] is the sub-list for extension extendee
-	0,  // [0:75] is the sub-list for field type_name
+	25, // 21: datafeed.plugin.v1.SinkRequest.probe:type_name -> datafeed.plugin.v1.Probe
+	24, // 22: datafeed.plugin.v1.SinkRequest.cancel:type_name -> datafeed.plugin.v1.Cancel
+	13, // 23: datafeed.plugin.v1.SinkResponse.opened:type_name -> datafeed.plugin.v1.Opened
+	27, // 24: datafeed.plugin.v1.SinkResponse.published:type_name -> datafeed.plugin.v1.Published
+	29, // 25: datafeed.plugin.v1.SinkResponse.probed:type_name -> datafeed.plugin.v1.Probed
+	28, // 26: datafeed.plugin.v1.Published.failures:type_name -> datafeed.plugin.v1.MessageFailure
+	14, // 27: datafeed.plugin.v1.Published.unknown:type_name -> datafeed.plugin.v1.Failure
+	14, // 28: datafeed.plugin.v1.MessageFailure.failure:type_name -> datafeed.plugin.v1.Failure
+	14, // 29: datafeed.plugin.v1.Probed.failure:type_name -> datafeed.plugin.v1.Failure
+	12, // 30: datafeed.plugin.v1.SourceRequest.open:type_name -> datafeed.plugin.v1.Open
+	31, // 31: datafeed.plugin.v1.SourceRequest.subscribe:type_name -> datafeed.plugin.v1.Subscribe
+	32, // 32: datafeed.plugin.v1.SourceRequest.credit:type_name -> datafeed.plugin.v1.Credit
+	33, // 33: datafeed.plugin.v1.SourceRequest.settle:type_name -> datafeed.plugin.v1.Settle
+	35, // 34: datafeed.plugin.v1.SourceRequest.describe:type_name -> datafeed.plugin.v1.DescribeDelivery
+	36, // 35: datafeed.plugin.v1.SourceRequest.unsubscribe:type_name -> datafeed.plugin.v1.Unsubscribe
+	34, // 36: datafeed.plugin.v1.Settle.settlements:type_name -> datafeed.plugin.v1.Settlement
+	1,  // 37: datafeed.plugin.v1.Settlement.outcome:type_name -> datafeed.plugin.v1.Outcome
+	13, // 38: datafeed.plugin.v1.SourceResponse.opened:type_name -> datafeed.plugin.v1.Opened
+	38, // 39: datafeed.plugin.v1.SourceResponse.subscribed:type_name -> datafeed.plugin.v1.Subscribed
+	39, // 40: datafeed.plugin.v1.SourceResponse.deliveries:type_name -> datafeed.plugin.v1.Deliveries
+	41, // 41: datafeed.plugin.v1.SourceResponse.settled:type_name -> datafeed.plugin.v1.SettledUpTo
+	42, // 42: datafeed.plugin.v1.SourceResponse.original:type_name -> datafeed.plugin.v1.Original
+	43, // 43: datafeed.plugin.v1.SourceResponse.unsubscribed:type_name -> datafeed.plugin.v1.Unsubscribed
+	44, // 44: datafeed.plugin.v1.SourceResponse.ended:type_name -> datafeed.plugin.v1.SubscriptionEnded
+	14, // 45: datafeed.plugin.v1.Subscribed.failure:type_name -> datafeed.plugin.v1.Failure
+	40, // 46: datafeed.plugin.v1.Deliveries.deliveries:type_name -> datafeed.plugin.v1.Delivery
+	15, // 47: datafeed.plugin.v1.Delivery.message:type_name -> datafeed.plugin.v1.Message
+	14, // 48: datafeed.plugin.v1.SettledUpTo.failure:type_name -> datafeed.plugin.v1.Failure
+	14, // 49: datafeed.plugin.v1.Original.failure:type_name -> datafeed.plugin.v1.Failure
+	14, // 50: datafeed.plugin.v1.Unsubscribed.failure:type_name -> datafeed.plugin.v1.Failure
+	14, // 51: datafeed.plugin.v1.SubscriptionEnded.failure:type_name -> datafeed.plugin.v1.Failure
+	12, // 52: datafeed.plugin.v1.CodecRequest.open:type_name -> datafeed.plugin.v1.Open
+	46, // 53: datafeed.plugin.v1.CodecRequest.decode:type_name -> datafeed.plugin.v1.Decode
+	48, // 54: datafeed.plugin.v1.CodecRequest.encode:type_name -> datafeed.plugin.v1.Encode
+	51, // 55: datafeed.plugin.v1.Decoded.readings:type_name -> datafeed.plugin.v1.Reading
+	14, // 56: datafeed.plugin.v1.Decoded.failure:type_name -> datafeed.plugin.v1.Failure
+	51, // 57: datafeed.plugin.v1.Encode.readings:type_name -> datafeed.plugin.v1.Reading
+	14, // 58: datafeed.plugin.v1.Encoded.failure:type_name -> datafeed.plugin.v1.Failure
+	13, // 59: datafeed.plugin.v1.CodecResponse.opened:type_name -> datafeed.plugin.v1.Opened
+	47, // 60: datafeed.plugin.v1.CodecResponse.decoded:type_name -> datafeed.plugin.v1.Decoded
+	49, // 61: datafeed.plugin.v1.CodecResponse.encoded:type_name -> datafeed.plugin.v1.Encoded
+	12, // 62: datafeed.plugin.v1.ExpectationRequest.open:type_name -> datafeed.plugin.v1.Open
+	53, // 63: datafeed.plugin.v1.ExpectationRequest.watermark:type_name -> datafeed.plugin.v1.WatermarkRequest
+	54, // 64: datafeed.plugin.v1.ExpectationRequest.query:type_name -> datafeed.plugin.v1.Query
+	32, // 65: datafeed.plugin.v1.ExpectationRequest.credit:type_name -> datafeed.plugin.v1.Credit
+	56, // 66: datafeed.plugin.v1.ExpectationResponse.opened:type_name -> datafeed.plugin.v1.ExpectationOpened
+	57, // 67: datafeed.plugin.v1.ExpectationResponse.watermark:type_name -> datafeed.plugin.v1.Watermark
+	58, // 68: datafeed.plugin.v1.ExpectationResponse.page:type_name -> datafeed.plugin.v1.Page
+	13, // 69: datafeed.plugin.v1.ExpectationOpened.opened:type_name -> datafeed.plugin.v1.Opened
+	14, // 70: datafeed.plugin.v1.Watermark.failure:type_name -> datafeed.plugin.v1.Failure
+	59, // 71: datafeed.plugin.v1.Page.records:type_name -> datafeed.plugin.v1.Record
+	60, // 72: datafeed.plugin.v1.Page.unreadable:type_name -> datafeed.plugin.v1.Unreadable
+	14, // 73: datafeed.plugin.v1.Page.failure:type_name -> datafeed.plugin.v1.Failure
+	61, // 74: datafeed.plugin.v1.Page.costs:type_name -> datafeed.plugin.v1.Costs
+	51, // 75: datafeed.plugin.v1.Record.reading:type_name -> datafeed.plugin.v1.Reading
+	2,  // 76: datafeed.plugin.v1.Stages.Describe:input_type -> datafeed.plugin.v1.DescribeRequest
+	6,  // 77: datafeed.plugin.v1.Stages.Validate:input_type -> datafeed.plugin.v1.ValidateRequest
+	10, // 78: datafeed.plugin.v1.Stages.Heartbeat:input_type -> datafeed.plugin.v1.HeartbeatRequest
+	16, // 79: datafeed.plugin.v1.Stages.Transform:input_type -> datafeed.plugin.v1.TransformRequest
+	23, // 80: datafeed.plugin.v1.Stages.Sink:input_type -> datafeed.plugin.v1.SinkRequest
+	30, // 81: datafeed.plugin.v1.Stages.Source:input_type -> datafeed.plugin.v1.SourceRequest
+	45, // 82: datafeed.plugin.v1.Stages.Codec:input_type -> datafeed.plugin.v1.CodecRequest
+	52, // 83: datafeed.plugin.v1.Stages.Expectation:input_type -> datafeed.plugin.v1.ExpectationRequest
+	3,  // 84: datafeed.plugin.v1.Stages.Describe:output_type -> datafeed.plugin.v1.DescribeResponse
+	7,  // 85: datafeed.plugin.v1.Stages.Validate:output_type -> datafeed.plugin.v1.ValidateResponse
+	11, // 86: datafeed.plugin.v1.Stages.Heartbeat:output_type -> datafeed.plugin.v1.HeartbeatResponse
+	18, // 87: datafeed.plugin.v1.Stages.Transform:output_type -> datafeed.plugin.v1.TransformResponse
+	26, // 88: datafeed.plugin.v1.Stages.Sink:output_type -> datafeed.plugin.v1.SinkResponse
+	37, // 89: datafeed.plugin.v1.Stages.Source:output_type -> datafeed.plugin.v1.SourceResponse
+	50, // 90: datafeed.plugin.v1.Stages.Codec:output_type -> datafeed.plugin.v1.CodecResponse
+	55, // 91: datafeed.plugin.v1.Stages.Expectation:output_type -> datafeed.plugin.v1.ExpectationResponse
+	84, // [84:92] is the sub-list for method output_type
+	76, // [76:84] is the sub-list for method input_type
+	76, // [76:76] is the sub-list for extension type_name
+	76, // [76:76] is the sub-list for extension extendee
+	0,  // [0:76] is the sub-list for field type_name
 }
 
 func init() { file_stages_proto_init() }
@@ -4685,13 +4761,14 @@ func file_stages_proto_init() {
 		(*SinkRequest_Open)(nil),
 		(*SinkRequest_Publish)(nil),
 		(*SinkRequest_Probe)(nil),
+		(*SinkRequest_Cancel)(nil),
 	}
-	file_stages_proto_msgTypes[23].OneofWrappers = []any{
+	file_stages_proto_msgTypes[24].OneofWrappers = []any{
 		(*SinkResponse_Opened)(nil),
 		(*SinkResponse_Published)(nil),
 		(*SinkResponse_Probed)(nil),
 	}
-	file_stages_proto_msgTypes[27].OneofWrappers = []any{
+	file_stages_proto_msgTypes[28].OneofWrappers = []any{
 		(*SourceRequest_Open)(nil),
 		(*SourceRequest_Subscribe)(nil),
 		(*SourceRequest_Credit)(nil),
@@ -4699,7 +4776,7 @@ func file_stages_proto_init() {
 		(*SourceRequest_Describe)(nil),
 		(*SourceRequest_Unsubscribe)(nil),
 	}
-	file_stages_proto_msgTypes[34].OneofWrappers = []any{
+	file_stages_proto_msgTypes[35].OneofWrappers = []any{
 		(*SourceResponse_Opened)(nil),
 		(*SourceResponse_Subscribed)(nil),
 		(*SourceResponse_Deliveries)(nil),
@@ -4708,29 +4785,29 @@ func file_stages_proto_init() {
 		(*SourceResponse_Unsubscribed)(nil),
 		(*SourceResponse_Ended)(nil),
 	}
-	file_stages_proto_msgTypes[42].OneofWrappers = []any{
+	file_stages_proto_msgTypes[43].OneofWrappers = []any{
 		(*CodecRequest_Open)(nil),
 		(*CodecRequest_Decode)(nil),
 		(*CodecRequest_Encode)(nil),
 	}
-	file_stages_proto_msgTypes[47].OneofWrappers = []any{
+	file_stages_proto_msgTypes[48].OneofWrappers = []any{
 		(*CodecResponse_Opened)(nil),
 		(*CodecResponse_Decoded)(nil),
 		(*CodecResponse_Encoded)(nil),
 	}
-	file_stages_proto_msgTypes[48].OneofWrappers = []any{
+	file_stages_proto_msgTypes[49].OneofWrappers = []any{
 		(*Reading_FloatBits)(nil),
 		(*Reading_Int)(nil),
 		(*Reading_Bool)(nil),
 		(*Reading_Text)(nil),
 	}
-	file_stages_proto_msgTypes[49].OneofWrappers = []any{
+	file_stages_proto_msgTypes[50].OneofWrappers = []any{
 		(*ExpectationRequest_Open)(nil),
 		(*ExpectationRequest_Watermark)(nil),
 		(*ExpectationRequest_Query)(nil),
 		(*ExpectationRequest_Credit)(nil),
 	}
-	file_stages_proto_msgTypes[52].OneofWrappers = []any{
+	file_stages_proto_msgTypes[53].OneofWrappers = []any{
 		(*ExpectationResponse_Opened)(nil),
 		(*ExpectationResponse_Watermark)(nil),
 		(*ExpectationResponse_Page)(nil),
@@ -4741,7 +4818,7 @@ func file_stages_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stages_proto_rawDesc), len(file_stages_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   60,
+			NumMessages:   61,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -12,7 +12,8 @@
 // cannot go on at all: the host takes that for a crash of the instance.
 //
 // Sizes: neither side sends a message of more than 64 MiB. A host keeps a batch
-// below 4 MiB unless a single message is longer.
+// for a transform below 4 MiB unless a single message is longer; a sink gets a
+// route's batch as a whole as long as it fits.
 //
 // Versions: the number in the package is the protocol's; go-plugin negotiates
 // it. A field that a side does not know is ignored; what must not be ignored
