@@ -1,0 +1,58 @@
+package plugins
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/go-plugin"
+	"google.golang.org/grpc"
+
+	"github.com/kraft-edge/datafeed/feed"
+	"github.com/kraft-edge/datafeed/plugins/internal/wire"
+)
+
+// Serve serves stages to the feed that has started this process, until that lets
+// go of it, and is the whole main of a plugin. Name and version are for people.
+// It ends the process with status 1 when a person has started it, or when two
+// factories are of one kind and name.
+func Serve(name, version string, factories ...feed.Factory) {
+	if os.Getenv(wire.Handshake.MagicCookieKey) != wire.Handshake.MagicCookieValue {
+		fmt.Fprintf(os.Stderr, "%s %s is a plugin: a feed starts it. Name it below plugins: in feed.yaml; feed plugins ls shows what it has.\n", name, version)
+		os.Exit(1)
+	}
+	stderr := os.Stderr // go-plugin is going to put another file in its place
+	server, err := NewServer(name, version, slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: slog.LevelDebug})), factories...)
+	if err != nil {
+		fmt.Fprintf(stderr, "plugin %s %s: %v\n", name, version, err)
+		os.Exit(1)
+	}
+	plugin.Serve(&plugin.ServeConfig{
+		HandshakeConfig:  wire.Handshake,
+		VersionedPlugins: map[int]plugin.PluginSet{wire.Version: {wire.ServiceName: served{server: server}}},
+		GRPCServer: func(opts []grpc.ServerOption) *grpc.Server {
+			return grpc.NewServer(append(opts, wire.ServerOptions()...)...)
+		},
+		Logger: hclog.New(&hclog.LoggerOptions{Name: name, Level: hclog.Warn, Output: stderr, JSONFormat: true}),
+	})
+}
+
+// served is the server as go-plugin takes it.
+type served struct {
+	plugin.NetRPCUnsupportedPlugin
+	server *Server
+}
+
+// GRPCServer implements [plugin.GRPCPlugin].
+func (s served) GRPCServer(_ *plugin.GRPCBroker, to *grpc.Server) error {
+	s.server.register(to)
+	return nil
+}
+
+// GRPCClient implements [plugin.GRPCPlugin].
+func (served) GRPCClient(context.Context, *plugin.GRPCBroker, *grpc.ClientConn) (any, error) {
+	return nil, errors.New("a plugin has no client")
+}

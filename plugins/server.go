@@ -1,0 +1,92 @@
+package plugins
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"google.golang.org/grpc"
+
+	"github.com/kraft-edge/datafeed/feed"
+	"github.com/kraft-edge/datafeed/feed/config"
+	"github.com/kraft-edge/datafeed/plugins/internal/wire"
+	"github.com/kraft-edge/datafeed/plugins/pluginpb"
+)
+
+// Server answers a host for stages. [Serve] runs one; tests may run one within
+// their own process, see package plugintest.
+type Server struct {
+	pluginpb.UnimplementedStagesServer
+
+	name, version string
+	log           *slog.Logger
+	registry      *feed.Registry
+	described     *pluginpb.DescribeResponse
+}
+
+// kinds are those that a plugin can have.
+var kinds = map[feed.Kind]pluginpb.Kind{
+	feed.KindSource:      pluginpb.Kind_KIND_SOURCE,
+	feed.KindTransform:   pluginpb.Kind_KIND_TRANSFORM,
+	feed.KindSink:        pluginpb.Kind_KIND_SINK,
+	feed.KindExpectation: pluginpb.Kind_KIND_EXPECTATION,
+	kindCodec:            pluginpb.Kind_KIND_CODEC,
+}
+
+// NewServer returns a server of the given stages. Two factories of one kind and
+// name, or one of a kind that cannot be in a plugin, are an error.
+func NewServer(name, version string, log *slog.Logger, factories ...feed.Factory) (*Server, error) {
+	registry, err := feed.NewRegistry(factories...)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{name: name, version: version, log: log, registry: registry}
+	s.described = &pluginpb.DescribeResponse{Name: name, Version: version}
+	for _, f := range factories {
+		kind, ok := kinds[f.Kind]
+		if !ok {
+			return nil, fmt.Errorf("%s %s: a plugin cannot have stages of this kind; it has sources, transforms, sinks, expectations and codecs", f.Kind, f.Name)
+		}
+		if !stageName(f.Name) {
+			return nil, fmt.Errorf("%s %q: not a name of a stage; use letters, digits, - and _, at most 64", f.Kind, f.Name)
+		}
+		s.described.Stages = append(s.described.Stages, describe(kind, f))
+	}
+	return s, nil
+}
+
+// GRPC returns a gRPC server that serves the stages.
+func (s *Server) GRPC(opts ...grpc.ServerOption) *grpc.Server {
+	server := grpc.NewServer(append(wire.ServerOptions(), opts...)...)
+	s.register(server)
+	return server
+}
+
+// register adds the stages to a server that was made with [wire.ServerOptions].
+func (s *Server) register(to grpc.ServiceRegistrar) { pluginpb.RegisterStagesServer(to, s) }
+
+// Describe implements the protocol.
+func (s *Server) Describe(context.Context, *pluginpb.DescribeRequest) (*pluginpb.DescribeResponse, error) {
+	return s.described, nil
+}
+
+// Heartbeat implements the protocol.
+func (s *Server) Heartbeat(context.Context, *pluginpb.HeartbeatRequest) (*pluginpb.HeartbeatResponse, error) {
+	return &pluginpb.HeartbeatResponse{}, nil
+}
+
+// stageName reports whether a name can be a key in feed.yaml and a label.
+func stageName(name string) bool {
+	return name != "" && len(name) <= 64 && strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == ""
+}
+
+func describe(kind pluginpb.Kind, f feed.Factory) *pluginpb.Stage {
+	stage := &pluginpb.Stage{Kind: kind, Name: f.Name, Summary: f.Summary}
+	for _, k := range config.Keys(f) {
+		stage.Keys = append(stage.Keys, &pluginpb.Key{
+			Path: k.Name, Type: k.Type, Default: k.Default, Required: k.Required, Doc: k.Doc, Values: k.Values,
+		})
+	}
+	return stage
+}

@@ -1,0 +1,167 @@
+package plugins
+
+import (
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"google.golang.org/grpc"
+
+	"github.com/kraft-edge/datafeed/feed"
+	"github.com/kraft-edge/datafeed/plugins/internal/wire"
+	"github.com/kraft-edge/datafeed/plugins/pluginpb"
+)
+
+// Transform implements the protocol.
+func (s *Server) Transform(stream grpc.BidiStreamingServer[pluginpb.TransformRequest, pluginpb.TransformResponse]) error {
+	var request wire.TransformRequest
+	if err := stream.RecvMsg(&request); err != nil {
+		return err
+	}
+	first := request.Other.GetOpen()
+	if first == nil {
+		return errNotOpened
+	}
+	t, log, err := open(s, feed.KindTransform, first, feed.Factory.Transform)
+	answer := opened(err)
+	answer.Settled = err == nil && t.Settled != nil
+	sendErr := stream.Send(&pluginpb.TransformResponse{Response: &pluginpb.TransformResponse_Opened{Opened: answer}})
+	if err != nil {
+		return sendErr
+	}
+	x := &transforming{Transform: t, log: log, unsettled: map[uint64]*unsettledBatch{}}
+	if t.Close != nil {
+		defer release(log, closer(t.Close))
+	}
+	for sendErr == nil {
+		if err := stream.RecvMsg(&request); err != nil {
+			return ended(err)
+		}
+		settled := request.Other.GetSettled()
+		switch {
+		case request.IsBatch:
+			sendErr = stream.SendMsg(x.batch(&request.Batch))
+		case settled != nil:
+			x.settle(settled.Messages)
+		default:
+			return unknownRequest(request.Other.GetRequest())
+		}
+	}
+	return sendErr
+}
+
+type closer func() error
+
+func (c closer) Close() error { return c() }
+
+// transforming is an instance of a transform.
+type transforming struct {
+	feed.Transform
+	log       *slog.Logger
+	unsettled map[uint64]*unsettledBatch // by number; empty when the transform has no Settled
+}
+
+// unsettledBatch is what a transform was given in a batch and wants to know the
+// end of.
+type unsettledBatch struct {
+	messages []*message.Message // nil where there is nothing to tell
+	left     int
+}
+
+// batch runs the transform over messages. It stops before the answer becomes long,
+// and behind a transient failure.
+func (x *transforming) batch(b *wire.Batch) *wire.Frame {
+	frame := wire.NewMade(b.Number)
+	for i, m := range b.Messages {
+		if frame.Len() >= wire.MaxBatch {
+			break
+		}
+		if !x.one(frame, b, i, m) {
+			break
+		}
+	}
+	return frame
+}
+
+// one runs the transform over a message, and reports whether the next one may
+// follow.
+func (x *transforming) one(frame *wire.Frame, b *wire.Batch, i int, m *message.Message) bool {
+	made, err := x.call(m)
+	reason, filtered := feed.FilterReason(err)
+	switch {
+	case filtered:
+		frame.AddFiltered(reason)
+	case err != nil:
+		frame.AddFailed(wire.FailureOf(err))
+		return feed.IsPermanent(err)
+	default:
+		before := frame.Len()
+		if err := frame.AddMade(made); err != nil {
+			frame.AddFailed(wire.FailureOf(feed.Permanent(fmt.Errorf("it made a message that cannot be sent: %w", err))))
+			return true
+		}
+		if long := frame.Len() - before; long > wire.MaxMade {
+			frame.Truncate(before)
+			frame.AddFailed(wire.FailureOf(feed.Permanent(fmt.Errorf("what it made of the message is %d bytes long, more than %d", long, wire.MaxMade))))
+			return true
+		}
+		if len(made) == 0 {
+			return true
+		}
+	}
+	x.remember(b, i, m)
+	return true
+}
+
+// call calls the transform. A panic is a permanent error, as in a feed: the same
+// message would cause it again.
+func (x *transforming) call(m *message.Message) (made []*message.Message, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = feed.Permanent(fmt.Errorf("transform panicked: %v\n%s", p, debug.Stack()))
+		}
+	}()
+	return x.Func(m)
+}
+
+// remember keeps a message for the time when it has ended.
+func (x *transforming) remember(b *wire.Batch, i int, m *message.Message) {
+	if x.Settled == nil {
+		return
+	}
+	u := x.unsettled[b.Number]
+	if u == nil {
+		u = &unsettledBatch{messages: make([]*message.Message, len(b.Messages))}
+		x.unsettled[b.Number] = u
+	}
+	u.messages[i] = m
+	u.left++
+}
+
+// settle tells the transform how messages have ended.
+func (x *transforming) settle(messages []*pluginpb.SettledMessage) {
+	var ended []feed.Settled
+	for _, s := range messages {
+		u := x.unsettled[s.Batch]
+		if u == nil || int(s.Index) >= len(u.messages) || u.messages[s.Index] == nil {
+			continue
+		}
+		if s.Outcome != pluginpb.Outcome_OUTCOME_RETURNED {
+			ended = append(ended, feed.Settled{Message: u.messages[s.Index], Outcome: feed.Outcome(s.Outcome)})
+		}
+		u.messages[s.Index] = nil
+		if u.left--; u.left == 0 {
+			delete(x.unsettled, s.Batch)
+		}
+	}
+	if len(ended) == 0 {
+		return
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			x.log.Error("a transform panicked when it was told what is settled", "panic", p, "stack", string(debug.Stack()))
+		}
+	}()
+	x.Settled(ended)
+}
