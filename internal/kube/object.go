@@ -1,0 +1,93 @@
+package kube
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// An Object is one object of Kubernetes, as YAML.
+type Object struct {
+	APIVersion string
+	Kind       string
+	Namespace  string // empty for an object of the cluster, or one that leaves it to who applies it
+	Name       string
+	YAML       []byte // one document, without the line "---"
+}
+
+// ID names the object among all others: "apps/v1 Deployment st-one/ingest".
+func (o Object) ID() string {
+	if o.Namespace == "" {
+		return fmt.Sprintf("%s %s %s", o.APIVersion, o.Kind, o.Name)
+	}
+	return fmt.Sprintf("%s %s %s/%s", o.APIVersion, o.Kind, o.Namespace, o.Name)
+}
+
+// Write writes the objects as a stream of YAML documents.
+func Write(w io.Writer, all []Object) error {
+	for i, object := range all {
+		if i > 0 {
+			if _, err := io.WriteString(w, "---\n"); err != nil {
+				return err
+			}
+		}
+		if _, err := w.Write(object.YAML); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Parse takes a stream of YAML documents apart. Empty documents are passed over.
+func Parse(stream []byte) ([]Object, error) {
+	var all []Object
+	decoder := yaml.NewDecoder(bytes.NewReader(stream))
+	for {
+		var document yaml.Node
+		switch err := decoder.Decode(&document); {
+		case errors.Is(err, io.EOF):
+			return all, nil
+		case err != nil:
+			return nil, fmt.Errorf("document %d: %w", len(all)+1, err)
+		case len(document.Content) == 0 || document.Content[0].Tag == "!!null":
+			continue
+		}
+		var text bytes.Buffer
+		encoder := yaml.NewEncoder(&text)
+		encoder.SetIndent(2)
+		if err := errors.Join(encoder.Encode(&document), encoder.Close()); err != nil {
+			return nil, fmt.Errorf("document %d: %w", len(all)+1, err)
+		}
+		object, err := parse(text.Bytes())
+		if err != nil {
+			return nil, fmt.Errorf("document %d: %w", len(all)+1, err)
+		}
+		all = append(all, object)
+	}
+}
+
+func parse(document []byte) (Object, error) {
+	var head struct {
+		APIVersion string `yaml:"apiVersion"`
+		Kind       string
+		Metadata   struct{ Name, Namespace string }
+	}
+	if err := yaml.Unmarshal(document, &head); err != nil {
+		return Object{}, err
+	}
+	o := Object{APIVersion: head.APIVersion, Kind: head.Kind, Namespace: head.Metadata.Namespace, Name: head.Metadata.Name, YAML: document}
+	var missing []string
+	for _, field := range []struct{ name, value string }{{"apiVersion", o.APIVersion}, {"kind", o.Kind}, {"metadata.name", o.Name}} {
+		if field.value == "" {
+			missing = append(missing, field.name)
+		}
+	}
+	if len(missing) > 0 {
+		return Object{}, fmt.Errorf("this is no object of Kubernetes: it has no %s", strings.Join(missing, ", "))
+	}
+	return o, nil
+}
