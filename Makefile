@@ -12,7 +12,7 @@ TEST_TIMEOUT  ?= 9m
 FUZZTIME      ?= 10s
 DEMO_FOR      ?= 20s
 
-.PHONY: help setup build test test-short lint demo bench bench-flat fuzz planted-bugs generate clean
+.PHONY: help setup build image test test-short lint demo bench bench-flat fuzz planted-bugs generate clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ setup: ## install what tests need and the machine lacks (Debian, Ubuntu)
 
 build: ## build the binary bin/feed
 	CGO_ENABLED=0 go build -trimpath -o bin/feed ./cmd/feed
+
+image: ## build the image bin/feed-image.tar for amd64 and arm64, without a daemon
+	go run ./deploy/image
 
 test: setup ## run all tests, most with the race detector, on real servers: 12 minutes
 	@go build -o $(BIN)/testservers ./internal/testenv/testservers

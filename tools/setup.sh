@@ -44,6 +44,9 @@ check() {
 	postgresql)
 		has postgres '/usr/lib/postgresql/*/bin/postgres' || want postgresql 'the database that feeds write to'
 		;;
+	skopeo)
+		has skopeo || want skopeo 'to check the image'
+		;;
 	azurite)
 		if [[ ! -x $azurite_dir/node_modules/.bin/azurite-blob || $(cat $azurite_dir/version 2>/dev/null) != "$azurite_version" ]]; then
 			azurite=yes
@@ -65,7 +68,7 @@ check() {
 	esac
 }
 
-(($#)) || set -- gcc rabbitmq mosquitto postgresql azurite duckdb
+(($#)) || set -- gcc rabbitmq mosquitto postgresql skopeo azurite duckdb
 for thing; do check "$thing"; done
 if ((!${#packages[@]})) && [[ $azurite == no && $duckdb == no ]]; then
 	exit 0
