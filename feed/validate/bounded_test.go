@@ -65,8 +65,8 @@ func TestLatencies(t *testing.T) {
 
 // TestDoubtsAreBounded: many places cost little, and still all their times are doubted.
 func TestDoubtsAreBounded(t *testing.T) {
-	d := &doubts{seen: map[string]bool{}}
 	const n = 3 * maxSpans
+	d := &doubts{all: span{0, 2 * n * int64(time.Second)}, seen: map[string]bool{}}
 	for i := range int64(n) {
 		u := Unreadable{Place: Place{Object: "o", Position: i + 1}, From: time.Unix(2*i, 0), To: time.Unix(2*i+1, 0)}
 		d.add([]Unreadable{u, u})

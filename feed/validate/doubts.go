@@ -22,6 +22,13 @@ const (
 func (d *doubts) add(unreadable []Unreadable) {
 	for i := range unreadable {
 		u := &unreadable[i]
+		s := d.all
+		if !u.From.IsZero() || !u.To.IsZero() {
+			s = span{nanos(u.From), nanos(u.To)}
+		}
+		if s.to <= d.all.from || s.from >= d.all.to {
+			continue // nothing of this time stands there
+		}
 		text := u.Place.String()
 		if u.Err != nil {
 			text += ": " + u.Err.Error()
@@ -36,10 +43,6 @@ func (d *doubts) add(unreadable []Unreadable) {
 			d.list = append(d.list, text)
 		} else {
 			d.more++
-		}
-		s := d.all
-		if !u.From.IsZero() || !u.To.IsZero() {
-			s = span{nanos(u.From), nanos(u.To)}
 		}
 		if len(d.spans) < maxSpans {
 			d.spans = append(d.spans, s)

@@ -129,7 +129,6 @@ func TestWhatCannotBeReadIsNotMissing(t *testing.T) {
 		{"the second hour", start.Add(time.Hour), start.Add(2 * time.Hour), 1, 2},
 		{"up to the second", start.Add(time.Hour), time.Unix(0, truth[16].Time), 2, 1},
 		{"all times there are", time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), 0, 3},
-		{"before", start.Add(-time.Hour), start, 3, 0},
 	} {
 		j := job(truth, told, 4)
 		broken.From, broken.To = tt.from, tt.to
@@ -147,9 +146,19 @@ func TestWhatCannotBeReadIsNotMissing(t *testing.T) {
 	}
 	// Where nothing lacks, what stands there may still be something that nobody expects.
 	j := job(truth, truth, 4)
+	broken.From, broken.To = time.Time{}, time.Time{}
 	j.o.PutUnreadable(broken)
 	if res, all := run(t, j); res.Outcome != validate.Open || len(all) != 0 || res.Counts.Matched != 40 || !says(res, "1 place of the observation could not be read") {
 		t.Errorf("outcome %s for %q, %+v", res.Outcome, res.Reasons, res.Counts)
+	}
+	// What can only be of another time is of no concern.
+	for _, other := range []time.Time{start.Add(-time.Hour), start.Add(4 * time.Hour)} {
+		j = job(truth, told, 4)
+		broken.From, broken.To = other, other.Add(time.Hour)
+		j.o.PutUnreadable(broken)
+		if res, _ := run(t, j); res.Counts.Missing != 3 || len(res.Unreadable) > 0 || says(res, "could not be read") {
+			t.Errorf("of %s on: counts %+v, unreadable %q for %q", other, res.Counts, res.Unreadable, res.Reasons)
+		}
 	}
 	// What becomes unreadable between the two reads.
 	j = job(truth, told, 4)

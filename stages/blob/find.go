@@ -58,7 +58,7 @@ func (o *Observation) eachObject(ctx context.Context, sel selection, h *handover
 					continue
 				}
 				told[obj.Name] = true
-				if err := h.page(irregular(obj)); err != nil {
+				if err := h.page(validate.Page{Unreadable: []validate.Unreadable{o.unreadable(obj.Name+"/", validate.Place{Object: obj.Name}, errIrregular)}}); err != nil {
 					return err
 				}
 				continue
@@ -72,9 +72,8 @@ func (o *Observation) eachObject(ctx context.Context, sel selection, h *handover
 			if o.names != nil {
 				made, ofTime := o.names.fits(obj.Name, from, to)
 				if !made {
-					err = h.page(validate.Page{Unreadable: []validate.Unreadable{{
-						Place: validate.Place{Object: obj.Name}, Err: fmt.Errorf("its name is not one that the path %s makes", o.cfg.Path),
-					}}})
+					stray := fmt.Errorf("its name is not one that the path %s makes", o.cfg.Path)
+					err = h.page(validate.Page{Unreadable: []validate.Unreadable{o.unreadable(obj.Name, validate.Place{Object: obj.Name}, stray)}})
 				}
 				if err != nil {
 					return err
@@ -91,9 +90,17 @@ func (o *Observation) eachObject(ctx context.Context, sel selection, h *handover
 	return nil
 }
 
-// irregular is a page that tells of what may hide objects.
-func irregular(obj Object) validate.Page {
-	return validate.Page{Unreadable: []validate.Unreadable{{Place: validate.Place{Object: obj.Name}, Err: errIrregular}}}
+// unreadable tells of a place that cannot be read. What it may hold has a time of its
+// directories, with slack around, as all that is looked for in them.
+func (o *Observation) unreadable(name string, at validate.Place, err error) validate.Unreadable {
+	u := validate.Unreadable{Place: at, Err: err}
+	if o.names == nil {
+		return u
+	}
+	if in := o.names.filed(name); in.dated {
+		u.From, u.To = in.first.Add(-o.cfg.Slack), in.after.Add(o.cfg.Slack)
+	}
+	return u
 }
 
 var errIrregular = errors.New("it is no file but a link or the like, and what it leads to is not read: give that directory as url, or put it here")

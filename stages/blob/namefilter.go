@@ -17,7 +17,8 @@ const mostPrefixes = 200
 type nameFilter struct {
 	*template
 	whole *regexp.Regexp
-	kinds []partKind // of the groups of whole
+	dirs  *regexp.Regexp // as many directories of whole as a name has; nil when the path makes none
+	kinds []partKind     // of the groups of whole, with which those of dirs begin
 }
 
 func newNameFilter(cfg *ObservationConfig) (*nameFilter, error) {
@@ -31,7 +32,7 @@ func newNameFilter(cfg *ObservationConfig) (*nameFilter, error) {
 	for _, p := range t.parts {
 		switch {
 		case p.kind == partLiteral:
-			b.WriteString(regexp.QuoteMeta(p.text))
+			b.WriteString(strings.ReplaceAll(regexp.QuoteMeta(p.text), "/", slash))
 			continue
 		case p.kind == partHash && t.ranges:
 			b.WriteString(`([^/]+-\d+-\d+-\d+-\d+)`)
@@ -46,10 +47,19 @@ func newNameFilter(cfg *ObservationConfig) (*nameFilter, error) {
 		}
 		f.kinds = append(f.kinds, p.kind)
 	}
-	b.WriteString(`(\.ndjson|\.ndjson\.gz|\.ndjson\.zst|\.parquet)$`)
-	f.whole, err = regexp.Compile(b.String())
+	path := b.String()
+	if f.whole, err = regexp.Compile(strings.ReplaceAll(path, slash, "/") + `(\.ndjson|\.ndjson\.gz|\.ndjson\.zst|\.parquet)$`); err != nil {
+		return nil, err
+	}
+	if i := strings.LastIndex(path, slash); i >= 0 {
+		dirs := path[:i]
+		f.dirs, err = regexp.Compile(strings.ReplaceAll(dirs, slash, "/(?:") + "/" + strings.Repeat(")?", strings.Count(dirs, slash)))
+	}
 	return f, err
 }
+
+// slash stands for the end of a directory in a pattern that is being made.
+const slash = "\x00"
 
 func timePattern(kind partKind) string {
 	switch kind {
@@ -163,19 +173,37 @@ func appendParts(b []byte, parts []part, m minute) []byte {
 // fits reports whether a name is one that the path makes, and whether it may be
 // one for a time.
 func (f *nameFilter) fits(name string, from, to time.Time) (made, ofTime bool) {
+	in := f.filed(name)
+	return in.made, in.made && (!in.dated || !in.first.After(to) && !in.after.Before(from))
+}
+
+// filing is what a name tells.
+type filing struct {
+	made         bool      // by the path
+	dated        bool      // it tells a time
+	first, after time.Time // its first moment, and the first one beyond
+}
+
+// filed returns what a name tells. Where the path does not make the name, the time is
+// that of its directories, as far as it makes them.
+func (f *nameFilter) filed(name string) (in filing) {
 	groups := f.whole.FindStringSubmatch(name)
-	if groups == nil {
-		return false, false
+	in.made = groups != nil
+	if !in.made && f.dirs != nil {
+		groups = f.dirs.FindStringSubmatch(name)
 	}
 	var m minute
 	known := [partMinute + 1]bool{}
-	for i, kind := range f.kinds {
-		text := groups[i+1]
-		if kind < partDate || kind > partMinute {
+	for i, text := range groups[min(1, len(groups)):] {
+		if i >= len(f.kinds) {
+			break // the extension
+		}
+		kind := f.kinds[i]
+		if kind < partDate || kind > partMinute || text == "" {
 			continue
 		}
 		if text == undated {
-			return true, true
+			return in
 		}
 		known[kind] = true
 		switch kind {
@@ -194,29 +222,30 @@ func (f *nameFilter) fits(name string, from, to time.Time) (made, ofTime bool) {
 			m.minute = atoi(text)
 		}
 	}
-	first, last, ok := m.span(known)
-	return true, !ok || !first.After(to) && !last.Before(from)
+	in.first, in.after, in.dated = m.span(known)
+	return in
 }
 
 // span returns the first moment of the time that the known parts tell, and the
-// first one after it; ok is false when they tell none.
+// first one after it; ok is false when they tell none, or one that no calendar has.
 func (m minute) span(known [partMinute + 1]bool) (first, after time.Time, ok bool) {
-	date := func(year, month, day, hour, minute int) time.Time {
-		return time.Date(year, time.Month(month), day, hour, minute, 0, 0, time.UTC)
-	}
+	years, months, days, rest := 0, 0, 0, time.Duration(0)
 	switch {
 	case !known[partYear]:
 		return first, after, false
 	case !known[partMonth]:
-		return date(m.year, 1, 1, 0, 0), date(m.year+1, 1, 1, 0, 0), true
+		m, years = minute{year: m.year, month: 1, day: 1}, 1
 	case !known[partDay]:
-		return date(m.year, m.month, 1, 0, 0), date(m.year, m.month+1, 1, 0, 0), true
+		m, months = minute{year: m.year, month: m.month, day: 1}, 1
 	case !known[partHour]:
-		return date(m.year, m.month, m.day, 0, 0), date(m.year, m.month, m.day+1, 0, 0), true
+		m, days = minute{year: m.year, month: m.month, day: m.day}, 1
 	case !known[partMinute]:
-		return date(m.year, m.month, m.day, m.hour, 0), date(m.year, m.month, m.day, m.hour+1, 0), true
+		m.minute, rest = 0, time.Hour
+	default:
+		rest = time.Minute
 	}
-	return date(m.year, m.month, m.day, m.hour, m.minute), date(m.year, m.month, m.day, m.hour, m.minute+1), true
+	first = time.Date(m.year, time.Month(m.month), m.day, m.hour, m.minute, 0, 0, time.UTC)
+	return first, first.AddDate(years, months, days).Add(rest), newMinute(first) == m
 }
 
 // atoi is of digits that a pattern has found.

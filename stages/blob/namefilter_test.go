@@ -134,6 +134,46 @@ func TestNamesThatDoNotCount(t *testing.T) {
 	}
 }
 
+// TestTimeOfStrayNames: what the path does not make tells the time of the directories
+// that it does make.
+func TestTimeOfStrayNames(t *testing.T) {
+	hash := strings.Repeat("0", hashLen)
+	for _, c := range []struct {
+		path, name  string
+		exactly     bool
+		first, last string // the first minute, and the last one
+	}{
+		{"{date}/{hour}/{hash}", "2026-11-21/12/README.txt", false, "2026-11-21 12:00", "2026-11-21 12:59"},
+		{"{date}/{hour}/{hash}", "2026-11-21/12/old/" + hash + ".ndjson", false, "2026-11-21 12:00", "2026-11-21 12:59"},
+		{"{date}/{hour}/{hash}", "2026-11-21/README.txt", false, "2026-11-21 00:00", "2026-11-21 23:59"},
+		{"{date}/{hour}/{hash}", "2026-11-21/24/README.txt", false, "", ""},
+		{"{date}/{hour}/{hash}", "2026-11-21/noon/README.txt", false, "2026-11-21 00:00", "2026-11-21 23:59"},
+		{"{date}/{hour}/{hash}", "2026-02-30/README.txt", false, "", ""},
+		{"{date}/{hour}/{hash}", "README.txt", false, "", ""},
+		{"{date}/{hour}/{hash}", "2026-11-21", false, "", ""},
+		{"{date}/{hour}/{hash}", "old/2026-11-21/12/README.txt", false, "", ""},
+		{"hive", "date=2026-11-21/hour=12/README.txt", false, "2026-11-21 12:00", "2026-11-21 12:59"},
+		{"{year}/{month}/{day}/{hash}", "2026/README.txt", false, "2026-01-01 00:00", "2026-12-31 23:59"},
+		{"{year}/{month}/{day}/{hash}", "2026/11/README.txt", false, "2026-11-01 00:00", "2026-11-30 23:59"},
+		{"{meta.site}/{date}/{hash}", "plant1/2026-11-21/README.txt", false, "2026-11-21 00:00", "2026-11-21 23:59"},
+		{"{hour}/{date}/{hash}", "12/README.txt", false, "", ""},
+		{"{hour}/{date}/{hash}", "12/2026-11-21/README.txt", false, "2026-11-21 12:00", "2026-11-21 12:59"},
+		{"{date}", "2026-11-21/README.txt", true, "2026-11-21 00:00", "2026-11-21 23:59"},
+		{"{date}", "undated/README.txt", true, "", ""},
+		{"plain/{hash}", "plain/README.txt", false, "", ""},
+		{"{date}-{hash}", "2026-11-21-README.txt", false, "", ""},
+	} {
+		in := filterOf(t, c.path, c.exactly).filed(c.name)
+		first, last := "", ""
+		if in.dated {
+			first, last = in.first.Format("2006-01-02 15:04"), in.after.Add(-time.Minute).Format("2006-01-02 15:04")
+		}
+		if in.made || first != c.first || last != c.last {
+			t.Errorf("%s: %s is made %v, of %s to %s; want of %s to %s", c.path, c.name, in.made, first, last, c.first, c.last)
+		}
+	}
+}
+
 func TestCompareRanges(t *testing.T) {
 	want := []string{
 		"d/s-1-0-9-1.ndjson", "d/s-1-10-99-1.ndjson", "d/s-1-10-99-2.ndjson", "d/s-1-10-99-10.ndjson", "d/s-1-100-200-1.ndjson", "d/s-2-0-5-1.ndjson.gz", "d/s-10-0-5-1.ndjson",

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -155,6 +156,38 @@ func TestDamageIsTold(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestTimeOfWhatCannotBeRead: what stands in a directory of some time is of that time,
+// with slack around, be it damaged, a stray file or a link.
+func TestTimeOfWhatCannotBeRead(t *testing.T) {
+	dir := t.TempDir()
+	hash := strings.Repeat("0", hashLen)
+	writeFile(t, dir, "2026-11-21/12/"+hash+".ndjson", []byte("no reading\n"))
+	writeFile(t, dir, "2026-11-21/12/README.txt", nil)
+	writeFile(t, dir, "2026-11-21/notes", nil)
+	link(t, dir, filepath.Join(dir, "2026-11-21/13"))
+	writeFile(t, dir, "2026-11-22", nil)
+	o := observe(t, dirConfig(dir), func(c *ObservationConfig) { c.Path, c.Slack = "{date}/{hour}/{hash}", 2*time.Hour })
+	got := map[string]string{}
+	months := validate.Query{From: time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC), To: time.Date(2027, 6, 1, 0, 0, 0, 0, time.UTC)}
+	if err := o.Read(t.Context(), months, func(p validate.Page) error {
+		for _, u := range p.Unreadable {
+			got[u.Place.Object] = ""
+			if !u.From.IsZero() || !u.To.IsZero() {
+				got[u.Place.Object] = u.From.Format("02T15:04") + " " + u.To.Format("02T15:04")
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if want := map[string]string{
+		"2026-11-21/12/" + hash + ".ndjson": "21T10:00 21T15:00", "2026-11-21/12/README.txt": "21T10:00 21T15:00",
+		"2026-11-21/notes": "20T22:00 22T02:00", "2026-11-21/13": "21T11:00 21T16:00", "2026-11-22": "",
+	}; !maps.Equal(got, want) {
+		t.Errorf("unreadable is %v, want %v", got, want)
 	}
 }
 

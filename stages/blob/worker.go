@@ -165,7 +165,7 @@ func (w *worker) record(r *reading.Reading, position int64) error {
 
 // unreadable tells of what cannot be read.
 func (w *worker) unreadable(position int64, err error) error {
-	w.page.Unreadable = append(w.page.Unreadable, validate.Unreadable{Place: validate.Place{Object: w.object, Position: position}, Err: err})
+	w.page.Unreadable = append(w.page.Unreadable, w.o.unreadable(w.object, validate.Place{Object: w.object, Position: position}, err))
 	if len(w.page.Unreadable) < pageRecords {
 		return nil
 	}
