@@ -243,6 +243,12 @@
 // a mode, …), as are absolute paths. A file that was rewritten without a change of data
 // does not tell when its readings arrived.
 //
+// What this was tried with: Parquet files that DuckDB has written, with columns of each
+// of these types, and Delta logs that were written by hand after the public protocol
+// of Delta tables, with checkpoints that DuckDB has written. No table that Azure IoT
+// Operations, Spark or another writer of Delta has made was at hand: validate a range
+// that you know before you rely on it.
+//
 //	observe:
 //	  blob:
 //	    url: https://plant.blob.core.windows.net/telemetry?${file:/run/secrets/sas}
