@@ -15,10 +15,11 @@ import (
 func (d *deltaReader) checkpoint(ctx context.Context, o Object) error {
 	t := &target{Object: o}
 	parts := &sections{size: o.Bytes}
-	f, err := d.w.openTable(ctx, t, parts)
+	f, closeTable, err := d.w.openTable(ctx, t, parts)
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.Name, err)
 	}
+	defer closeTable()
 	release, err := d.w.load(ctx, t, parts, 0, o.Bytes)
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.Name, err)

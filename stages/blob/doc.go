@@ -213,7 +213,9 @@
 // whose name path does not make, and one that is damaged are told as unreadable.
 // gzip and zstd are read to the end, so that their checksums count, and the bytes of
 // a blob are compared with the hash that the sink has stored with it: of NDJSON
-// when its last line has been read, of Parquet up to 32 MiB before its first row is; larger files are not compared.
+// when its last line has been read, of Parquet up to 32 MiB before its first row is, and
+// of larger files when all else is: those are read as a whole if any of their rows is
+// wanted, a row group at a time.
 // Names that begin with a dot (checkpoints, files that are being written) do not count.
 //
 // path is that of the sink. Its date and hour keep objects of other times from

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/sync/semaphore"
 
 	"github.com/kraft-edge/datafeed/feed"
 	"github.com/kraft-edge/datafeed/feed/validate"
@@ -30,9 +29,9 @@ var errObservationClosed = errors.New("blob: the observation is closed")
 type Observation struct {
 	cfg      ObservationConfig
 	archive  archive
-	names    *nameFilter         // nil without a path
-	columns  tableColumns        // of Parquet
-	memory   *semaphore.Weighted // bytes of Parquet
+	names    *nameFilter  // nil without a path
+	columns  tableColumns // of Parquet
+	memory   memory
 	where    string
 	identity string // as [validate.Traits] has it
 	tries    int
@@ -59,7 +58,7 @@ func NewObservation(cfg ObservationConfig, _ feed.StageEnv) (*Observation, error
 		return nil, err
 	}
 	o := &Observation{
-		cfg: cfg, archive: a, memory: semaphore.NewWeighted(int64(cfg.Memory)), where: p.String(), identity: cfg.identity(p), tries: mostTries,
+		cfg: cfg, archive: a, memory: newMemory(int64(cfg.Memory)), where: p.String(), identity: cfg.identity(p), tries: mostTries,
 		lifetime: lifetime.New(errObservationClosed),
 	}
 	if p.dir != "" {

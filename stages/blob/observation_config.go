@@ -86,7 +86,7 @@ type ObservationConfig struct {
 	Slack            time.Duration `yaml:"slack" doc:"How far the time by which path files a message may be from the times of its readings, before and after; a message without a time of its own is filed by when it was received."`
 	Columns          Columns       `yaml:"columns" doc:"Columns of the layouts parquet and delta."`
 	Parallel         int           `yaml:"parallel" doc:"Most objects that are read at a time."`
-	Memory           feed.Size     `yaml:"memory" doc:"Most bytes of Parquet files, as stored, that are held in memory at a time."`
+	Memory           feed.Size     `yaml:"memory" doc:"Most bytes of Parquet files that are held in memory at a time: three quarters are for rows as they are stored, and bound the largest row group, one is for metadata."`
 	MaxObjectBytes   feed.Size     `yaml:"maxObjectBytes" doc:"Largest object after decompression; what is larger cannot be read."`
 	MaxLineBytes     feed.Size     `yaml:"maxLineBytes" doc:"Longest line of NDJSON; a longer one cannot be read."`
 	TryTimeout       time.Duration `yaml:"tryTimeout" doc:"Longest time of one request, which fetches up to 4 MiB of NDJSON, or up to memory of Parquet."`

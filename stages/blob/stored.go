@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"hash"
 	"io"
 )
@@ -34,7 +33,7 @@ func (w *worker) stored(ctx context.Context, t *target) *stored {
 
 func (s *stored) Read(p []byte) (int, error) {
 	if len(s.chunk) == 0 {
-		if err := s.fetch(); err != nil {
+		if err := s.fetch(s.t.Bytes); err != nil {
 			return 0, err
 		}
 	}
@@ -43,8 +42,10 @@ func (s *stored) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-func (s *stored) fetch() error {
-	n := min(chunkBytes, s.t.Bytes-s.next)
+// fetch reads the next chunk, which ends at an offset at most. At that it returns
+// io.EOF.
+func (s *stored) fetch(end int64) error {
+	n := min(chunkBytes, end-s.next)
 	switch {
 	case s.err != nil:
 		return s.err
@@ -65,15 +66,32 @@ func (s *stored) fetch() error {
 	return nil
 }
 
-// verify reads what is left, and checks the hash.
-func (s *stored) verify() error {
-	for s.err == nil {
-		if err := s.fetch(); errors.Is(err, io.EOF) {
-			break
+// upTo reads what is left before an offset.
+func (s *stored) upTo(end int64) error {
+	for s.next < end {
+		if err := s.fetch(end); err != nil {
+			return err
 		}
 	}
-	if s.err != nil {
-		return s.err
+	return s.err
+}
+
+// include counts a part that was read by other means, behind what is left before it.
+func (s *stored) include(from int64, part []byte) error {
+	if err := s.upTo(from); err != nil {
+		return err
+	}
+	if known := s.next - from; known < int64(len(part)) {
+		s.sum.Write(part[known:])
+		s.next = from + int64(len(part))
+	}
+	return nil
+}
+
+// verify reads what is left, and checks the hash.
+func (s *stored) verify() error {
+	if err := s.upTo(s.t.Bytes); err != nil {
+		return err
 	}
 	if s.sum == nil {
 		return nil

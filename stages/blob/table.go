@@ -1,36 +1,22 @@
 package blob
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
-	"fmt"
-	"io"
+	"errors"
 	"strings"
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/format"
 )
 
-const (
-	// tailBytes is what is read first of a Parquet file: it says where all else is.
-	tailBytes = 64 << 10
-	// wholeBytes is up to which size a file is read at once, so that the hash that
-	// is stored with it can be checked before anything of it is handed out.
-	wholeBytes = 32 << 20
-	parquetEnd = 8 // the length of the metadata, and the magic
-)
-
-var parquetMagic = []byte("PAR1")
-
 // table reads a Parquet file: of it the row groups that may hold what is selected.
 func (w *worker) table(ctx context.Context, t target) error {
 	parts := &sections{size: t.Bytes}
-	f, err := w.openTable(ctx, &t, parts)
+	f, closeTable, err := w.openTable(ctx, &t, parts)
 	if err != nil {
 		return err
 	}
+	defer closeTable()
 	if err := w.rows.use(f.Schema(), w.o.columns, t.partition, t.delta); err != nil {
 		return damage{err}
 	}
@@ -47,120 +33,68 @@ func (w *worker) table(ctx context.Context, t target) error {
 	if !wantsAny {
 		return nil
 	}
-	whole := t.Bytes <= min(wholeBytes, int64(w.o.cfg.Memory))
-	if whole {
-		release, err := w.load(ctx, &t, parts, 0, t.Bytes)
-		if err != nil {
-			return err
-		}
-		defer release()
-		if err := checkFile(&t, parts.last()); err != nil {
-			return err
-		}
+	if t.Bytes > min(wholeBytes, w.o.memory.rows.most) {
+		return w.inParts(ctx, &t, parts, f, wanted)
 	}
-	position := int64(0)
-	for i, g := range groups {
+	release, err := w.load(ctx, &t, parts, 0, t.Bytes)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := checkFile(&t, parts.last()); err != nil {
+		return err
+	}
+	return eachGroup(f, wanted, w.rowGroup)
+}
+
+// eachGroup calls read for the row groups that are wanted; before is how many rows
+// come before.
+func eachGroup(f *parquet.File, wanted []bool, read func(g parquet.RowGroup, meta *format.RowGroup, before int64) error) error {
+	before := int64(0)
+	for i, g := range f.RowGroups() {
 		if wanted[i] {
-			if err := w.rowGroup(ctx, &t, parts, whole, g, &f.Metadata().RowGroups[i], position); err != nil {
+			if err := read(g, &f.Metadata().RowGroups[i], before); err != nil {
 				return err
 			}
 		}
-		position += g.NumRows()
+		before += g.NumRows()
 	}
 	return nil
 }
 
-// checkFile checks what can be checked of a file that was read as a whole.
-func checkFile(t *target, file []byte) error {
-	if !bytes.HasPrefix(file, parquetMagic) {
-		return damaged("it does not begin as a Parquet file does")
-	}
-	if t.SHA256 == "" {
-		return nil
-	}
-	sum := sha256.Sum256(file)
-	return checkHash(t.SHA256, sum[:])
-}
-
-// openTable reads the metadata of a file.
-func (w *worker) openTable(ctx context.Context, t *target, parts *sections) (f *parquet.File, err error) {
-	n := min(tailBytes, t.Bytes)
-	if n < parquetEnd+int64(len(parquetMagic)) {
-		return nil, damaged("it is too short for a Parquet file")
-	}
-	tail := make([]byte, n)
-	if err := w.readAt(ctx, t, tail, t.Bytes-n); err != nil {
-		return nil, err
-	}
-	if !bytes.HasSuffix(tail, parquetMagic) {
-		return nil, damaged("it does not end as a Parquet file does")
-	}
-	length := int64(binary.LittleEndian.Uint32(tail[n-parquetEnd:])) + parquetEnd
-	if length > t.Bytes || length > int64(w.o.cfg.Memory) {
-		return nil, damaged("its metadata has %d bytes, and the file %d (memory is %s)", length, t.Bytes, w.o.cfg.Memory)
-	}
-	if length > n {
-		tail = make([]byte, length)
-		if err := w.readAt(ctx, t, tail, t.Bytes-length); err != nil {
-			return nil, err
-		}
-	}
-	parts.add(t.Bytes-int64(len(tail)), tail)
-	err = guard(func() (err error) {
-		f, err = parquet.OpenFile(parts, t.Bytes, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.SkipMagicBytes(true))
-		return err
-	})
-	return f, err
-}
-
-// guard makes damage of what goes wrong within a file. The Parquet library panics
-// where a file contradicts itself.
-func guard(f func() error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = damaged("the Parquet file contradicts itself: %v", p)
-		}
-	}()
-	if err := f(); err != nil {
-		return damaged("the Parquet file is damaged: %w", err)
-	}
-	return nil
-}
-
-// load reads a part of the file into memory, within the bound for all. release
-// gives it up.
-func (w *worker) load(ctx context.Context, t *target, parts *sections, from, to int64) (release func(), err error) {
-	n := to - from
-	if n < 0 || from < 0 || to > t.Bytes {
-		return nil, damaged("the Parquet file is damaged: a row group lies from byte %d to %d, and the file has %d", from, to, t.Bytes)
-	}
-	if n > int64(w.o.cfg.Memory) {
-		return nil, damaged("a row group has %d bytes, which is more than memory (%s): raise memory", n, w.o.cfg.Memory)
-	}
-	if err := w.o.memory.Acquire(ctx, n); err != nil {
-		return nil, err
-	}
-	data := make([]byte, n)
-	if err := w.readAt(ctx, t, data, from); err != nil {
-		w.o.memory.Release(n)
-		return nil, err
-	}
-	parts.add(from, data)
-	return func() { parts.drop(); w.o.memory.Release(n) }, nil
-}
-
-// rowGroup hands out the rows of a row group; before is how many rows come before.
-func (w *worker) rowGroup(ctx context.Context, t *target, parts *sections, whole bool, g parquet.RowGroup, meta *format.RowGroup, before int64) error {
-	from, to, unpacked := w.rows.extent(meta)
-	if unpacked > int64(w.o.cfg.MaxObjectBytes) {
-		return damaged("a row group has %d bytes after decompression, which is more than maxObjectBytes (%s)", unpacked, w.o.cfg.MaxObjectBytes)
-	}
-	if !whole {
+// inParts reads a file by its row groups, and what lies between them as far as its
+// hash needs it.
+func (w *worker) inParts(ctx context.Context, t *target, parts *sections, f *parquet.File, wanted []bool) error {
+	all := w.stored(ctx, t)
+	err := eachGroup(f, wanted, func(g parquet.RowGroup, meta *format.RowGroup, before int64) error {
+		from, to, _ := w.rows.extent(meta)
 		release, err := w.load(ctx, t, parts, from, to)
 		if err != nil {
 			return err
 		}
 		defer release()
+		if t.SHA256 != "" {
+			if err := all.include(from, parts.last()); err != nil {
+				return err
+			}
+		}
+		return w.rowGroup(g, meta, before)
+	})
+	var bad damage
+	if t.SHA256 != "" && (err == nil || errors.As(err, &bad)) {
+		if wrong := all.verify(); wrong != nil {
+			return wrong // which says more than what did not come out of it
+		}
+	}
+	return err
+}
+
+// rowGroup hands out the rows of a row group, whose bytes were read; before is how
+// many rows come before.
+func (w *worker) rowGroup(g parquet.RowGroup, meta *format.RowGroup, before int64) error {
+	_, _, unpacked := w.rows.extent(meta)
+	if unpacked > int64(w.o.cfg.MaxObjectBytes) {
+		return damaged("a row group has %d bytes after decompression, which is more than maxObjectBytes (%s)", unpacked, w.o.cfg.MaxObjectBytes)
 	}
 	if err := guard(func() error { return w.rows.begin(g) }); err != nil {
 		return err
@@ -187,40 +121,6 @@ func (w *worker) rowGroup(ctx context.Context, t *target, parts *sections, whole
 	}
 	return nil
 }
-
-// sections are parts of a file that were read. They fail where another part is
-// asked for.
-type sections struct {
-	size  int64
-	parts []section
-}
-
-type section struct {
-	from int64
-	data []byte
-}
-
-func (s *sections) add(from int64, data []byte) { s.parts = append(s.parts, section{from, data}) }
-func (s *sections) drop()                       { s.parts = s.parts[:len(s.parts)-1] }
-func (s *sections) last() []byte                { return s.parts[len(s.parts)-1].data }
-
-func (s *sections) ReadAt(p []byte, off int64) (int, error) {
-	if off >= s.size {
-		return 0, io.EOF
-	}
-	for i := len(s.parts) - 1; i >= 0; i-- {
-		if part := s.parts[i]; off >= part.from && off < part.from+int64(len(part.data)) {
-			n := copy(p, part.data[off-part.from:])
-			if n < len(p) {
-				return n, io.EOF
-			}
-			return n, nil
-		}
-	}
-	return 0, fmt.Errorf("what its metadata says leads to byte %d, where no column is", off)
-}
-
-var _ io.ReaderAt = (*sections)(nil)
 
 // columnName is how a leaf is written in a configuration.
 func columnName(leaf parquet.LeafColumn) string { return strings.Join(leaf.Path, ".") }

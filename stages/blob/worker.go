@@ -52,6 +52,7 @@ type worker struct {
 	raw        []byte // a payload that stood in base64
 	gz         *gzip.Reader
 	zst        *zstd.Decoder
+	tail       []byte // of a Parquet file
 	rows       rowReader
 }
 
