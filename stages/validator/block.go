@@ -55,7 +55,7 @@ func appendBlock(dst []byte, h *header, rs []reading.Reading) ([]byte, error) {
 	}
 	h.bodyLen, h.checksum, h.count = len(body), crc32.Checksum(body, castagnoli), len(rs)
 	for i := range rs {
-		h.covers = h.covers.add(rs[i].Time)
+		h.covers = h.covers.add(rs[i].Time, h.arrived)
 	}
 	start := len(dst)
 	dst = append(dst, magic...)

@@ -18,7 +18,9 @@
 // are older than retention. When maxBytes is reached, the oldest segments are dropped
 // of which all windows are judged; when there are none, batches are refused until
 // there are, so that the route holds back. Whatever is dropped is counted, and its
-// windows are never judged again.
+// windows are never judged again. A reading whose time is more than a day ahead of its
+// arrival, because a clock is wrong, keeps nothing and closes no window: if it is
+// expected, too, it is missing when that day comes and it is not there any more.
 //
 // # When a window is judged
 //

@@ -161,7 +161,7 @@ func (j *judgements) giveUp(c coverage, now int64) (windows int64) {
 		for _, gap := range j.gaps(t.From, min(t.To, now)) {
 			windows += (gap.To - gap.From) / j.window
 		}
-		j.closed = j.closed.insert(t)
+		j.closed = j.closed.insert(t, now)
 	}
 	return windows
 }

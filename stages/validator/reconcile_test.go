@@ -262,3 +262,41 @@ func TestSchedule(t *testing.T) {
 		}
 	})
 }
+
+// TestWildClocks: readings of any time, of a device whose clock runs wild, have no other
+// window judged again, hold no segment, and close no window that comes.
+func TestWildClocks(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.Retention = 3 * time.Hour; c.Every = time.Minute })
+	rs := every(time.Minute, "press7", noon, 12*60)
+	r.store(t, rs[:30]...)
+	r.expectAll(noon.Add(31*time.Minute), rs...)
+	check(t, "at first", r.compared(t, validate.Proven), "12:00-12:30")
+	wild := every(5*365*24*time.Hour, "press9", noon.AddDate(-250, 0, 0), 95)
+	r.store(t, wild...)
+	check(t, "with wild ones", r.compared(t, validate.Proven))
+	for i := 30; i < 60; i += 10 {
+		r.store(t, rs[i:i+10]...)
+	}
+	r.expectAll(noon.Add(61 * time.Minute))
+	check(t, "then", r.compared(t, validate.Proven), "12:30-13:00")
+	segments, _ := r.kept.Load().store.snapshot()
+	if !r.kept.Load().judgements.settled(segments[0].due()) {
+		t.Error("the segment waits for windows that are not there yet")
+	}
+	// All of this is dropped, and what comes is judged all the same.
+	r.clock.add(28 * time.Hour)
+	r.store(t, every(time.Minute, "press7", r.clock.now(), 1)...)
+	if got := observed(t, r); len(got) != 1 {
+		t.Fatalf("%d readings are left after a day", len(got))
+	}
+	from := r.clock.now().Truncate(10 * time.Minute).Add(10 * time.Minute)
+	later := every(time.Minute, "press7", from, 20)
+	r.store(t, later[:19]...)
+	r.expectAll(from.Add(21*time.Minute), later...)
+	if got, n := r.compared(t, validate.Discrepant), len(later); len(got) == 0 || n != 20 {
+		t.Errorf("%v were compared", got)
+	}
+	if g := r.Gauges(); g["readings_missing"] != 1 {
+		t.Errorf("figures %v", g)
+	}
+}

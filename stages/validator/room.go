@@ -36,7 +36,7 @@ func (s *Sink) makeRoom(k *kept) error {
 	defer k.store.reading.Unlock()
 	segments, end := k.store.snapshot()
 	for _, g := range segments {
-		if g.Number != end.Segment && k.judgements.settled(g.Covers) {
+		if g.Number != end.Segment && k.judgements.settled(g.due()) {
 			return s.drop(k, g)
 		}
 	}
@@ -52,7 +52,7 @@ func (s *Sink) makeRoom(k *kept) error {
 // readings were dropped.
 func (s *Sink) drop(k *kept, segments ...segment) error {
 	for _, g := range segments {
-		if n := k.judgements.giveUp(g.Covers, s.now().UnixNano()); n > 0 {
+		if n := k.judgements.giveUp(g.due(), s.now().UnixNano()); n > 0 {
 			s.events.Add(eventGivenUp, int(n))
 			s.log.Warn("readings are dropped although their windows were not judged", "segment", segmentName(g.Number), "windows", n, "readings", g.Readings)
 		}

@@ -44,7 +44,7 @@ func (g *segment) note(h *header, end int64) {
 		g.Began = h.arrived
 	}
 	g.Size, g.Readings, g.Arrived = end, h.first-1+int64(h.count), h.arrived // also those that are damaged
-	g.Covers = g.Covers.merge(h.covers)
+	g.Covers = g.Covers.merge(h.covers, h.arrived)
 }
 
 // ahead is how far a reading's time may be ahead of its arrival, to keep its
@@ -56,6 +56,10 @@ const ahead = 24 * time.Hour
 func (g *segment) age() int64 {
 	return max(g.Arrived, min(g.Covers.whole().To, g.Arrived+int64(ahead)))
 }
+
+// due is the times of the readings for whose windows the segment is kept, and which
+// are not judged any more without it.
+func (g *segment) due() coverage { return g.Covers.until(g.Arrived + int64(ahead)) }
 
 // survey reads what a segment holds, from a position of the store on also the times
 // of what arrived since. check reads all of it, to find the end of what was written
@@ -103,7 +107,7 @@ func survey(dir string, number int, since position, check bool) (g segment, touc
 		for i := range batch {
 			g.note(&batch[i], s.at)
 			if number > since.Segment || number == since.Segment && s.start >= since.Offset {
-				touched = touched.merge(batch[i].covers)
+				touched = touched.merge(batch[i].covers, batch[i].arrived)
 			}
 		}
 		batch = batch[:0]

@@ -73,7 +73,7 @@ func openStore(dir string, most feed.Size, known []segment, since position) (s *
 		if err != nil {
 			return nil, nil, 0, err
 		}
-		touched = touched.merge(since)
+		touched = touched.merge(since, g.Arrived)
 		s.segments = append(s.segments, g)
 		if last {
 			if cut, err = s.resume(g); err != nil {
@@ -193,7 +193,7 @@ func (s *store) append(rs []reading.Reading, arrived int64) (coverage, error) {
 	end := g.Size + int64(len(s.buffer))
 	for i := range blocks {
 		g.note(&blocks[i], end)
-		covers = covers.merge(blocks[i].covers)
+		covers = covers.merge(blocks[i].covers, arrived)
 	}
 	s.bytes, s.wanted = s.bytes+int64(len(s.buffer)), 0
 	return covers, nil

@@ -308,19 +308,19 @@ func TestRetention(t *testing.T) {
 // TestCoverage: it covers what was added, in order, and is short.
 func TestCoverage(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		at := rapid.OneOf(rapid.Int64Range(noon.UnixNano(), noon.Add(time.Hour).UnixNano()), rapid.Int64Range(math.MinInt64/2, math.MaxInt64/2))
+		at := rapid.OneOf(rapid.Int64Range(noon.UnixNano(), noon.Add(time.Hour).UnixNano()), rapid.Int64Range(math.MinInt64+2*gap, math.MaxInt64-2*gap))
 		var a, b coverage
 		var all []int64
 		for range rapid.IntRange(0, 60).Draw(t, "n") {
 			x := at.Draw(t, "at")
 			all = append(all, x)
 			if rapid.Bool().Draw(t, "a") {
-				a = a.add(x)
+				a = a.add(x, noon.UnixNano())
 			} else {
-				b = b.add(x)
+				b = b.add(x, noon.UnixNano())
 			}
 		}
-		c := a.merge(b)
+		c := a.merge(b, noon.UnixNano())
 		for _, x := range all {
 			if !c.overlaps(times{x, x + 1}) {
 				t.Fatalf("%d is not covered by %v", x, c)
@@ -330,7 +330,7 @@ func TestCoverage(t *testing.T) {
 			t.Fatalf("%d stretches", len(c))
 		}
 		for i := range c {
-			if c[i].From >= c[i].To || i > 0 && c[i].From-c[i-1].To < gap {
+			if c[i].From >= c[i].To || i > 0 && after(c[i].From, c[i-1].To) < uint64(gap) {
 				t.Fatalf("%v", c)
 			}
 		}

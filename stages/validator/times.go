@@ -13,8 +13,10 @@ type times struct {
 	To   int64 `json:"to"`
 }
 
-func (t times) contains(at int64) bool    { return t.From <= at && at < t.To }
-func (t times) overlaps(other times) bool { return t.From < other.To && other.From < t.To }
+func (t times) contains(at int64) bool { return t.From <= at && at < t.To }
+func (t times) overlaps(other times) bool {
+	return max(t.From, other.From) < min(t.To, other.To) // which one that is empty never does
+}
 func (t times) bounds() (from, to time.Time) {
 	return time.Unix(0, t.From).UTC(), time.Unix(0, t.To).UTC()
 }
@@ -26,58 +28,80 @@ type coverage []times
 const (
 	// gap is what parts two stretches of a coverage.
 	gap = int64(time.Minute)
-	// maxStretches bounds a coverage: beyond it the narrowest gaps are closed.
+	// maxStretches bounds a coverage: beyond it those are joined that are farthest from
+	// when the readings arrived. A device whose clock runs wild has readings of any
+	// time, and none of them may make anything of the windows of the others.
 	maxStretches = 16
 )
 
-// add covers a time.
-func (c coverage) add(at int64) coverage {
+// add covers the time of a reading that arrived at some other.
+func (c coverage) add(at, arrived int64) coverage {
 	for i := len(c) - 1; i >= 0; i-- { // most are near the last
 		if t := &c[i]; at >= t.From-gap && at < t.To+gap { // which cannot overflow: a reading is of 1678 to 2261
 			t.From, t.To = min(t.From, at), max(t.To, at+1)
 			return c.close(i)
 		}
 	}
-	return c.insert(times{at, at + 1})
+	return c.insert(times{at, at + 1}, arrived)
 }
 
 // merge covers what another one does.
-func (c coverage) merge(other coverage) coverage {
+func (c coverage) merge(other coverage, arrived int64) coverage {
 	for _, t := range other {
-		c = c.insert(t)
+		c = c.insert(t, arrived)
 	}
 	return c
 }
 
 // insert adds a stretch, and closes gaps that are too narrow, or too many.
-func (c coverage) insert(t times) coverage {
+func (c coverage) insert(t times, arrived int64) coverage {
 	i, _ := slices.BinarySearchFunc(c, t, func(a, b times) int { return cmp.Compare(a.From, b.From) })
 	c = slices.Insert(c, i, t)
 	for i := 0; i+1 < len(c); {
-		if c[i+1].From-c[i].To < gap {
+		if c.near(i) {
 			c = c.join(i)
 			continue
 		}
 		i++
 	}
 	for len(c) > maxStretches {
-		narrowest := 0
-		for i := range c[:len(c)-1] {
-			if c[i+1].From-c[i].To < c[narrowest+1].From-c[narrowest].To {
-				narrowest = i
-			}
+		last := len(c) - 2
+		if after(arrived, c[1].From) > after(c[last].To, arrived) {
+			last = 0
 		}
-		c = c.join(narrowest)
+		c = c.join(last)
 	}
 	return c
 }
 
+// after is how much later a is than b, 0 when it is not. It may be more than an int64
+// holds.
+func after(a, b int64) uint64 {
+	if a <= b {
+		return 0
+	}
+	return uint64(a) - uint64(b)
+}
+
+// near reports whether nothing parts a stretch and the next.
+func (c coverage) near(i int) bool { return after(c[i+1].From, c[i].To) < uint64(gap) }
+
+// until is what is covered before a time.
+func (c coverage) until(to int64) (all coverage) {
+	for _, t := range c {
+		if t.To = min(t.To, to); t.From < t.To {
+			all = append(all, t)
+		}
+	}
+	return all
+}
+
 // close joins a stretch that has grown with its neighbours, if it has reached them.
 func (c coverage) close(i int) coverage {
-	if i+1 < len(c) && c[i+1].From-c[i].To < gap {
+	if i+1 < len(c) && c.near(i) {
 		c = c.join(i)
 	}
-	if i > 0 && c[i].From-c[i-1].To < gap {
+	if i > 0 && c.near(i-1) {
 		c = c.join(i - 1)
 	}
 	return c
