@@ -24,7 +24,7 @@ func (s *Sink) reconcile(ctx context.Context) (worst validate.Outcome, err error
 		return worst, nil // nothing can be judged yet
 	}
 	// What is not over yet is not judged, whatever the expectation says of the future.
-	to := min(watermark.UnixNano(), s.now().UnixNano()) - int64(s.config.Lateness)
+	to := min(nanos(watermark), s.now().UnixNano()) - int64(s.config.Lateness)
 	for _, t := range k.judgements.due(to) {
 		found, err := s.judge(ctx, k, t)
 		if err != nil {

@@ -300,3 +300,13 @@ func TestWildClocks(t *testing.T) {
 		t.Errorf("figures %v", g)
 	}
 }
+
+// TestAWatermarkOfTheFarFuture, beyond what nanoseconds hold, vouches for all there is.
+func TestAWatermarkOfTheFarFuture(t *testing.T) {
+	r := newRig(t, nil)
+	rs := every(time.Minute, "press7", noon, 20)
+	r.store(t, rs[:19]...)
+	r.expectAll(noon.Add(21*time.Minute), rs...)
+	r.expect.SetWatermark(time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC))
+	check(t, "all", r.compared(t, validate.Discrepant), "12:00-12:20")
+}
