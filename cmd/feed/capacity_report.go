@@ -29,7 +29,7 @@ func writeCapacity(w io.Writer, r *capacity.Report) error {
 	stores := [][]string{{"VOLUME", "WHAT", "RECORDS/S", "ON DISK", "BOUND", "LASTS", "AND THEN"}}
 	for _, s := range r.Stores {
 		stores = append(stores, []string{
-			s.Volume, s.Store, number(s.Rate), capacity.Readable(feed.Size(s.OnDisk)), dash(s.Bound), lasts(&s), dash(s.Then.String()),
+			s.Volume, s.Store, number(s.Rate), capacity.Readable(feed.Size(s.OnDisk)), dash(s.Bound), lasts(&s), then(&s),
 		})
 	}
 	if err := writeTable(w, stores); err != nil {
@@ -48,11 +48,19 @@ func writeCapacity(w io.Writer, r *capacity.Report) error {
 func lasts(s *capacity.StoreReport) string {
 	switch s.Role {
 	case capacity.Refused:
-		return s.Bridges.String() + " if all is refused"
+		return s.Lasts.String() + " if all is refused"
 	case capacity.Notes:
-		return s.Bridges.String() + " are remembered"
+		return s.Lasts.String() + " are remembered"
 	}
-	return s.Bridges.String()
+	return s.Lasts.String()
+}
+
+// then says what happens when a store is full.
+func then(s *capacity.StoreReport) string {
+	if s.Next != "" {
+		return fmt.Sprintf("waits in %s: %s in all", s.Next, s.Bridges)
+	}
+	return dash(s.Then.String())
 }
 
 // number writes a rate: whole when it is large.

@@ -15,6 +15,8 @@ type broker struct {
 	queues   map[string]*queue
 	policies []policy
 	wal      feed.Size // raft.wal_max_size_bytes
+	// routes lists for each exchange the queues from which routes fill it.
+	routes map[string][]string
 }
 
 // queue is one of the broker's, from feeds and definitions together.
@@ -58,7 +60,7 @@ func tighter[T feed.Size | int64 | time.Duration](a, b T) T {
 	return a
 }
 
-func newBroker() broker { return broker{queues: make(map[string]*queue), wal: walSize} }
+func newBroker() broker { return broker{queues: make(map[string]*queue), wal: walSize, routes: make(map[string][]string)} }
 
 // queue returns the queue of a name, which is made when there is none.
 func (b *broker) queue(name string) *queue {
@@ -141,20 +143,33 @@ func (b *broker) stores(load Load) []Store {
 		if q.dead || bound(dead) {
 			s.Role = Refused
 		}
+		for _, x := range q.exchanges {
+			for _, sender := range b.routes[x] {
+				s.Senders = append(s.Senders, b.queue(sender).title())
+			}
+		}
 		all = append(all, s)
 	}
 	return all
 }
 
+// title names the store that the queue is.
+func (q *queue) title() string {
+	if q.kind == amqp.QueueStream {
+		return "stream " + q.name
+	}
+	return "queue " + q.name
+}
+
 // store says what the queue takes of the disk.
 func (q *queue) store(f flow, l limits) Store {
-	s := Store{Volume: volumeRabbitMQ, Name: "queue " + q.name, Role: Buffer, Rate: f.rate, Full: Refuses}
+	s := Store{Volume: volumeRabbitMQ, Name: q.title(), Role: Buffer, Rate: f.rate, Full: Refuses}
 	if l.overflow != amqp.OverflowReject { // RabbitMQ's default is drop-head
 		s.Full = DropsOldest
 	}
 	switch q.kind {
 	case amqp.QueueStream:
-		s.Name, s.Full, s.OnDisk = "stream "+q.name, DropsOldest, f.bytes+streamOverhead
+		s.Full, s.OnDisk = DropsOldest, f.bytes+streamOverhead
 		if l.segment == 0 {
 			l.segment = streamSegment
 		}

@@ -36,15 +36,22 @@ func (p *Plan) addRoute(volume string, r *config.Route) {
 			p.addCache(volume, u.Cache)
 		}
 	}
+	var senders []string // what the route reads from
 	if source, ok := r.Source.Config.(*amqp.SourceConfig); ok {
 		p.addSource(source, batches)
+		senders = []string{p.broker.queue(source.Queue).title()}
+		for _, sink := range r.Sink {
+			if c, ok := sink.Config.(*amqp.SinkConfig); ok {
+				p.broker.routes[c.Exchange] = append(p.broker.routes[c.Exchange], source.Queue)
+			}
+		}
 	}
 	for _, sink := range r.Sink {
 		switch c := sink.Config.(type) {
 		case *postgres.Config:
 			p.addTable(c)
 		case *validator.Config:
-			s := Store{Volume: volume, Name: "validator of route " + r.Name, Role: Buffer, Rate: p.load.Rate, OnDisk: validatorReading, Full: Pauses}
+			s := Store{Volume: volume, Name: "validator of route " + r.Name, Role: Buffer, Rate: p.load.Rate, OnDisk: validatorReading, Full: Pauses, Senders: senders}
 			s.Bounds = []Bound{byBytes("maxBytes", c.MaxBytes, s.OnDisk)}
 			p.add(s)
 		}

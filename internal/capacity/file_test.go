@@ -96,7 +96,7 @@ routes:
 	if s := named(t, p, "schema telemetry"); s.Volume != "postgres" || s.limit() != (Bound{"retention 24 h", 86_400_000}) || s.Fixed != 86_400_000*postgresRow {
 		t.Errorf("%+v", s)
 	}
-	if s := named(t, p, "quarantine"); s.Volume != "plant" || s.limit() != (Bound{"maxBytes 69000000B", 100_000}) || s.Role != Refused {
+	if s := named(t, p, "quarantine"); s.Volume != "plant" || s.limit() != (Bound{"maxBytes 69MB", 100_000}) || s.Role != Refused {
 		t.Errorf("%+v", s)
 	}
 	if s := named(t, p, "ledger"); s.limit().Records != 2_000_000 || s.Rate != 2000 {
@@ -114,7 +114,7 @@ func TestStream(t *testing.T) {
 routes:
   archive:
     source: {amqp: {url: amqp://x, queue: s, declare: {type: stream, maxBytes: 500MB, segmentBytes: 110MB, maxAge: 24h}}}
-    sink: {blob: {connectionString: "${AZURE}", container: telemetry, path: "{date}", exactlyOnce: true}}
+    sink: {blob: {url: "${BLOB_URL:-}", connectionString: "${AZURE:-}", container: telemetry, path: "{date}", exactlyOnce: true}}
 `})
 	s := named(t, p, "stream s")
 	if s.Full != DropsOldest || s.Fixed != 220_000_000 || s.limit().Records != 390e6/s.OnDisk || s.Bounds[1].Records != 86_400_000 {
@@ -147,7 +147,7 @@ routes:
 `,
 	})
 	batches := named(t, p, "queue batches")
-	if batches.Full != Refuses || len(batches.Bounds) != 2 || batches.Bounds[1].Records != 50 || batches.Bounds[0].Setting != "maxBytes 1000B" || batches.Rate != 1 {
+	if batches.Full != Refuses || len(batches.Bounds) != 2 || batches.Bounds[1].Records != 50 || batches.Bounds[0].Setting != "maxBytes 1kB" || batches.Rate != 1 {
 		t.Errorf("%+v", batches)
 	}
 	if s := named(t, p, "stream readings"); s.Bounds[0].Records != 7*24*time.Hour.Seconds()*1000 {

@@ -154,7 +154,7 @@ func (p *Plan) addConfiguration(registry *feed.Registry, file, component string,
 		name := fmt.Sprintf("%s: %s %s: %s", file, m.Kind, m.Metadata.Name, key)
 		var err error
 		switch {
-		case key == "definitions.json":
+		case path.Ext(key) == ".json" && component == volumeRabbitMQ:
 			err = p.AddDefinitions(name, text)
 		case path.Ext(key) == ".conf" && component == volumeRabbitMQ:
 			err = p.AddRabbitMQConf(name, text)

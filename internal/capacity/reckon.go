@@ -44,8 +44,13 @@ type StoreReport struct {
 	Rate    float64 `json:"recordsPerSecond"`
 	OnDisk  float64 `json:"bytesOnDisk"`     // of each record
 	Bound   string  `json:"bound,omitempty"` // the tightest: a setting, or the volume
-	Bridges Span    `json:"bridgesHours"`
+	Lasts   Span    `json:"lastsHours"`      // until that is reached
 	Then    Effect  `json:"then,omitempty"`
+	// Next is the store in which everything waits when this one holds back, and
+	// End what happens when that is full, too; Bridges counts both.
+	Next    string `json:"thenWaitsIn,omitempty"`
+	End     Effect `json:"inTheEnd,omitempty"`
+	Bridges Span   `json:"bridgesHours"`
 }
 
 // Reckon says how long each volume and each store lasts, and warns of what does
@@ -59,75 +64,152 @@ func (p *Plan) Reckon(target time.Duration) (*Report, error) {
 	for _, name := range p.broker.unknown() {
 		r.warn("queue %s: a feed reads it and nothing says how large it may become: give RabbitMQ's definitions.json", name)
 	}
+	all := p.shares(stores)
+	for i := range all {
+		all[i].reports = r.alone(&all[i])
+	}
+	waiting(all)
+	for i := range all {
+		r.Stores = append(r.Stores, all[i].reports...)
+		r.conclude(&all[i])
+	}
+	return r, nil
+}
+
+// share is a volume with what lies on it.
+type share struct {
+	volume
+	stores  []Store
+	usable  float64 // bytes for buffers and histories; infinitely many when the size is not known
+	reports []StoreReport
+}
+
+// shares puts stores, which are in the order of their volumes, on these.
+func (p *Plan) shares(stores []Store) []share {
+	var all []share
 	for len(stores) > 0 {
 		n := slices.IndexFunc(stores, func(s Store) bool { return s.Volume != stores[0].Volume })
 		if n < 0 {
 			n = len(stores)
 		}
-		v := *p.volume(stores[0].Volume)
+		v := share{volume: *p.volume(stores[0].Volume), stores: stores[:n], usable: math.Inf(1)}
 		if stores[0].Volume == volumeRabbitMQ {
 			v.fixed += p.broker.writesAhead()
 		}
-		r.reckon(v, stores[:n])
+		if v.size > 0 {
+			v.usable = float64(v.size)*(1-fileSystem) - float64(v.reserve+v.fixed)
+		}
+		// What is no buffer is there already when an outage begins.
+		for i := range v.stores {
+			s := &v.stores[i]
+			v.usable -= float64(s.Fixed)
+			if s.Role != Buffer && s.Role != History {
+				v.usable -= s.at(0)
+			}
+		}
+		all = append(all, v)
 		stores = stores[n:]
 	}
-	return r, nil
+	return all
 }
 
 func (r *Report) warn(format string, a ...any) {
 	r.Warnings = append(r.Warnings, fmt.Sprintf(format, a...))
 }
 
-// reckon adds a volume and what lies on it.
-func (r *Report) reckon(v volume, stores []Store) {
-	usable := math.Inf(1)
-	if v.size > 0 {
-		usable = float64(v.size)*(1-fileSystem) - float64(v.reserve+v.fixed)
-	}
-	// What is no buffer is there already when an outage begins.
-	for i := range stores {
-		usable -= float64(stores[i].Fixed)
-		if stores[i].Role != Buffer && stores[i].Role != History {
-			usable -= stores[i].at(0)
+// alone says of each store how long it lasts when it alone fills the volume.
+func (r *Report) alone(v *share) []StoreReport {
+	var all []StoreReport
+	for i := range v.stores {
+		s := &v.stores[i]
+		limit := s.limit()
+		out := StoreReport{Volume: s.Volume, Store: s.Name, Role: s.Role, Rate: s.Rate, OnDisk: s.OnDisk, Bound: limit.Setting, Lasts: Span(limit.Records / s.Rate), Then: s.Full}
+		if byVolume := Span(max(0, v.usable) / s.growth()); s.Role == Buffer || s.Role == History {
+			switch {
+			case byVolume < out.Lasts:
+				out.Lasts, out.Bound, out.Then = byVolume, theVolume, v.full
+			case s.Role == History: // what it drops is older than anybody wants it to be
+				out.Lasts, out.Then = Span(math.Inf(1)), ""
+			case math.IsInf(float64(out.Lasts), 1):
+				out.Then = ""
+			}
 		}
+		out.Bridges = out.Lasts
+		all = append(all, out)
 	}
-	out := VolumeReport{Volume: stores[0].Volume, Size: v.size, Bridges: Span(math.Inf(1))}
-	if v.size > 0 {
-		out.Room = feed.Size(max(0, usable))
-	}
-	first := len(r.Stores)
-	for i := range stores {
-		s := r.store(&stores[i], usable, v.full)
-		if (s.Role == Buffer || s.Role == History) && s.Bridges < out.Bridges {
-			out.Bridges, out.First, out.Then = s.Bridges, s.Store, s.Then
-		}
-		r.Stores = append(r.Stores, s)
-	}
-	if full := together(stores, usable); full < float64(out.Bridges) {
-		out.Bridges, out.First, out.Then = Span(full), "the volume", v.full
-	}
-	out.Wanted = wanted(stores, v, r.Target)
-	r.Volumes = append(r.Volumes, out)
-	r.judge(&out, v.full, r.Stores[first:], stores)
+	return all
 }
 
-// store says how long a store lasts when it alone fills a volume.
-func (r *Report) store(s *Store, usable float64, full Effect) StoreReport {
-	limit := s.limit()
-	out := StoreReport{Volume: s.Volume, Store: s.Name, Role: s.Role, Rate: s.Rate, OnDisk: s.OnDisk, Bound: limit.Setting, Bridges: Span(limit.Records / s.Rate), Then: s.Full}
-	if s.Role != Buffer && s.Role != History {
-		return out
+// theVolume stands for the volume where the first is named that is full.
+const theVolume = "the volume"
+
+// waiting adds for each buffer that holds back how long its senders then last, and
+// what happens at their end.
+func waiting(all []share) {
+	type store struct {
+		*Store
+		*StoreReport
 	}
-	byVolume := Span(max(0, usable) / s.growth())
-	switch {
-	case byVolume < out.Bridges:
-		out.Bridges, out.Bound, out.Then = byVolume, "the volume", full
-	case s.Role == History: // what it drops is older than anybody wants it to be
-		out.Bridges, out.Then = Span(math.Inf(1)), ""
-	case math.IsInf(float64(out.Bridges), 1):
-		out.Then = ""
+	byName := make(map[string]store)
+	for i := range all {
+		for j := range all[i].stores {
+			s := store{&all[i].stores[j], &all[i].reports[j]}
+			byName[s.Name] = s
+		}
 	}
-	return out
+	var wait func(s store, above map[string]bool)
+	wait = func(s store, above map[string]bool) {
+		if s.Next != "" || !s.Then.HoldsBack() || above[s.Name] {
+			return
+		}
+		above[s.Name] = true
+		for _, name := range s.Senders {
+			sender, ok := byName[name]
+			if !ok || above[name] {
+				continue
+			}
+			wait(sender, above)
+			if total := s.Lasts + sender.Bridges; s.Next == "" || total < s.Bridges {
+				s.Next, s.Bridges, s.End = name, total, sender.end()
+			}
+		}
+		delete(above, s.Name)
+	}
+	for i := range all {
+		for j := range all[i].stores { // in this order, so that circles of routes come out the same each time
+			wait(byName[all[i].stores[j].Name], make(map[string]bool))
+		}
+	}
+}
+
+// end is what happens when nothing is left to wait in.
+func (s *StoreReport) end() Effect {
+	if s.Next != "" {
+		return s.End
+	}
+	return s.Then
+}
+
+// conclude adds a volume, and warns of what does not last for the target.
+func (r *Report) conclude(v *share) {
+	out := VolumeReport{Volume: v.stores[0].Volume, Size: v.size, Bridges: Span(math.Inf(1))}
+	if v.size > 0 {
+		out.Room = feed.Size(max(0, v.usable))
+	}
+	for _, s := range v.reports {
+		if (s.Role == Buffer || s.Role == History) && s.Bridges < out.Bridges {
+			out.Bridges, out.First, out.Then = s.Bridges, s.Store, s.end()
+			if s.Next != "" {
+				out.First += ", " + s.Next
+			}
+		}
+	}
+	if full := together(v.stores, v.usable); full < float64(out.Bridges) {
+		out.Bridges, out.First, out.Then = Span(full), theVolume, v.full
+	}
+	out.Wanted = wanted(v.stores, v.volume, r.Target)
+	r.Volumes = append(r.Volumes, out)
+	r.judge(&out, v.full, v.reports, v.stores)
 }
 
 // together returns the seconds after which stores that all grow at once take what
@@ -205,16 +287,21 @@ func (r *Report) judge(v *VolumeReport, full Effect, reports []StoreReport, stor
 		r.warn("volume %s: what waits on it %s, and there is room for %s: the disk is full before that, and then it %s; bound it more tightly", v.Volume, what, Readable(v.Room), full)
 	}
 	for i, s := range reports {
-		if s.Role == Buffer && s.Bound != "the volume" && s.Bridges < r.Target {
-			r.warn("%s: %s is reached after %s of %s, and then it %s; for %s it takes %s on the disk", s.Store, s.Bound, s.Bridges, r.Target, s.Then, r.Target, Readable(feed.Size(stores[i].growth()*float64(r.Target))))
+		if s.Role != Buffer || s.Bound == theVolume || s.Bridges >= r.Target {
+			continue
 		}
+		more := ""
+		if s.Next != "" {
+			more = fmt.Sprintf(" with what waits in %s", s.Next)
+		}
+		r.warn("%s: %s bridges %s of %s%s, and then it %s; %s take %s on the disk", s.Store, s.Bound, s.Bridges, r.Target, more, s.end(), r.Target, Readable(feed.Size(stores[i].growth()*float64(r.Target))))
 	}
-	if v.First == "the volume" && v.Bridges < r.Target && v.Room > 0 {
+	if v.First == theVolume && v.Bridges < r.Target && v.Room > 0 {
 		r.warn("volume %s: it is full after %s of %s when all that is on it fills, and then it %s; for %s it takes %s", v.Volume, v.Bridges, r.Target, v.Then, r.Target, Readable(v.Wanted))
 	}
 	for i, s := range reports {
 		if s.Role == History && s.Then != "" {
-			r.warn("%s: the volume %s is full after %s, before %s removes anything; it takes %s", s.Store, s.Volume, s.Bridges, retention(&stores[i]), Readable(v.Wanted))
+			r.warn("%s: the volume %s is full after %s, before %s removes anything; it takes %s", s.Store, s.Volume, s.Lasts, retention(&stores[i]), Readable(v.Wanted))
 		}
 	}
 }

@@ -150,3 +150,56 @@ func TestWhatIsFullFirst(t *testing.T) {
 		t.Errorf("warnings %q", v.Warnings)
 	}
 }
+
+// TestHeldBackWaitsElsewhere: when a queue refuses what a route sends, the route
+// takes nothing more from its own queue, and that one fills: the outage ends where
+// that one ends. What loses messages passes nothing on.
+func TestHeldBackWaitsElsewhere(t *testing.T) {
+	const feeds = `
+routes:
+  ingest:
+    source: {amqp: {url: "${A}", queue: batches, declare: {exchange: {name: devices}, maxLength: 7200, overflow: %s}}}
+    transforms: [{unbatch: {}}]
+    sink: {amqp: {url: "${A}", exchange: telemetry}}
+  mqtt:
+    source: {amqp: {url: "${A}", queue: readings, declare: {exchange: {name: telemetry}, maxLength: 3600000, overflow: %s}}}
+    sink: {mqtt: {url: "${M}"}}
+`
+	for _, c := range []struct {
+		batches, readings string
+		next              string
+		bridges           Span
+		end               Effect
+	}{
+		{"reject-publish", "reject-publish", "queue batches", 3 * 3600, Refuses},
+		{"drop-head", "reject-publish", "queue batches", 3 * 3600, DropsOldest},
+		{"reject-publish", "drop-head", "", 3600, ""},
+	} {
+		p := planOf(t, map[string]string{"feed.yaml": fmt.Sprintf(feeds, c.batches, c.readings)})
+		p.SetVolume("rabbitmq", feed.TiB)
+		r, err := p.Reckon(4 * time.Hour)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := r.Stores[1]
+		if s.Store != "queue readings" || s.Lasts != 3600 || s.Next != c.next || s.Bridges != c.bridges || s.End != c.end {
+			t.Errorf("%+v: %+v", c, s)
+		}
+		if b := r.Stores[0]; b.Next != "" || b.Bridges != 2*3600 {
+			t.Errorf("%+v: %+v", c, b)
+		}
+	}
+}
+
+// TestCircleOfRoutes: routes that fill each other's queues are no endless story.
+func TestCircleOfRoutes(t *testing.T) {
+	all := []share{{stores: []Store{{Name: "a", Senders: []string{"b", "a"}}, {Name: "b", Senders: []string{"a", "gone"}}}, reports: []StoreReport{
+		{Store: "a", Then: Refuses, Lasts: 1, Bridges: 1}, {Store: "b", Then: Refuses, Lasts: 2, Bridges: 2},
+	}}}
+	waiting(all)
+	for _, s := range all[0].reports {
+		if s.Bridges < s.Lasts || s.Bridges > 5 {
+			t.Errorf("%+v", s)
+		}
+	}
+}

@@ -9,8 +9,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// reference finds ${NAME} and ${file:/path}, of which none has a default.
-var reference = regexp.MustCompile(`\$\{(file:[^}]*|[A-Za-z_][A-Za-z0-9_.]*)\}`)
+// reference finds ${NAME} and ${file:/path}, and ${NAME:-}, which is to be empty
+// where it is not set.
+var reference = regexp.MustCompile(`\$\{(file:[^}]*|[A-Za-z_][A-Za-z0-9_.]*(:-)?)\}`)
 
 // addresses stand in for the url of a stage, by the stage's name.
 var addresses = map[string]string{
@@ -69,13 +70,19 @@ func collect(n *yaml.Node, stage, key string, standIns map[string]string) {
 		}
 	case yaml.ScalarNode:
 		for _, ref := range reference.FindAllString(n.Value, -1) {
+			ref, optional := strings.CutSuffix(ref, ":-}")
+			if optional {
+				if ref += "}"; key != "url" { // of several ways to a place, an address is one
+					continue
+				}
+			}
 			switch {
 			case standIns[ref] != "":
-			case key == "url" && ref == n.Value && stage != "":
+			case key == "url" && len(n.Value) <= len(ref)+2 && stage != "":
 				standIns[ref] = addresses[stage]
 			case key == "connectionString":
 				standIns[ref] = connectionString
-			case ref != n.Value:
+			case len(n.Value) > len(ref)+2:
 				standIns[ref] = "0" // a part of a name, such as the number of a shard
 			default:
 				standIns[ref] = "unknown"

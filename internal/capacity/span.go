@@ -58,3 +58,18 @@ func Readable(s feed.Size) string {
 	}
 	return s.String()
 }
+
+// asWritten prints a size in the unit in which it has the fewest digits, as people
+// write them into files.
+func asWritten(s feed.Size) string {
+	text := s.String()
+	for _, u := range []struct {
+		unit feed.Size
+		name string
+	}{{1e12, "TB"}, {1e9, "GB"}, {1e6, "MB"}, {1e3, "kB"}} {
+		if shorter := fmt.Sprintf("%d%s", s/u.unit, u.name); s > 0 && s%u.unit == 0 && len(shorter) < len(text) {
+			return shorter
+		}
+	}
+	return text
+}

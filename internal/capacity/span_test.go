@@ -41,3 +41,16 @@ func TestReadable(t *testing.T) {
 		}
 	}
 }
+
+func TestAsWritten(t *testing.T) {
+	for s, want := range map[feed.Size]string{
+		0: "0B", 1: "1B", 1000: "1kB", 1024: "1KiB", 400e6: "400MB", 4 * feed.GiB: "4GiB", 1e9: "1GB", 1e12: "1TB", 69_000_001: "69000001B",
+	} {
+		if got := asWritten(s); got != want {
+			t.Errorf("%d: %s, want %s", s, got, want)
+		}
+		if back, err := feed.ParseSize(asWritten(s)); err != nil || back != s {
+			t.Errorf("%d: read back as %d, %v", s, back, err)
+		}
+	}
+}

@@ -18,6 +18,10 @@ type Store struct {
 	Fixed  feed.Size // bytes of disk that it takes beside them, at most
 	Bounds []Bound
 	Full   Effect // what happens at the first bound
+
+	// Senders are the stores from which it is filled: when it holds back, what would
+	// come waits there.
+	Senders []string
 }
 
 // Bound is the most that a store holds, by one of its settings.
@@ -58,6 +62,10 @@ const (
 
 // Loses reports whether messages are lost.
 func (e Effect) Loses() bool { return e == DropsOldest || e == DropsNewest || e == Unsaved }
+
+// HoldsBack reports whether those that send keep what they have, and nobody else
+// is concerned.
+func (e Effect) HoldsBack() bool { return e == Refuses || e == Pauses }
 
 // String says the effect to people.
 func (e Effect) String() string {
@@ -110,7 +118,7 @@ func (s *Store) at(seconds float64) float64 {
 
 // byBytes is a bound by bytes of which a record takes each.
 func byBytes(setting string, bytes feed.Size, each float64) Bound {
-	return Bound{setting + " " + bytes.String(), max(0, float64(bytes)) / each}
+	return Bound{setting + " " + asWritten(bytes), max(0, float64(bytes)) / each}
 }
 
 // byAge is a bound by the age of the oldest record.
