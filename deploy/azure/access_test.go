@@ -9,14 +9,14 @@ import (
 // The least that the feed needs, and nothing else: who may do what, and where.
 
 func TestTheRegistryTokenPullsTheseRepositoriesAlone(t *testing.T) {
-	repositories := []any{"st-one/datafeed", "st-one/rabbitmq"}
+	repositories := []any{"datafeed/feed", "datafeed/rabbitmq"}
 	d, err := load(".", "registry", map[string]any{"repositories": repositories})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []any{
-		"repositories/st-one/datafeed/content/read", "repositories/st-one/datafeed/metadata/read",
-		"repositories/st-one/rabbitmq/content/read", "repositories/st-one/rabbitmq/metadata/read",
+		"repositories/datafeed/feed/content/read", "repositories/datafeed/feed/metadata/read",
+		"repositories/datafeed/rabbitmq/content/read", "repositories/datafeed/rabbitmq/metadata/read",
 	}
 	scopeMap := d.resource("scopeMap")
 	if got := scopeMap.body["properties"].(map[string]any)["actions"].([]any); !slices.Equal(got, want) {

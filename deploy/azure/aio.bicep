@@ -88,6 +88,7 @@ resource listener 'Microsoft.IoTOperations/instances/brokers/listeners@2025-10-0
             }
             san: {
               dns: [
+                'aio-broker-datafeed.azure-iot-operations'
                 'aio-broker-datafeed.azure-iot-operations.svc'
                 'aio-broker-datafeed.azure-iot-operations.svc.cluster.local'
               ]

@@ -3,7 +3,7 @@ using 'aio.bicep'
 param instanceName = 'example-aio'
 param customLocationName = 'example-location'
 param topicRoot = 'kraft'
-param cloudLeg = 'dataflow'
+param cloudLeg = 'archive' // as in the overlays of deploy/k8s
 param storageAccountName = 'exampledatafeed'
 param containerName = 'telemetry'
 param schemaRegistryName = 'example-schemas'

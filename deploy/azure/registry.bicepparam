@@ -1,10 +1,10 @@
 using 'registry.bicep'
 
-param registryName = 'exampleregistry'
+param registryName = 'example'
 param siteName = 'example-a'
 param repositories = [
-  'st-one/datafeed'
-  'st-one/rabbitmq'
-  'st-one/timescaledb'
-  'st-one/eclipse-mosquitto'
+  'datafeed/feed'
+  'datafeed/rabbitmq'
+  'datafeed/timescaledb'
+  'datafeed/mosquitto'
 ]
