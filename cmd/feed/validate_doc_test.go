@@ -1,7 +1,6 @@
 package main
 
 import (
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -12,6 +11,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/kraft-edge/datafeed/internal/testenv"
 )
 
 // TestValidateDocument runs every example of docs/validate.md, in order, and
@@ -21,7 +22,7 @@ func TestValidateDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	api := freeAddress(t)
+	api := testenv.Address(t)
 	doc := strings.ReplaceAll(string(raw), "127.0.0.1:8080", api)
 	commands, files := examplesOf(t, doc)
 	if n := strings.Count(commands, "stdout"); n < 15 {
@@ -49,19 +50,6 @@ func TestValidateDocument(t *testing.T) {
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"awaits": awaits},
 	})
-}
-
-// freeAddress returns an address of this host that nobody listens on.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return l.Addr().String()
 }
 
 // awaits waits until a server answers: awaits URL

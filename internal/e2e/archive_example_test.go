@@ -3,7 +3,6 @@ package e2e_test
 import (
 	"bufio"
 	"encoding/json"
-	"math/rand/v2"
 	"os"
 	"strings"
 	"testing"
@@ -20,7 +19,7 @@ import (
 // are the test's.
 func TestArchiveExample(t *testing.T) {
 	t.Parallel() // it waits most of the time
-	const n, kills = 8000, 8
+	n, kills, random := testenv.Amount(5000, 8000), testenv.Amount(5, 8), testenv.Random(t)
 	raw, err := os.ReadFile("../../examples/feeds/archive.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -36,7 +35,7 @@ func TestArchiveExample(t *testing.T) {
 	published := make(chan error, 1)
 	go func() { published <- factory.Publish(t.Context(), readings(n)) }()
 	for range kills {
-		<-time.After(rand.N(time.Second))
+		<-time.After(time.Duration(random.Int64N(int64(time.Second))))
 		p.kill()
 		p.start()
 	}
@@ -44,7 +43,7 @@ func TestArchiveExample(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Whatever the publisher had to send again is in the stream twice.
-	awaitCommitted(t, p, 1, int64(n+factory.Republished)-1)
+	awaitCommitted(t, p, 1, int64(n)+int64(factory.Republished)-1)
 	p.checkAccounts()
 	if code, took := p.terminate(); code != 0 {
 		t.Errorf("exit code %d after %v", code, took)

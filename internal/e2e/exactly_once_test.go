@@ -10,7 +10,6 @@ import (
 	"io"
 	"io/fs"
 	"maps"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -268,24 +267,18 @@ func awaitCommitted(t *testing.T, p *feedProcess, generation uint64, offset int6
 	return last
 }
 
-// TestExactlyOnceFromAStream kills the feed fifty times at random moments
+// TestExactlyOnceFromAStream kills the feed again and again at random moments
 // while it writes a stream to files; lets a second writer take over while the
 // first one is frozen; and declares the stream anew, twice.
 func TestExactlyOnceFromAStream(t *testing.T) {
 	t.Parallel() // it waits most of the time
-	const n, kills = 30_000, 50
-	seed := *faultSeed
-	if seed == 0 {
-		seed = rand.Uint64()
-	}
-	t.Logf("repeat these moments with -fault-seed=%d", seed)
-	random := rand.New(rand.NewPCG(seed, 2))
+	n, kills, random := testenv.Amount(10_000, 30_000), testenv.Amount(12, 50), testenv.Random(t)
 	a := &streamArchive{t: t, vhost: testenv.RabbitMQ(t), dir: t.TempDir(), seen: map[string][sha256.Size]byte{}}
 	p := a.newWriter()
 	p.start()
 	p.ready() // the stream is declared
 	published := make(chan error, 1)
-	go func() { published <- a.publish(0, n, 25*time.Second) }()
+	go func() { published <- a.publish(0, n, testenv.Amount(7*time.Second, 25*time.Second)) }()
 	begun := 0
 	for range kills {
 		<-time.After(time.Duration(random.Int64N(int64(700 * time.Millisecond))))
@@ -299,7 +292,7 @@ func TestExactlyOnceFromAStream(t *testing.T) {
 	if err := <-published; err != nil {
 		t.Fatal(err)
 	}
-	awaitCommitted(t, p, 1, n-1)
+	awaitCommitted(t, p, 1, int64(n)-1)
 	a.expect(1, 0, n)
 	t.Logf("%d of %d kills came while a range was being written", begun, kills)
 	if begun == 0 {
@@ -317,7 +310,7 @@ func TestExactlyOnceFromAStream(t *testing.T) {
 	if err := <-published; err != nil {
 		t.Fatal(err)
 	}
-	awaitCommitted(t, other, 1, n+3000-1)
+	awaitCommitted(t, other, 1, int64(n)+3000-1)
 	p.signal(syscall.SIGCONT)
 	if err := a.publish(n+3000, n+4000, 0); err != nil {
 		t.Fatal(err)
@@ -325,7 +318,7 @@ func TestExactlyOnceFromAStream(t *testing.T) {
 	if code, log := p.exit(time.Minute); code == 0 || !strings.Contains(log, feed.ErrFenced.Error()) {
 		t.Errorf("the older writer ended with code %d, and no word of the other one", code)
 	}
-	awaitCommitted(t, other, 1, n+4000-1)
+	awaitCommitted(t, other, 1, int64(n)+4000-1)
 	other.checkAccounts()
 	a.expect(1, 0, n+4000)
 

@@ -1,8 +1,6 @@
 package e2e_test
 
 import (
-	"flag"
-	"math/rand/v2"
 	"sync"
 	"testing"
 	"time"
@@ -10,28 +8,21 @@ import (
 	"github.com/kraft-edge/datafeed/internal/testenv"
 )
 
-var faultSeed = flag.Uint64("fault-seed", 0, "seed of the fault schedule; 0 draws one")
-
 // TestNothingIsLostWhateverFails runs the plant while the feed is killed at
 // random moments, RabbitMQ is restarted, its connections are cut, and
-// Mosquitto and Azurite are frozen for a minute each.
+// Mosquitto and Azurite are frozen until the feed gives up for a while.
 func TestNothingIsLostWhateverFails(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	const (
 		window = 1000
 		rate   = 1500
-		length = 100 * time.Second
-		n      = rate * int(length/time.Second)
 	)
-	seed := *faultSeed
-	if seed == 0 {
-		seed = rand.Uint64()
-	}
-	t.Logf("repeat this schedule with -fault-seed=%d", seed)
-	random := rand.New(rand.NewPCG(seed, 1))
+	seconds, random := testenv.Amount(40, 100), testenv.Random(t)
+	n := rate * seconds
+	patience := testenv.Amount(8*time.Second, 20*time.Second)
 
 	node, broker, blobs := testenv.PrivateRabbitMQ(t), testenv.Mosquitto(t), testenv.PrivateAzurite(t)
-	p := newPlant(t, places{amqpURL: node.URL(), broker: broker, container: blobs.Container, window: window})
+	p := newPlant(t, places{amqpURL: node.URL(), broker: broker, container: blobs.Container, window: window, patience: patience})
 	p.factory.Rate = rate
 	p.feed.start()
 	p.feed.ready()
@@ -46,7 +37,7 @@ func TestNothingIsLostWhateverFails(t *testing.T) {
 	freeze := func(pause, resume func()) {
 		pause()
 		frozen.Go(func() {
-			<-time.After(time.Minute)
+			<-time.After(3 * patience)
 			resume()
 		})
 	}
@@ -65,7 +56,7 @@ func TestNothingIsLostWhateverFails(t *testing.T) {
 	}
 	random.Shuffle(len(faults), func(i, j int) { faults[i], faults[j] = faults[j], faults[i] })
 	for _, fault := range faults {
-		after(time.Second, 6*time.Second)
+		after(time.Second, testenv.Amount(3*time.Second, 6*time.Second))
 		fault()
 	}
 	if err := <-published; err != nil {

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -38,6 +39,7 @@ routes:
               topic: kraft/{site}/{line}/{device}/{tag}
     sink:
       mqtt: {url: "${MQTT_URL}", ackTimeout: 10s, connectTimeout: 5s}
+    retry: {giveBackAfter: PATIENCE}
   archive:
     source:
       amqp:
@@ -49,6 +51,7 @@ routes:
     sink:
       blob: {connectionString: "${BLOB}", container: CONTAINER, compression: gzip}
     batch: {maxMessages: WINDOW, maxDelay: 1s}
+    retry: {giveBackAfter: PATIENCE}
 `
 
 // plant is a factory, a feed and what stands behind it.
@@ -65,11 +68,12 @@ type places struct {
 	broker    *testenv.Broker
 	container *testenv.Container
 	window    int
+	patience  time.Duration // until deliveries are given back; 0: 30s, the default
 }
 
 func newPlant(t *testing.T, p places) *plant {
 	t.Helper()
-	yaml := strings.NewReplacer("CONTAINER", p.container.ContainerName, "WINDOW", fmt.Sprint(p.window), "DIR", t.TempDir()).Replace(plantYAML)
+	yaml := strings.NewReplacer("PATIENCE", cmp.Or(p.patience, 30*time.Second).String(), "CONTAINER", p.container.ContainerName, "WINDOW", fmt.Sprint(p.window), "DIR", t.TempDir()).Replace(plantYAML)
 	pl := &plant{
 		t:       t,
 		factory: &witness.Factory{URL: p.amqpURL, Exchange: "plant", Published: witness.NewTally()},

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -40,14 +39,7 @@ type feedProcess struct {
 // the admin server.
 func newFeed(t *testing.T, yaml string, env ...string) *feedProcess {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	admin := listener.Addr().String()
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
+	admin := testenv.Address(t)
 	p := &feedProcess{t: t, admin: admin, env: env, config: filepath.Join(t.TempDir(), "feed.yaml"), log: &bytes.Buffer{}}
 	if err := os.WriteFile(p.config, []byte(strings.ReplaceAll(yaml, "ADMIN", admin)), 0o600); err != nil {
 		t.Fatal(err)

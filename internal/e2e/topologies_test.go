@@ -1,10 +1,7 @@
 package e2e_test
 
 import (
-	"context"
-	"fmt"
 	"maps"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,17 +22,17 @@ import (
 func TestTopologies(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	const n = 2000
-	mqttPort := freePort(t)
+	mqttAddr := testenv.Address(t)
 	node := testenv.PrivateRabbitMQ(t, testenv.WithRabbitMQPlugins("rabbitmq_mqtt"), testenv.WithRabbitMQSettings(
 		example(t, "topologies/rabbitmq-mqtt.conf",
-			"mqtt.listeners.tcp.default = 1883", "mqtt.listeners.tcp.local = 127.0.0.1:"+mqttPort,
+			"mqtt.listeners.tcp.default = 1883", "mqtt.listeners.tcp.local = "+mqttAddr,
 			"mqtt.vhost = /", "mqtt.vhost = test",
 		)...,
 	))
 	declareExchange(t, node.URL(), "telemetry")
 
 	ends := map[string]*end{
-		"feed": throughFeed(t, node.URL()), "Mosquitto": throughMosquitto(t, node.URL()), "plugin": throughPlugin(t, node, mqttPort),
+		"feed": throughFeed(t, node.URL()), "Mosquitto": throughMosquitto(t, node.URL()), "plugin": throughPlugin(t, node, mqttAddr),
 	}
 	factory := &witness.Factory{URL: node.URL(), Exchange: "telemetry", Published: witness.NewTally()}
 	want := map[string]int{}
@@ -85,10 +82,10 @@ func throughMosquitto(t *testing.T, amqpURL string) *end {
 
 // throughPlugin is the third. It returns when RabbitMQ has the session of the
 // bridge: from then on nothing is missed.
-func throughPlugin(t *testing.T, node *testenv.Node, mqttPort string) *end {
+func throughPlugin(t *testing.T, node *testenv.Node, mqttAddr string) *end {
 	e := newEnd(t, nil)
 	mosquitto(t, "topologies/mosquitto-from-rabbitmq.conf", e,
-		"address rabbitmq:1883", "address 127.0.0.1:"+mqttPort,
+		"address rabbitmq:1883", "address "+mqttAddr,
 		"remote_username bridge", "remote_username "+node.User,
 		"remote_password change-me", "remote_password "+node.Password,
 	)
@@ -221,16 +218,4 @@ func declareExchange(t *testing.T, url, name string) {
 	if err := ch.ExchangeDeclare(name, "topic", true, false, false, false, nil); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// freePort returns a port that nobody listens on now.
-func freePort(t *testing.T) string {
-	t.Helper()
-	var lc net.ListenConfig
-	l, err := lc.Listen(context.Background(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return fmt.Sprint(l.Addr().(*net.TCPAddr).Port)
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -30,7 +29,7 @@ func TestWebhookExample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := freeAddress(t)
+	address := testenv.Address(t)
 	vhost := testenv.RabbitMQ(t)
 	declareBound(t, vhost.URL(), "quality", "witness")
 	yaml := strings.NewReplacer(
@@ -104,16 +103,6 @@ func post(t *testing.T, url, body string) bool {
 		t.Errorf("answered %s: %v", bytes.TrimSpace(text), err)
 	}
 	return true
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // onChannel calls do with a channel of its own.
