@@ -43,7 +43,9 @@ func open[S any](s *Server, kind feed.Kind, o *pluginpb.Open, make func(feed.Fac
 }
 
 // opened answers Open.
-func opened(err error) *pluginpb.Opened { return &pluginpb.Opened{Failure: wire.FailureOf(err).Proto()} }
+func opened(err error) *pluginpb.Opened {
+	return &pluginpb.Opened{Failure: wire.FailureOf(err).Proto()}
+}
 
 // release closes what an instance holds.
 func release(log *slog.Logger, c io.Closer) {

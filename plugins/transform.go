@@ -1,6 +1,7 @@
 package plugins
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -41,7 +42,7 @@ func (s *Server) Transform(stream grpc.BidiStreamingServer[pluginpb.TransformReq
 		settled := request.Other.GetSettled()
 		switch {
 		case request.IsBatch:
-			sendErr = stream.SendMsg(x.batch(&request.Batch))
+			sendErr = stream.SendMsg(x.batch(stream.Context(), &request.Batch))
 		case settled != nil:
 			x.settle(settled.Messages)
 		default:
@@ -69,25 +70,50 @@ type unsettledBatch struct {
 	left     int
 }
 
-// batch runs the transform over messages. It stops before the answer becomes long,
-// and behind a transient failure.
-func (x *transforming) batch(b *wire.Batch) *wire.Frame {
+// batch runs the transform over messages. It stops behind a transient failure, and
+// before the answer becomes long.
+func (x *transforming) batch(ctx context.Context, b *wire.Batch) *wire.Frame {
 	frame := wire.NewMade(b.Number)
-	for i, m := range b.Messages {
-		if frame.Len() >= wire.MaxBatch {
-			break
+	if x.Batch == nil {
+		for i, m := range b.Messages {
+			made, err := x.Try(ctx, m)
+			if !x.answer(frame, b, i, made, err) || frame.Len() >= wire.MaxBatch {
+				break
+			}
 		}
-		if !x.one(frame, b, i, m) {
+		return frame
+	}
+	for i, made := range x.batched(ctx, b.Messages) {
+		if !x.answer(frame, b, i, made.Messages, made.Err) {
 			break
 		}
 	}
 	return frame
 }
 
-// one runs the transform over a message, and reports whether the next one may
+// batched calls a transform that takes batches. When it panics, its messages are
+// put through one by one: then it is known which one it is.
+func (x *transforming) batched(ctx context.Context, msgs []*message.Message) (all []feed.Made) {
+	defer func() {
+		if recover() == nil {
+			return
+		}
+		all = nil
+		for _, m := range msgs {
+			made, err := x.Try(ctx, m)
+			all = append(all, feed.Made{Messages: made, Err: err})
+			if _, filtered := feed.FilterReason(err); err != nil && !filtered && !feed.IsPermanent(err) {
+				break
+			}
+		}
+	}()
+	all = x.Batch(ctx, msgs)
+	return all[:min(len(all), len(msgs))]
+}
+
+// answer appends what was made of a message, and reports whether the next one may
 // follow.
-func (x *transforming) one(frame *wire.Frame, b *wire.Batch, i int, m *message.Message) bool {
-	made, err := x.call(m)
+func (x *transforming) answer(frame *wire.Frame, b *wire.Batch, i int, made []*message.Message, err error) bool {
 	reason, filtered := feed.FilterReason(err)
 	switch {
 	case filtered:
@@ -110,23 +136,12 @@ func (x *transforming) one(frame *wire.Frame, b *wire.Batch, i int, m *message.M
 			return true
 		}
 	}
-	x.remember(b, i, m)
+	x.remember(b, i)
 	return true
 }
 
-// call calls the transform. A panic is a permanent error, as in a feed: the same
-// message would cause it again.
-func (x *transforming) call(m *message.Message) (made []*message.Message, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = feed.Permanent(fmt.Errorf("transform panicked: %v\n%s", p, debug.Stack()))
-		}
-	}()
-	return x.Func(m)
-}
-
 // remember keeps a message for the time when it has ended.
-func (x *transforming) remember(b *wire.Batch, i int, m *message.Message) {
+func (x *transforming) remember(b *wire.Batch, i int) {
 	if x.Settled == nil {
 		return
 	}
@@ -135,7 +150,7 @@ func (x *transforming) remember(b *wire.Batch, i int, m *message.Message) {
 		u = &unsettledBatch{messages: make([]*message.Message, len(b.Messages))}
 		x.unsettled[b.Number] = u
 	}
-	u.messages[i] = m
+	u.messages[i] = b.Messages[i]
 	u.left++
 }
 

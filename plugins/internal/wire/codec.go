@@ -1,8 +1,6 @@
 package wire
 
 import (
-	"fmt"
-
 	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/encoding/proto"
 	"google.golang.org/grpc/mem"
@@ -34,8 +32,5 @@ func (codec) Unmarshal(data mem.BufferSlice, v any) error {
 	}
 	b := data.MaterializeToBuffer(mem.DefaultBufferPool())
 	defer b.Free()
-	if err := in.unmarshal(b.ReadOnlyData()); err != nil {
-		return fmt.Errorf("decode %T: %w", v, err)
-	}
-	return nil
+	return in.unmarshal(b.ReadOnlyData())
 }

@@ -66,7 +66,8 @@ type Result struct {
 }
 
 // TransformResponse is received into: what was made of a batch, or else what Other
-// says. The slices are of use until the next one is received.
+// says. Results is of use until the next one is received; the slices of messages
+// are the receiver's.
 type TransformResponse struct {
 	IsMade  bool
 	Number  uint64
@@ -87,8 +88,7 @@ func (r *TransformResponse) unmarshal(b []byte) error {
 		return proto.Unmarshal(b, r.Other)
 	}
 	clear(r.Results)
-	clear(r.made)
-	r.Number, r.Results, r.made = 0, r.Results[:0], r.made[:0]
+	r.Number, r.Results, r.made = 0, r.Results[:0], make([]*message.Message, 0, len(r.Results)+1)
 	budget := newBudget()
 	return fields(body, func(f field) error {
 		switch f.number {

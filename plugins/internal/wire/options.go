@@ -10,6 +10,8 @@ const (
 	// MaxBatch is the longest batch for a transform, in bytes, unless a single
 	// message is longer.
 	MaxBatch = 4 << 20
+	// MaxSent is the longest batch of one message, in bytes.
+	MaxSent = MaxMessage - 1<<10
 	// MaxMade bounds what is made of one message: with a batch before it, it is
 	// still a message of the protocol.
 	MaxMade = MaxMessage - 2*MaxBatch

@@ -1,0 +1,206 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+	"google.golang.org/grpc"
+
+	"github.com/kraft-edge/datafeed/feed"
+	"github.com/kraft-edge/datafeed/plugins/internal/wire"
+	"github.com/kraft-edge/datafeed/plugins/pluginpb"
+)
+
+// Transform returns a transform of the plugin, which takes batches. It is opened
+// when it gets the first one. The configuration is a JSON object.
+func (p *Plugin) Transform(stage string, configuration []byte, env feed.StageEnv) feed.Transform {
+	t := &transform{instance: p.instance(transformProtocol, stage, configuration, env), suspects: suspects{}}
+	return feed.Transform{Name: stage, Batch: t.batch, Settled: t.settled, Close: t.end}
+}
+
+var transformProtocol = protocol{
+	kind: feed.KindTransform,
+	begin: func(ctx context.Context, c pluginpb.StagesClient, opts []grpc.CallOption) (grpc.ClientStream, error) {
+		return c.Transform(ctx, opts...)
+	},
+	open: func(s grpc.ClientStream, o *pluginpb.Open) (*pluginpb.Opened, error) {
+		if err := s.SendMsg(&pluginpb.TransformRequest{Request: &pluginpb.TransformRequest_Open{Open: o}}); err != nil {
+			return nil, err
+		}
+		var r pluginpb.TransformResponse
+		err := s.RecvMsg(&r)
+		return r.GetOpened(), err
+	},
+}
+
+// maxReasons bounds the different reasons for which a plugin filters: they become
+// labels of metrics.
+const (
+	maxReasons    = 100
+	maxReasonText = 100
+	otherReasons  = "other reasons"
+)
+
+type transform struct {
+	*instance
+	suspects suspects
+	number   uint64
+	response wire.TransformResponse
+	reasons  map[string]error
+	pending  pending
+}
+
+// batch implements the Batch of a [feed.Transform].
+func (t *transform) batch(ctx context.Context, msgs []*message.Message) []feed.Made {
+	t.suspects.forget(msgs)
+	made := make([]feed.Made, 0, len(msgs))
+	for len(made) < len(msgs) {
+		before := len(made)
+		var err error
+		made, err = t.some(ctx, msgs[before:], made)
+		if err != nil {
+			return append(made, feed.Made{Err: err})
+		}
+		if n := len(made); n > before && transient(made[n-1].Err) {
+			break
+		}
+	}
+	return made
+}
+
+// transient reports whether an error of a transform says that the message comes
+// again.
+func transient(err error) bool {
+	if _, filtered := feed.FilterReason(err); filtered || err == nil {
+		return false
+	}
+	return !feed.IsPermanent(err)
+}
+
+// some puts as many of the messages through as may go at once, and appends what was
+// made of them: of none when the process died and they are to be tried again. The
+// error is a transient one.
+func (t *transform) some(ctx context.Context, msgs []*message.Message, made []feed.Made) ([]feed.Made, error) {
+	if err := t.ready(ctx); err != nil {
+		return made, stillTransient(err)
+	}
+	n, suspect := t.suspects.isolated(msgs)
+	t.number++
+	frame := wire.NewBatch(t.number, 0)
+	n, refused := fill(frame, msgs[:n], wire.MaxBatch)
+	if n == 0 {
+		frame.Discard()
+		return append(made, feed.Made{Err: feed.Permanent(fmt.Errorf("it cannot be sent to plugin %s: %w", t.plugin.name, refused))}), nil
+	}
+	if suspect {
+		t.plugin.calls.Lock()
+		defer t.plugin.calls.Unlock()
+	} else {
+		t.plugin.calls.RLock()
+		defer t.plugin.calls.RUnlock()
+	}
+	err := t.exchange(ctx, frame, n)
+	var death *diedError
+	switch {
+	case errors.As(err, &death):
+		if condemned := t.suspects.died(msgs[:n], suspect, death); condemned != nil {
+			return append(made, feed.Made{Err: condemned}), nil
+		}
+		return made, nil
+	case err != nil:
+		return made, err
+	}
+	got := t.response.Results
+	for i := range got {
+		made = append(made, t.made(&got[i]))
+	}
+	t.suspects.passed(msgs[:len(got)])
+	if t.call.opened.Settled {
+		t.pending.add(t.call, t.number, msgs, made[len(made)-len(got):])
+	}
+	return made, nil
+}
+
+// stillTransient keeps a plugin that cannot be opened from condemning messages.
+func stillTransient(err error) error {
+	if feed.IsPermanent(err) {
+		return errors.New(err.Error())
+	}
+	return err
+}
+
+// fill appends messages to a batch as long as it is below max bytes, and returns
+// how many. When it is none, the error says why the first one cannot be sent.
+func fill(frame *wire.Frame, msgs []*message.Message, most int) (n int, refused error) {
+	for i, m := range msgs {
+		before := frame.Len()
+		if err := frame.AddMessage(m); err != nil {
+			return i, err
+		}
+		if i > 0 && frame.Len() > most {
+			frame.Truncate(before)
+			return i, nil
+		}
+		if long := frame.Len(); long > wire.MaxSent {
+			return 0, fmt.Errorf("it is %d bytes long, more than %d", long, wire.MaxSent)
+		}
+	}
+	return len(msgs), nil
+}
+
+// exchange sends a batch of n messages and receives what was made of it.
+func (t *transform) exchange(ctx context.Context, frame *wire.Frame, n int) error {
+	return t.within(ctx, t.plugin.limits.Timeout, func() error {
+		if err := t.call.send(frame); err != nil {
+			return err
+		}
+		r := &t.response
+		if err := t.call.RecvMsg(r); err != nil {
+			return err
+		}
+		switch got := len(r.Results); {
+		case !r.IsMade:
+			return wrongf("not what was made of a batch")
+		case r.Number != t.number:
+			return wrongf("what was made of batch %d, when it was asked for batch %d", r.Number, t.number)
+		case got > n:
+			return wrongf("%d results for %d messages", got, n)
+		case got == 0:
+			return wrongf("no result for %d messages", n)
+		}
+		for i, result := range r.Results[:len(r.Results)-1] {
+			if f := result.Failure; f != (wire.Failure{}) && !f.Permanent {
+				return wrongf("a result behind message %d, which is to be tried again", i)
+			}
+		}
+		return nil
+	})
+}
+
+// made is a result as the route takes it.
+func (t *transform) made(r *wire.Result) feed.Made {
+	switch {
+	case r.Failure != wire.Failure{}:
+		return feed.Made{Err: r.Failure.Err()}
+	case r.Filtered != "":
+		return feed.Made{Err: t.filtered(r.Filtered)}
+	}
+	return feed.Made{Messages: r.Messages} // none: the route says what that means
+}
+
+// filtered returns the error for a reason.
+func (t *transform) filtered(reason string) error {
+	if err, ok := t.reasons[reason]; ok {
+		return err
+	}
+	if len(reason) > maxReasonText || len(t.reasons) >= maxReasons {
+		return feed.Filter(otherReasons)
+	}
+	if t.reasons == nil {
+		t.reasons = map[string]error{}
+	}
+	t.reasons[reason] = feed.Filter(reason)
+	return t.reasons[reason]
+}
