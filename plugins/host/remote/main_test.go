@@ -3,6 +3,7 @@ package remote_test
 import (
 	"encoding/json"
 	"log/slog"
+	"os"
 	"testing"
 	"time"
 
@@ -17,7 +18,13 @@ import (
 	"github.com/kraft-edge/datafeed/plugins/pluginpb"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(serveVariable) != "" {
+		plugins.Serve("bench", "1.0", sorter(nil, nil))
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // patience bounds what a plugin of a test may take.
 const patience = 20 * time.Second

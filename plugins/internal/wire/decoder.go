@@ -3,6 +3,7 @@ package wire
 import (
 	"errors"
 	"fmt"
+	"io"
 	"unicode/utf8"
 	"unsafe"
 
@@ -84,11 +85,13 @@ type decoder struct {
 	keys     map[string]string // metadata's, of which there are few different ones
 	texts    []byte            // what is left of a piece
 	messages []message.Message
+	entries  int // of metadata, of the last message: the next one is like it
 }
 
 const (
 	pieceBytes    = 4 << 10
 	pieceMessages = 8
+	likelyEntries = 16 // at most, for which room is made before they are seen
 	maxKeys       = 256
 )
 
@@ -123,8 +126,40 @@ func (d *decoder) batch(b []byte, into *Batch) (is bool, err error) {
 	return true, nil
 }
 
+// The tags of messages, which are of one byte.
+const (
+	tagUUID     = messageUUID<<3 | byte(protowire.BytesType)
+	tagPayload  = messagePayload<<3 | byte(protowire.BytesType)
+	tagMetadata = messageMetadata<<3 | byte(protowire.BytesType)
+	tagKey      = entryKey<<3 | byte(protowire.BytesType)
+	tagValue    = entryValue<<3 | byte(protowire.BytesType)
+)
+
+// delimited returns the length-delimited bytes at the begin of b, and what is
+// behind them. It is what decoding consists of, so that short lengths have a way
+// of their own.
+func delimited(b []byte) (content, rest []byte, err error) {
+	var n, size int
+	switch {
+	case len(b) > 0 && b[0] < 0x80:
+		n, size = int(b[0]), 1
+	case len(b) > 1 && b[1] < 0x80:
+		n, size = int(b[0]&0x7f)|int(b[1])<<7, 2
+	default:
+		content, size = protowire.ConsumeBytes(b)
+		if size < 0 {
+			return nil, nil, protowire.ParseError(size)
+		}
+		return content, b[size:], nil
+	}
+	if n > len(b)-size {
+		return nil, nil, io.ErrUnexpectedEOF
+	}
+	return b[size : size+n], b[size+n:], nil
+}
+
 // message decodes a message.
-func (d *decoder) message(b []byte, budget *budget) (*message.Message, error) {
+func (d *decoder) message(b []byte, budget *budget) (m *message.Message, err error) {
 	if b == nil {
 		return nil, errType
 	}
@@ -134,71 +169,66 @@ func (d *decoder) message(b []byte, budget *budget) (*message.Message, error) {
 	if len(d.messages) == 0 {
 		d.messages = make([]message.Message, pieceMessages)
 	}
-	m := &d.messages[0]
-	d.messages = d.messages[1:]
-	entries, err := countEntries(b)
-	if err != nil {
-		return nil, err
-	}
-	if budget.entries -= entries; budget.entries < 0 || entries > maxEntries {
-		return nil, errMetadata
-	}
-	m.Metadata = make(message.Metadata, entries)
+	m, d.messages = &d.messages[0], d.messages[1:]
+	m.Metadata = make(message.Metadata, min(d.entries, likelyEntries))
+	entries := 0
 	for len(b) > 0 {
-		f, n := consume(b)
-		if n < 0 {
-			return nil, protowire.ParseError(n)
-		}
-		b = b[n:]
-		switch f.number {
-		case messageUUID:
-			if m.UUID, err = d.text(f.bytes); err != nil {
+		var content []byte
+		switch tag := b[0]; tag {
+		case tagUUID, tagPayload, tagMetadata:
+			if content, b, err = delimited(b[1:]); err != nil {
 				return nil, err
 			}
-		case messagePayload:
-			m.Payload = d.copied(f.bytes)
-		case messageMetadata:
-			if err := d.entry(m.Metadata, f.bytes); err != nil {
+			switch tag {
+			case tagUUID:
+				m.UUID, err = d.text(content)
+			case tagPayload:
+				m.Payload = d.copied(content)
+			case tagMetadata:
+				if entries++; entries > maxEntries || entries > budget.entries {
+					return nil, errMetadata
+				}
+				err = d.entry(m.Metadata, content)
+			}
+			if err != nil {
 				return nil, err
 			}
+		default:
+			_, n := consume(b)
+			if n < 0 {
+				return nil, protowire.ParseError(n)
+			}
+			b = b[n:]
 		}
 	}
+	budget.entries -= entries
+	d.entries = entries
 	return m, nil
 }
 
-// countEntries returns how many metadata entries a message has.
-func countEntries(b []byte) (int, error) {
-	entries := 0
-	for len(b) > 0 {
-		f, n := consume(b)
-		if n < 0 {
-			return 0, protowire.ParseError(n)
-		}
-		if f.number == messageMetadata {
-			entries++
-		}
-		b = b[n:]
-	}
-	return entries, nil
-}
-
-func (d *decoder) entry(metadata message.Metadata, b []byte) error {
+func (d *decoder) entry(metadata message.Metadata, b []byte) (err error) {
 	var key, value string
-	var err error
 	for len(b) > 0 {
-		f, n := consume(b)
-		if n < 0 {
-			return protowire.ParseError(n)
-		}
-		b = b[n:]
-		switch f.number {
-		case entryKey:
-			key, err = d.key(f.bytes)
-		case entryValue:
-			value, err = d.text(f.bytes)
-		}
-		if err != nil {
-			return err
+		var content []byte
+		switch tag := b[0]; tag {
+		case tagKey, tagValue:
+			if content, b, err = delimited(b[1:]); err != nil {
+				return err
+			}
+			if tag == tagKey {
+				key, err = d.key(content)
+			} else {
+				value, err = d.text(content)
+			}
+			if err != nil {
+				return err
+			}
+		default:
+			_, n := consume(b)
+			if n < 0 {
+				return protowire.ParseError(n)
+			}
+			b = b[n:]
 		}
 	}
 	metadata[key] = value
