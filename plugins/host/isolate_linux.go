@@ -1,0 +1,113 @@
+package host
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// supported says that plugins can be run here.
+func supported() error { return nil }
+
+// ownGroup gives a process a group of its own, so that what it starts can be ended
+// with it, and has the kernel kill it when the thread ends that starts it.
+func ownGroup() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+}
+
+// closeOnExec marks all descriptors of this process but the standard ones: those
+// that it has got itself, from a shell or from systemd, are not.
+func closeOnExec() error {
+	dir, err := os.Open("/proc/self/fd")
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		fd, err := strconv.Atoi(name)
+		if err != nil || fd <= 2 {
+			continue
+		}
+		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, unix.FD_CLOEXEC); err != nil && !errors.Is(err, unix.EBADF) { // it was closed meanwhile
+			return fmt.Errorf("mark descriptor %d to be closed: %w", fd, err)
+		}
+	}
+	return nil
+}
+
+// limit sets the limits of the kernel for a process. What it takes of memory is
+// looked at, too (see resident): this one is for what grows faster.
+func limit(pid int, memory int64, openFiles uint64) error {
+	data := uint64(2*memory + 256<<20) // address space that is reserved for threads counts
+	for _, l := range []struct {
+		name     string
+		resource int
+		most     uint64
+	}{
+		{"open files", unix.RLIMIT_NOFILE, openFiles},
+		{"core dumps", unix.RLIMIT_CORE, 0},
+		{"memory", unix.RLIMIT_DATA, data},
+	} {
+		var now unix.Rlimit
+		if err := unix.Prlimit(pid, l.resource, nil, &now); err != nil {
+			return fmt.Errorf("read the limit of %s: %w", l.name, err)
+		}
+		most := min(l.most, now.Max) // only the privileged may raise it
+		if err := unix.Prlimit(pid, l.resource, &unix.Rlimit{Cur: most, Max: most}, nil); err != nil {
+			return fmt.Errorf("limit %s: %w", l.name, err)
+		}
+	}
+	return nil
+}
+
+// resident returns how many bytes of memory a process holds.
+func resident(pid int) (int64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	if err != nil {
+		return 0, err
+	}
+	fields := bytes.Fields(text)
+	if len(fields) < 2 {
+		return 0, fmt.Errorf("/proc/%d/statm says %q", pid, text)
+	}
+	pages, err := strconv.ParseInt(string(fields[1]), 10, 64)
+	return pages * int64(os.Getpagesize()), err
+}
+
+// waitForEnd waits until a process has ended, and leaves its number taken, so that
+// a signal for its group reaches nobody else.
+func waitForEnd(pid int) error {
+	for {
+		err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
+		if !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}
+
+// signalGroup sends a signal to a process and all that it has started.
+func signalGroup(pid int, s syscall.Signal) error {
+	if err := unix.Kill(-pid, s); err != nil && !errors.Is(err, unix.ESRCH) {
+		return err
+	}
+	return nil
+}
+
+// isOurs reports whether a directory, and no symlink, belongs to the user.
+func isOurs(dir string) bool {
+	info, err := os.Lstat(dir)
+	if err != nil || !info.IsDir() {
+		return false
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(st.Uid) == os.Geteuid()
+}

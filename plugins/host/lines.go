@@ -1,0 +1,164 @@
+package host
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	longestLine    = 8 << 10
+	linesPerSecond = 200
+	mostAttributes = 32
+	longestWords   = 300
+)
+
+// lines makes records of what a plugin writes: JSON of log/slog and of hclog as it
+// is meant, anything else as text. A plugin that writes without end does not fill
+// the log: of each second so many lines are kept, and of each line so many bytes.
+type lines struct {
+	log  *slog.Logger
+	tell bool // last words are kept
+
+	mu       sync.Mutex
+	line     []byte
+	cut      bool // the line is longer than what is kept of it
+	second   time.Time
+	count    int // of lines in that second
+	left     int // lines that were left out since one was logged
+	crashing bool
+	words    string
+}
+
+// Write implements io.Writer. It returns no error: a plugin must not fail because
+// its log does.
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for rest := p; len(rest) > 0; {
+		text, after, ended := bytes.Cut(rest, []byte{'\n'})
+		rest = after
+		room := longestLine - len(l.line)
+		if len(text) > room {
+			text, l.cut = text[:room], true
+		}
+		l.line = append(l.line, text...)
+		if ended {
+			l.end()
+		}
+	}
+	return len(p), nil
+}
+
+// Close logs what has no end of line.
+func (l *lines) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.line) > 0 {
+		l.end()
+	}
+	l.tellLeft()
+	return nil
+}
+
+// lastWords is what a process that crashed has said about it: its first line of
+// panic, or its last line.
+func (l *lines) lastWords() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.words
+}
+
+// end logs the line that is complete.
+func (l *lines) end() {
+	line := strings.ToValidUTF8(strings.TrimRight(string(l.line), "\r "), "\uFFFD")
+	cut := l.cut
+	l.line, l.cut = l.line[:0], false
+	if line == "" {
+		return
+	}
+	crash := strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ")
+	if l.tell && (crash || !l.crashing) {
+		l.words = line[:min(len(line), longestWords)]
+	}
+	l.crashing = l.crashing || crash
+	if now := time.Now(); now.Sub(l.second) >= time.Second {
+		l.tellLeft()
+		l.second, l.count = now, 0
+	}
+	if l.count++; l.count > linesPerSecond {
+		l.left++
+		return
+	}
+	r := recordOf(line)
+	if l.crashing {
+		r.level = slog.LevelError
+	}
+	if cut {
+		r.attrs = append(r.attrs, slog.Bool("cut", true))
+	}
+	l.log.LogAttrs(context.Background(), r.level, r.message, r.attrs...)
+}
+
+func (l *lines) tellLeft() {
+	if l.left > 0 {
+		l.log.Warn("the plugin writes more than is logged", "linesLeftOut", l.left, "linesPerSecond", linesPerSecond)
+		l.left = 0
+	}
+}
+
+// lineRecord is what a line says.
+type lineRecord struct {
+	level   slog.Level
+	message string
+	attrs   []slog.Attr
+}
+
+// recordOf reads a line: JSON as log/slog or hclog write it, or text.
+func recordOf(line string) lineRecord {
+	text := lineRecord{level: slog.LevelInfo, message: line}
+	if line[0] != '{' {
+		return text
+	}
+	var fields map[string]any
+	if json.Unmarshal([]byte(line), &fields) != nil {
+		return text
+	}
+	take := func(keys ...string) string {
+		for _, k := range keys {
+			if s, ok := fields[k].(string); ok {
+				delete(fields, k)
+				return s
+			}
+		}
+		return ""
+	}
+	level, ok := levelOf(take("level", "@level"))
+	r := lineRecord{level: level, message: take("msg", "@message")}
+	if !ok || r.message == "" {
+		return text
+	}
+	take("time", "@timestamp") // the record has its own
+	take("@module")
+	for _, k := range slices.Sorted(maps.Keys(fields)) {
+		if len(r.attrs) < mostAttributes {
+			r.attrs = append(r.attrs, slog.Any(k, fields[k]))
+		}
+	}
+	return r
+}
+
+func levelOf(s string) (slog.Level, bool) {
+	if strings.EqualFold(s, "trace") { // of hclog
+		return slog.LevelDebug, true
+	}
+	var l slog.Level
+	err := l.UnmarshalText([]byte(s))
+	return l, err == nil
+}

@@ -1,0 +1,99 @@
+package host
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func testLines(out *safeBuffer) *lines {
+	noTime := func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey {
+			return slog.Attr{}
+		}
+		return a
+	}
+	return &lines{log: slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: noTime})), tell: true}
+}
+
+func TestLines(t *testing.T) {
+	for _, c := range []struct{ text, want, words string }{
+		{"one\ntwo\r\n\nthree", "level=INFO msg=one|level=INFO msg=two|level=INFO msg=three", "three"},
+		{`{"time":"x","level":"ERROR+1","msg":"m","b":{"c":1},"a":null}` + "\n", `level=ERROR+1 msg=m a=<nil> b=map[c:1]`, ""},
+		{`{"@level":"trace","@message":"m","@module":"x","@timestamp":"y"}` + "\n", `level=DEBUG msg=m`, ""},
+		{`{"level":"loud","msg":"m"}` + "\n" + `{"a":` + "\n", `level=INFO msg="{\"level\":\"loud\",\"msg\":\"m\"}"|level=INFO msg="{\"a\":"`, ""},
+		{"panic: oh\n\ngoroutine 1:\n", `level=ERROR msg="panic: oh"|level=ERROR msg="goroutine 1:"`, "panic: oh"},
+		{"\xff\xfe\n", "level=INFO msg=\"\uFFFD\"", "\uFFFD"},
+		{strings.Repeat("x", longestLine+5) + "\ny\n", "level=INFO msg=" + strings.Repeat("x", longestLine) + " cut=true|level=INFO msg=y", "y"},
+	} {
+		for _, piece := range []int{1, 7, 1 << 20} {
+			var out safeBuffer
+			l := testLines(&out)
+			for rest := c.text; rest != ""; {
+				n := min(piece, len(rest))
+				if _, err := l.Write([]byte(rest[:n])); err != nil {
+					t.Fatal(err)
+				}
+				rest = rest[n:]
+			}
+			if err := l.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.ReplaceAll(strings.TrimSpace(out.String()), "\n", "|"); got != c.want {
+				t.Errorf("%.40q in pieces of %d: got %.200s, want %.200s", c.text, piece, got, c.want)
+			}
+			if c.words != "" && l.lastWords() != c.words {
+				t.Errorf("%.40q: the last words are %q, want %q", c.text, l.lastWords(), c.words)
+			}
+		}
+	}
+}
+
+// A plugin that writes without end does not fill the log, and that it does is told.
+func TestLinesPerSecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out safeBuffer
+		l := testLines(&out)
+		for range 3 {
+			for i := range 3 * linesPerSecond {
+				fmt.Fprintln(l, "line", i)
+			}
+			time.Sleep(time.Second) // of fake time
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		told := fmt.Sprintf("linesLeftOut=%d", 2*linesPerSecond)
+		if lines, left := strings.Count(out.String(), "msg=\"line "), strings.Count(out.String(), told); lines != 3*linesPerSecond || left != 3 {
+			t.Errorf("%d lines were logged and %d times that some were not", lines, left)
+		}
+	})
+}
+
+func TestBudget(t *testing.T) {
+	b := budget{restarts: 3, within: time.Minute}
+	start := time.Unix(0, 0)
+	for i, want := range []struct {
+		at, wait time.Duration
+		left     bool
+	}{
+		{0, 100 * time.Millisecond, true},
+		{10 * time.Second, 200 * time.Millisecond, true},
+		{20 * time.Second, 400 * time.Millisecond, true},
+		{30 * time.Second, 30 * time.Second, false},
+		{60 * time.Second, 400 * time.Millisecond, true},
+		{61 * time.Second, 9 * time.Second, false},
+		{10 * time.Minute, 100 * time.Millisecond, true},
+	} {
+		if wait, left := b.use(start.Add(want.at)); wait != want.wait || left != want.left {
+			t.Errorf("%d: got %v, %v, want %v, %v", i, wait, left, want.wait, want.left)
+		}
+	}
+	none := budget{within: time.Minute}
+	if wait, left := none.use(start); wait != time.Minute || left {
+		t.Errorf("without a budget: %v, %v", wait, left)
+	}
+}

@@ -1,0 +1,239 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/kraft-edge/datafeed/plugins/pluginpb"
+)
+
+// lookInterval is how often the memory of a process is looked at.
+const lookInterval = time.Second
+
+// supervisor keeps a plugin running. It is the connection of the stages that run in
+// it.
+type supervisor struct {
+	program program
+	launch  func(context.Context) (*instance, error)
+
+	mu       sync.Mutex
+	changed  chan struct{} // closed when one of these changes, and replaced
+	current  *instance     // nil: none runs
+	gen      uint64        // of the current or the last one
+	giveUp   error         // why none runs and none is about to
+	condemn  chan cause    // of the current one
+	restarts map[string]uint64
+	last     cause
+	since    time.Time // of the current state
+
+	stop context.CancelFunc
+	done chan struct{}
+}
+
+// newSupervisor starts to supervise a program.
+func newSupervisor(ctx context.Context, p program, dir string) *supervisor {
+	s := &supervisor{
+		program: p, launch: func(ctx context.Context) (*instance, error) { return launch(ctx, p, dir) },
+		changed: make(chan struct{}), restarts: map[string]uint64{}, since: time.Now(), done: make(chan struct{}),
+	}
+	ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
+	go s.run(ctx)
+	return s
+}
+
+// errClosed is what a connection of a host that was closed returns.
+var errClosed = errors.New("the host of the plugin was closed")
+
+// Client implements remote.Conn.
+func (s *supervisor) Client(ctx context.Context) (pluginpb.StagesClient, uint64, error) {
+	for {
+		s.mu.Lock()
+		current, gen, giveUp, changed := s.current, s.gen, s.giveUp, s.changed
+		s.mu.Unlock()
+		if current != nil {
+			return current.stages, gen, nil
+		}
+		if giveUp != nil {
+			return nil, gen, fmt.Errorf("plugin %s: %w", s.program.name, giveUp)
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, gen, fmt.Errorf("plugin %s does not run yet, it is being started: %w", s.program.name, context.Cause(ctx))
+		}
+	}
+}
+
+// Failed implements remote.Conn.
+func (s *supervisor) Failed(gen uint64, reason string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current == nil || s.gen != gen {
+		return
+	}
+	s.current = nil // nobody is to get it any more
+	s.condemn <- cause{reasonAnswer, reason}
+	s.tell()
+}
+
+// tell wakes who waits for a change. The lock is held.
+func (s *supervisor) tell() {
+	close(s.changed)
+	s.changed = make(chan struct{})
+	s.since = time.Now()
+}
+
+// set changes the state.
+func (s *supervisor) set(change func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change()
+	s.tell()
+}
+
+// close ends the plugin.
+func (s *supervisor) close() {
+	s.stop()
+	<-s.done
+}
+
+// run starts the plugin again and again, until it is none or ctx ends.
+func (s *supervisor) run(ctx context.Context) {
+	defer close(s.done)
+	defer s.set(func() {
+		if s.giveUp == nil {
+			s.giveUp = errClosed
+		}
+	})
+	b := budget{restarts: s.program.limits.restarts, within: s.program.limits.within}
+	for {
+		died, err := s.once(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if refused := (*refusedError)(nil); errors.As(err, &refused) {
+			s.set(func() { s.giveUp = err })
+			return
+		}
+		wait, left := b.use(time.Now())
+		s.note(died, wait, left)
+		if !sleep(ctx, wait) {
+			return
+		}
+		s.mu.Lock()
+		s.giveUp = nil
+		s.mu.Unlock()
+		if !left {
+			b.use(time.Now())
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// note counts a death and tells of it.
+func (s *supervisor) note(died cause, wait time.Duration, left bool) {
+	var all map[string]uint64
+	s.set(func() {
+		s.restarts[died.reason]++
+		s.last = died
+		all = maps.Clone(s.restarts)
+		if !left {
+			l := s.program.limits
+			s.giveUp = fmt.Errorf("it was started again %d times within %v, which is its budget, the last time because of: %s; it is tried again at %s",
+				l.restarts, l.within, died.text, time.Now().Add(wait).UTC().Format(time.RFC3339))
+		}
+	})
+	log := s.program.log.With("reason", died.reason, "cause", died.text, "restarts", all)
+	if left {
+		log.Warn("the plugin has ended and is started again", "after", wait)
+	} else {
+		log.Error("the plugin has ended too often and is left alone for a while", "after", wait)
+	}
+}
+
+// once starts the plugin and watches it to its end. The error says why it did not
+// start.
+func (s *supervisor) once(ctx context.Context) (cause, error) {
+	in, err := s.launch(ctx)
+	if err != nil {
+		return cause{reasonStart, err.Error()}, err
+	}
+	condemned := make(chan cause, 1) // Failed writes to it once
+	s.set(func() {
+		s.current, s.condemn = in, condemned
+		s.gen++
+	})
+	ended := s.watch(ctx, in, condemned)
+	s.set(func() { s.current = nil })
+	if ended == nil { // ctx has ended
+		in.stop()
+		return cause{}, nil
+	}
+	in.kill(*ended)
+	return in.proc.exit, nil
+}
+
+// watch returns why the instance has ended or must; nil when ctx has.
+func (s *supervisor) watch(ctx context.Context, in *instance, condemned <-chan cause) *cause {
+	beating, stop := context.WithCancel(ctx)
+	beat := make(chan error, 1)
+	var beats sync.WaitGroup
+	beats.Go(func() { s.beat(beating, in, beat) })
+	defer beats.Wait()
+	defer stop()
+	look := time.NewTicker(lookInterval)
+	defer look.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-in.proc.ended:
+			return &cause{}
+		case c := <-condemned:
+			return &c
+		case err := <-beat:
+			return &cause{reasonHang, fmt.Sprintf("no heartbeat within %v: %v", s.program.limits.heartbeat, err)}
+		case <-look.C:
+			if held, most := in.proc.resident(), s.program.limits.memory; held > most {
+				return &cause{reasonMemory, fmt.Sprintf("it holds %d MiB of memory, and may hold %d", held>>20, most>>20)}
+			}
+		}
+	}
+}
+
+// beat asks the plugin again and again whether it is there, and tells when it does
+// not answer.
+func (s *supervisor) beat(ctx context.Context, in *instance, failed chan<- error) {
+	every := s.program.limits.heartbeat
+	for sleep(ctx, every) {
+		call, cancel := context.WithTimeout(ctx, every)
+		_, err := in.stages.Heartbeat(call, &pluginpb.HeartbeatRequest{})
+		cancel()
+		switch {
+		case ctx.Err() != nil:
+			return
+		case status.Code(err) == codes.Unavailable && in.proc.endsSoon():
+			return // its end is told by itself
+		case err != nil:
+			failed <- err
+			return
+		}
+	}
+}

@@ -1,0 +1,176 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/hashicorp/go-hclog"
+	goplugin "github.com/hashicorp/go-plugin"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/kraft-edge/datafeed/plugins/pluginpb"
+)
+
+// behaviour names the variable that tells the plugin of the tests how to be.
+const behaviour = "DATAFEED_TEST_BEHAVIOUR"
+
+// serveTestPlugin is the plugin of the tests. It transforms messages whose payloads
+// are commands.
+func serveTestPlugin() {
+	switch how := os.Getenv(behaviour); how {
+	case "future":
+		serveGo(99)
+	case "tcp":
+		fmt.Println("1|1|tcp|127.0.0.1:1|grpc")
+		select {}
+	case "elsewhere":
+		fmt.Println("1|1|unix|/tmp/somewhere-else|grpc")
+		select {}
+	case "chatty":
+		fmt.Println("Hello, I am your plugin!")
+		select {}
+	case "silent":
+		select {}
+	case "stillborn":
+		fmt.Fprintln(os.Stderr, "no licence found")
+		os.Exit(3)
+	case "other":
+		serveOther()
+	default:
+		serveGo(protocolVersion)
+	}
+}
+
+// serveGo serves as plugins in Go do.
+func serveGo(version int) {
+	descriptors := openDescriptors()
+	goplugin.Serve(&goplugin.ServeConfig{
+		HandshakeConfig:  handshakeConfig,
+		VersionedPlugins: map[int]goplugin.PluginSet{version: {stagesPlugin: &servedStages{stages: &testStages{descriptors: descriptors}}}},
+		GRPCServer:       goplugin.DefaultGRPCServer,
+		Logger:           hclog.NewNullLogger(),
+	})
+}
+
+// serveOther serves as a plugin in another language does: by hand.
+func serveOther() {
+	s := grpc.NewServer()
+	pluginpb.RegisterStagesServer(s, &testStages{})
+	h := health.NewServer()
+	h.SetServingStatus("plugin", grpc_health_v1.HealthCheckResponse_SERVING)
+	grpc_health_v1.RegisterHealthServer(s, h)
+	path := filepath.Join(os.Getenv("PLUGIN_UNIX_SOCKET_DIR"), "socket")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Printf("1|1|unix|%s|grpc\n", path)
+	panic(s.Serve(l))
+}
+
+type servedStages struct {
+	goplugin.NetRPCUnsupportedPlugin
+	stages *testStages
+}
+
+func (p *servedStages) GRPCServer(_ *goplugin.GRPCBroker, s *grpc.Server) error {
+	pluginpb.RegisterStagesServer(s, p.stages)
+	return nil
+}
+
+func (*servedStages) GRPCClient(context.Context, *goplugin.GRPCBroker, *grpc.ClientConn) (any, error) {
+	return nil, errors.New("a plugin is no client")
+}
+
+type testStages struct {
+	pluginpb.UnimplementedStagesServer
+	descriptors []string
+}
+
+func (*testStages) Heartbeat(context.Context, *pluginpb.HeartbeatRequest) (*pluginpb.HeartbeatResponse, error) {
+	return &pluginpb.HeartbeatResponse{}, nil
+}
+
+// Describe tells what the process sees of its surroundings.
+func (s *testStages) Describe(context.Context, *pluginpb.DescribeRequest) (*pluginpb.DescribeResponse, error) {
+	var names []string
+	for _, v := range os.Environ() {
+		name, _, _ := strings.Cut(v, "=")
+		names = append(names, name)
+	}
+	return &pluginpb.DescribeResponse{
+		Name: strings.Join(s.descriptors, " "), Version: strings.Join(names, " "),
+		Stages: []*pluginpb.Stage{{Kind: pluginpb.Kind_KIND_TRANSFORM, Name: "obey", Summary: fmt.Sprint(os.Getpid())}},
+	}, nil
+}
+
+// Validate does what its configuration says.
+func (*testStages) Validate(_ context.Context, r *pluginpb.ValidateRequest) (*pluginpb.ValidateResponse, error) {
+	obey(string(r.Configuration))
+	return &pluginpb.ValidateResponse{}, nil
+}
+
+var held [][]byte
+
+func obey(command string) {
+	switch command {
+	case "exit":
+		os.Exit(1)
+	case "panic":
+		panic("poisoned")
+	case "stop":
+		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+	case "hang":
+		select {}
+	case "grow":
+		block := make([]byte, 256<<20)
+		for i := range block {
+			block[i] = byte(i)
+		}
+		held = append(held, block)
+	case "explode":
+		for {
+			block := make([]byte, 64<<20)
+			for i := 0; i < len(block); i += 4096 {
+				block[i] = 1
+			}
+			held = append(held, block)
+		}
+	case "log":
+		slog.New(slog.NewJSONHandler(os.Stderr, nil)).Warn("structured", "device", "press-1", "n", 7)
+		hclog.New(&hclog.LoggerOptions{Output: os.Stderr, JSONFormat: true}).Error("of hclog", "tag", "temperature")
+		fmt.Fprintln(os.Stderr, "plain")
+		fmt.Fprintln(os.Stdout, "on the standard output")
+	}
+}
+
+// openDescriptors lists what the process has open but for the standard streams.
+func openDescriptors() []string {
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		panic(err)
+	}
+	var all []string
+	for _, e := range entries {
+		to, err := os.Readlink("/proc/self/fd/" + e.Name())
+		if err != nil {
+			continue // the directory itself, closed by now
+		}
+		if e.Name() == "0" && to != os.DevNull {
+			all = append(all, "stdin:"+to)
+		}
+		if len(e.Name()) > 1 || e.Name() > "2" {
+			all = append(all, to)
+		}
+	}
+	return all
+}
