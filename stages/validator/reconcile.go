@@ -20,12 +20,14 @@ func (s *Sink) reconcile(ctx context.Context) (worst validate.Outcome, err error
 		return "", fmt.Errorf("ask for the watermark: %w", err)
 	}
 	worst = validate.Proven
-	if watermark.IsZero() {
+	if watermark.Before(time.Unix(0, 0)) { // or zero
 		return worst, nil // nothing can be judged yet
 	}
-	// What is not over yet is not judged, whatever the expectation says of the future.
-	to := min(nanos(watermark), s.now().UnixNano()) - int64(s.config.Lateness)
-	for _, t := range k.judgements.due(to) {
+	to := s.now() // what is not over yet is not judged, whatever the expectation says of the future
+	if watermark.Before(to) {
+		to = watermark
+	}
+	for _, t := range k.judgements.due(to.UnixNano() - int64(s.config.Lateness)) {
 		found, err := s.judge(ctx, k, t)
 		if err != nil {
 			return worst, err
