@@ -139,7 +139,9 @@ func (c *cli) validate(ctx context.Context, file string, o validation) (err erro
 	if err != nil {
 		return err
 	}
-	tellCauses(ctx, cfg, result, logger)
+	if err := tellCauses(ctx, cfg, &job, result, logger); err != nil {
+		return err
+	}
 	if err := c.reportValidation(result, o.asJSON, page, o.html); err != nil {
 		return err
 	}

@@ -54,11 +54,15 @@ func TestLedgerTellsCauses(t *testing.T) {
 	l.Record(&feed.Hop{Feed: "line", Route: "archive", Source: "amqp", Sink: "blob", To: "https://plant/telemetry"}, []feed.Ended{
 		ended(&lost[0], feed.Delivered, ""), ended(&lost[1], feed.Quarantined, "no rule"),
 	})
+	// Of each route the last counts.
+	returned, delivered := ended(&lost[1], feed.Returned, "down"), ended(&lost[1], feed.Delivered, "")
+	returned.Done, delivered.Done = done.Add(time.Second), done.Add(2*time.Second)
+	l.Record(&feed.Hop{Feed: "line", Route: "live", Source: "amqp", Sink: "mqtt"}, []feed.Ended{returned, delivered})
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
 	code, stdout, stderr = compare("--json")
-	for _, cause := range []string{"delivered by archive to blob https://plant/telemetry telemetry at 2026-03-01T01:00:00Z", "quarantined by archive: no rule", "the ledger has nothing of it"} {
+	for _, cause := range []string{"delivered by archive to blob https://plant/telemetry telemetry at 2026-03-01T01:00:00Z", "quarantined by archive: no rule; delivered by live to mqtt telemetry at 2026-03-01T01:00:02Z", "the ledger has nothing of it"} {
 		if strings.Count(stdout, cause) != 1 {
 			t.Errorf("%q does not stand there once", cause)
 		}

@@ -355,7 +355,7 @@ func (r *repairing) conclude(verdict error) error {
 	if verdict == nil || r.failed == nil {
 		return verdict
 	}
-	return fmt.Errorf("%w\n%v", verdict, r.failed)
+	return fmt.Errorf("%w\n%s", verdict, r.failed.Error())
 }
 
 // close releases what was not used, and the files.

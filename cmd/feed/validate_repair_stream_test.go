@@ -83,7 +83,7 @@ func readSlowly(t *testing.T, s *stream) (n int, err error) {
 		var got []feed.Delivery
 		got, err = sub.Receive(t.Context(), nil, 3)
 		n += len(got)
-		time.Sleep(time.Minute) // a sink that is slow
+		<-time.After(time.Minute) // a sink that is slow
 	}
 	if closeErr := sub.Close(); closeErr != nil || s.open != 0 {
 		t.Errorf("%d are open: %v", s.open, closeErr)

@@ -71,21 +71,35 @@ func Sort(entries []Entry) {
 	})
 }
 
-// Lookup returns all records of the given readings: what a feed believes has become
-// of each.
-func Lookup(ctx context.Context, dir string, readings []Identity) (map[Identity][]Entry, error) {
+// Lookup returns the last record that each route has of the given readings: what a feed
+// believes has become of each. Two readings are the same when known says the same of
+// them; what it returns is the key of the result. nil compares all of an identity.
+func Lookup(ctx context.Context, dir string, readings []Identity, known func(Identity) Identity) (map[Identity][]Entry, error) {
+	if known == nil {
+		known = func(id Identity) Identity { return id }
+	}
 	wanted := make(map[Identity]bool, len(readings))
 	devices := map[string]bool{}
 	for _, r := range readings {
-		wanted[r], devices[r.Device] = true, true
+		wanted[known(r)], devices[r.Device] = true, true
 	}
 	found := make(map[Identity][]Entry)
 	s := &scan{
 		dir: dir,
 		pick: func(r *rows) bool {
-			return r.flags&flagReading != 0 && devices[string(r.device)] && wanted[*r.identity()]
+			return r.flags&flagReading != 0 && devices[string(r.device)] && wanted[known(*r.identity())]
 		},
-		take: func(e Entry) { found[*e.Reading] = append(found[*e.Reading], e) },
+		take: func(e Entry) {
+			id := known(*e.Reading)
+			of := found[id]
+			i := slices.IndexFunc(of, func(o Entry) bool { return o.Feed == e.Feed && o.Route == e.Route })
+			switch {
+			case i < 0:
+				found[id] = append(of, e)
+			case e.Done.After(of[i].Done):
+				of[i] = e
+			}
+		},
 	}
 	if err := s.run(ctx); err != nil {
 		return nil, err

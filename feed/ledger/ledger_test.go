@@ -124,9 +124,52 @@ func TestFind(t *testing.T) {
 	}
 
 	wanted := []Identity{*found.Entries[0].Reading, {"press3", "speed", epoch.Add(3 * time.Second).UnixNano(), 3}, {"press3", "speed", 0, 3}}
-	got, err := Lookup(t.Context(), dir, wanted)
+	got, err := Lookup(t.Context(), dir, wanted, nil)
 	if err != nil || len(got) != 2 || len(got[wanted[0]]) != 2 || len(got[wanted[1]]) != 1 {
 		t.Errorf("looked up %v, %v", got, err)
+	}
+}
+
+// TestLookup returns the last that each route has done with a reading, whatever it did
+// before, and takes for the same what is said to be.
+func TestLookup(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, Config{Path: dir})
+	at := messages(7, 8)[0]
+	returned := make([]feed.Ended, 5000)
+	for i := range returned {
+		returned[i] = at
+		returned[i].Outcome, returned[i].Done = feed.Returned, at.Done.Add(-time.Duration(i+1)*time.Second)
+	}
+	other := *testHop
+	other.Route = "other"
+	refused := at
+	refused.Outcome, refused.Reason = feed.Quarantined, "no rule"
+	l.Record(testHop, returned)
+	l.Record(testHop, []feed.Ended{at})
+	l.Record(&other, append([]feed.Ended{refused}, returned...))
+	closeIt(t, l)
+	id := *find(t, dir, Query{Limit: 1}).Entries[0].Reading
+	coarse := func(id Identity) Identity {
+		id.Seq, id.Time = 0, id.Time/1e9
+		return id
+	}
+	asked := id
+	asked.Seq, asked.Time = 0, id.Time/1e9*1e9
+	for name, known := range map[string]func(Identity) Identity{"exactly": nil, "coarsely": coarse} {
+		want, q := id, id
+		if known != nil {
+			want, q = known(id), asked
+		}
+		got, err := Lookup(t.Context(), dir, []Identity{q}, known)
+		of := got[want]
+		if err != nil || len(got) != 1 || len(of) != 2 {
+			t.Fatalf("%s: %v, %v", name, got, err)
+		}
+		outcomes := map[string]string{of[0].Route: of[0].Outcome, of[1].Route: of[1].Outcome}
+		if outcomes[testHop.Route] != "delivered" || outcomes["other"] != "quarantined" {
+			t.Errorf("%s: %v", name, outcomes)
+		}
 	}
 }
 
