@@ -38,7 +38,7 @@ planted-bugs: ## plant known bugs, one at a time, and see a test fail because of
 
 lint: $(GOLANGCI_LINT) ## check format, dependency direction, common mistakes, generated code
 	go mod verify
-	@if [[ -f cmd/feed/wire.go ]]; then echo 'go tool wire diff ./cmd/feed'; go tool wire diff ./cmd/feed; fi
+	go tool wire diff ./cmd/feed ./examples/embed
 	$(GOLANGCI_LINT) run ./...
 
 $(GOLANGCI_LINT):

@@ -1,100 +1,132 @@
-// Command embed runs a feed that a YAML file describes, within a program of
-// one's own, and with a stage of one's own beside the project's: a transform that
-// the file calls "celsius".
+// Command embed is an application of the edge that has a feed inside: a page that
+// says how much was moved, and beside it a route from RabbitMQ to an MQTT broker.
+// There is no YAML: the settings are the program's own, and Wire (wire.go) puts
+// the stages together.
 //
-//	go run ./examples/embed examples/embed/feed.yaml
+//	AMQP_URL=amqp://guest:guest@localhost/ MQTT_URL=mqtt://localhost go run ./examples/embed
 package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log"
 	"log/slog"
+	"net"
+	"net/http"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
-
-	"github.com/ThreeDotsLabs/watermill/message"
+	"time"
 
 	"github.com/kraft-edge/datafeed/feed"
-	"github.com/kraft-edge/datafeed/feed/config"
-	"github.com/kraft-edge/datafeed/stages"
+	"github.com/kraft-edge/datafeed/stages/amqp"
+	"github.com/kraft-edge/datafeed/stages/bridge"
+	"github.com/kraft-edge/datafeed/stages/mqtt"
 	"github.com/kraft-edge/datafeed/stages/quarantine"
 )
 
+// settings are the application's; where they come from is its own business.
+type settings struct {
+	amqp, mqtt string // addresses
+	queue      string
+	directory  string // of what must survive a restart
+	page       string // address of the page
+}
+
 func main() {
-	if len(os.Args) != 2 {
-		log.Fatal("usage: embed FILE")
-	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1])
+	err := run(ctx, settings{amqp: os.Getenv("AMQP_URL"), mqtt: os.Getenv("MQTT_URL"), queue: "telemetry", directory: ".", page: "127.0.0.1:8080"}, nil)
 	stop()
 	if err != nil {
 		log.Fatal(err)
 	}
 }
 
-// run runs the feed until ctx ends, or until its sources have no more.
-func run(ctx context.Context, file string) (err error) {
-	registry, err := feed.NewRegistry(append(stages.All(), celsius)...)
+// run runs the application until ctx ends. It tells listening where its page is.
+func run(ctx context.Context, s settings, listening func(net.Addr)) error {
+	listener, err := net.Listen("tcp", s.page)
 	if err != nil {
 		return err
 	}
-	cfg, err := config.Load(file, registry) // all that feed lint finds, with line and column
+	app, cleanup, err := initialize(ctx, s, slog.Default())
 	if err != nil {
-		return err
+		return errors.Join(err, listener.Close())
 	}
-	store, err := quarantine.Open(ctx, quarantine.Config{
-		Feed: cfg.Name, Path: cfg.Quarantine.Path, Postgres: quarantine.Postgres(cfg.Quarantine.Postgres),
-		MaxBytes: cfg.Quarantine.MaxBytes, MaxMessages: int64(cfg.Quarantine.MaxMessages), Retention: quarantine.Retention(cfg.Quarantine.Retention),
-	})
-	if err != nil {
-		return err
+	defer cleanup()
+	if listening != nil {
+		listening(listener.Addr())
 	}
-	defer func() { err = errors.Join(err, store.Close()) }() // the feed does not close it
-	opts, routes, err := cfg.Build(slog.Default())
-	if err != nil {
-		return err
+	server := &http.Server{Handler: app, ReadHeaderTimeout: 5 * time.Second}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	err = app.feed.Run(ctx) // until ctx ends; then it drains
+	err = errors.Join(err, server.Close())
+	if ended := <-served; !errors.Is(ended, http.ErrServerClosed) {
+		err = errors.Join(err, ended)
 	}
-	opts.Quarantine = store
-	f, err := feed.New(opts, routes...)
-	if err != nil {
-		return err
-	}
-	return f.Run(ctx) // meanwhile f.Status tells what becomes of the messages
+	return err
 }
 
-// celsius is what the registry needs to know of a transform. A source or a sink
-// has a factory of its kind, in the same way.
-var celsius = feed.TransformFactory("celsius", "Converts Fahrenheit to Celsius.", func() celsiusConfig { return celsiusConfig{Field: "value"} }, newCelsius)
+// application is what the program is besides a feed.
+type application struct{ feed *feed.Feed }
 
-type celsiusConfig struct {
-	Field string `yaml:"field" doc:"Member of the payload that is a temperature in Fahrenheit."`
-}
+func newApplication(f *feed.Feed) *application { return &application{f} }
 
-// Validate reports what is wrong with the keys that a file has set.
-func (c *celsiusConfig) Validate() error {
-	if c.Field == "" {
-		return &feed.ConfigError{Key: "field", Problem: "is empty", Remedy: "name the member of the payload"}
+// ServeHTTP is the application's page.
+func (a *application) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	for _, r := range a.feed.Status().Routes {
+		fmt.Fprintf(w, "%s is %s: %d received, %d delivered, %d quarantined\n", r.Name, r.State, r.Deliveries.Received, r.Deliveries.Delivered, feed.Total(r.Deliveries.Quarantined))
 	}
-	return nil
 }
 
-func newCelsius(c celsiusConfig, _ feed.StageEnv) (feed.Transform, error) {
-	return feed.Transform{Name: "celsius", Func: func(m *message.Message) ([]*message.Message, error) {
-		var reading map[string]any
-		if err := json.Unmarshal(m.Payload, &reading); err != nil {
-			return nil, feed.Permanent(fmt.Errorf("not a reading: %w", err)) // goes to the quarantine
+// What follows are the providers that wire.go lists: the settings of each stage,
+// and the feed of the stages.
+
+func environment(logger *slog.Logger) feed.StageEnv {
+	return feed.StageEnv{Feed: "embedded", Route: "telemetry", Logger: logger}
+}
+
+func sourceConfig(s settings) amqp.SourceConfig {
+	c := amqp.DefaultSourceConfig()
+	c.URL, c.Queue = feed.NewURL(s.amqp), s.queue
+	c.Declare = &amqp.Declare{Exchange: amqp.Exchange{Name: "telemetry"}, RoutingKeys: []string{"telemetry.#"}}
+	return c
+}
+
+func bridgeConfig() bridge.Config {
+	c := bridge.DefaultConfig()
+	c.Rules = []bridge.Rule{{Match: "telemetry.{device}.{tag}", Topic: "kraft/{device}/{tag}"}}
+	return c
+}
+
+func sinkConfig(s settings) mqtt.Config {
+	c := mqtt.DefaultConfig()
+	c.URL = feed.NewURL(s.mqtt)
+	return c
+}
+
+// openQuarantine returns what closes it, too: it must outlive the feed.
+func openQuarantine(ctx context.Context, s settings, logger *slog.Logger) (feed.Quarantine, func(), error) {
+	c := quarantine.DefaultConfig()
+	c.Feed, c.Path, c.Logger = "embedded", filepath.Join(s.directory, "quarantine.db"), logger
+	store, err := quarantine.Open(ctx, c)
+	if err != nil {
+		return nil, nil, err
+	}
+	return store, func() {
+		if err := store.Close(); err != nil {
+			logger.Error("close the quarantine", "error", err)
 		}
-		value, ok := reading[c.Field].(float64)
-		if !ok {
-			return nil, feed.Permanent(fmt.Errorf("%s is no number", c.Field))
-		}
-		reading[c.Field] = (value - 32) / 1.8
-		payload, err := json.Marshal(reading)
-		m.Payload = payload
-		return []*message.Message{m}, err
-	}}, nil
+	}, nil
+}
+
+func newFeed(source *amqp.Source, b *bridge.Bridge, sink *mqtt.Sink, q feed.Quarantine, logger *slog.Logger) (*feed.Feed, error) {
+	route := feed.Route{Name: "telemetry", Source: source, Transforms: []feed.Transform{{Name: "bridge", Func: b.Handle}}, Sink: sink}
+	f, err := feed.New(feed.Options{Name: "embedded", Quarantine: q, Logger: logger}, route)
+	if err != nil {
+		return nil, errors.Join(err, route.Close())
+	}
+	return f, nil
 }

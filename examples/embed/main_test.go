@@ -1,88 +1,69 @@
 package main
 
 import (
+	"context"
 	"errors"
-	"os"
-	"path/filepath"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
-	"github.com/kraft-edge/datafeed/feed/config"
-	"github.com/kraft-edge/datafeed/stages/quarantine"
+	"github.com/kraft-edge/datafeed/internal/testenv"
+	"github.com/kraft-edge/datafeed/internal/witness"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestFileWithAStageOfItsOwn runs the example's file.
-func TestFileWithAStageOfItsOwn(t *testing.T) {
-	dir := t.TempDir()
-	t.Setenv("DIR", dir)
-	if err := run(t.Context(), "feed.yaml"); err != nil {
-		t.Fatal(err)
-	}
-	if n := strings.Count(written(t, dir), "\n"); n != 100 {
-		t.Errorf("%d readings were written, want 100", n)
-	}
-}
-
-// TestConvertedOrQuarantined has readings that the transform converts, and some
-// that it refuses: these stand in the quarantine that the file names.
-func TestConvertedOrQuarantined(t *testing.T) {
-	dir := t.TempDir()
-	t.Setenv("DIR", dir)
-	raw, err := os.ReadFile("feed.yaml")
+// The application moves what it should between real brokers, and says so on its
+// page.
+func TestApplication(t *testing.T) {
+	const n = 500
+	vhost, broker := testenv.RabbitMQ(t), testenv.Mosquitto(t)
+	got := witness.NewTally()
+	subscriber, err := witness.Subscribe(t.Context(), broker.URL(), "kraft/#", got)
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(dir, "feed.yaml")
-	text := strings.Replace(string(raw), "{field: value}", "{field: missing}", 1)
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+	ctx, stop := context.WithCancel(t.Context())
+	listening, ended := make(chan string, 1), make(chan error, 1)
+	s := settings{amqp: vhost.URL(), mqtt: broker.URL(), queue: "telemetry", directory: t.TempDir(), page: "127.0.0.1:0"}
+	go func() { ended <- run(ctx, s, func(a net.Addr) { listening <- "http://" + a.String() }) }()
+	page := <-listening
+	says := func(want string) {
+		t.Helper()
+		testenv.Eventually(t, time.Minute, want, func() bool {
+			response, err := http.Get(page) //nolint:noctx,gosec // the page of this test
+			if err != nil {
+				return false
+			}
+			defer response.Body.Close()
+			text, err := io.ReadAll(response.Body)
+			return err == nil && strings.Contains(string(text), want)
+		})
+	}
+	says("telemetry is running") // and has declared its queue
+	sent := 0
+	factory := &witness.Factory{URL: vhost.URL(), Exchange: "telemetry", Published: witness.NewTally()}
+	if err := factory.Publish(t.Context(), func() (witness.Reading, bool) {
+		sent++
+		payload := fmt.Appendf(nil, `{"device":"press7","tag":"temperature","seq":%d,"value":20}`, sent)
+		return witness.Reading{Device: "press7", Seq: uint64(sent), RoutingKey: "telemetry.press7.temperature", Payload: payload}, sent <= n
+	}); err != nil {
 		t.Fatal(err)
 	}
-	if err := run(t.Context(), file); err != nil {
-		t.Fatal(err)
+	says(fmt.Sprintf("telemetry is running: %d received, %d delivered, 0 quarantined", n, n))
+	testenv.Eventually(t, time.Minute, "all readings on MQTT", func() bool { return got.Distinct() >= n })
+	stop()
+	if err := errors.Join(<-ended, subscriber.Close()); err != nil {
+		t.Error(err)
 	}
-	r, err := quarantine.OpenReadOnly(t.Context(), quarantine.Place{Path: filepath.Join(dir, "quarantine.db"), Feed: "embedded"})
-	if err != nil {
-		t.Fatal(err)
+	http.DefaultClient.CloseIdleConnections()
+	if v := witness.Compare(factory.Published, got); !v.Complete() {
+		t.Errorf("MQTT: %+v", v)
 	}
-	defer r.Close()
-	items, err := r.List(t.Context(), quarantine.Query{Limit: 1000})
-	if err != nil || len(items) != 100 || !strings.Contains(items[0].Reason, "missing is no number") {
-		t.Errorf("%d messages in the quarantine, error %v, first %+v", len(items), err, items[:min(1, len(items))])
-	}
-}
-
-// TestMistakesHaveTheirPlace: the stage's own keys are checked as the others are.
-func TestMistakesHaveTheirPlace(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "feed.yaml")
-	text := "routes:\n  r:\n    source: {generate: {}}\n    transforms: [celsius: {feild: value}]\n    sink: {log: {}}\n    allowLoss: true\n"
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	err := run(t.Context(), file)
-	var problems *config.Error
-	if !errors.As(err, &problems) || !strings.Contains(err.Error(), file+":4:") || !strings.Contains(err.Error(), "field") {
-		t.Errorf("got %v", err)
-	}
-}
-
-// written returns all that stands in the objects of the blob sink.
-func written(t *testing.T, dir string) string {
-	t.Helper()
-	var all strings.Builder
-	err := filepath.WalkDir(filepath.Join(dir, "readings"), func(path string, d os.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		raw, err := os.ReadFile(path)
-		all.Write(raw)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return all.String()
 }

@@ -6,7 +6,7 @@ import (
 )
 
 // Set provides the stages of this package.
-var Set = wire.NewSet(NewSource, NewSink, DefaultSourceConfig, DefaultConfig)
+var Set = wire.NewSet(NewSource, NewSink)
 
 // Factories returns the factories of this package's stages.
 func Factories() []feed.Factory {
