@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"github.com/kraft-edge/datafeed/feed/reading"
 )
@@ -216,7 +217,7 @@ func said(h *held) *Said {
 	if h == nil {
 		return nil
 	}
-	s := &Said{Site: h.Site, Line: h.Line, Time: h.At(), Value: h.Value, Quality: h.Quality, Place: h.Place.String(), Text: valueText(h.Value)}
+	s := &Said{Site: h.Site, Line: h.Line, Time: h.At(), Quality: h.Quality, Place: h.Place.String(), Text: valueText(h.Value)}
 	if h.Arrived != 0 {
 		s.Arrived = time.Unix(0, h.Arrived).UTC()
 	}
@@ -225,8 +226,12 @@ func said(h *held) *Said {
 
 func valueText(v reading.Value) string {
 	text := string(v.AppendJSON(nil))
-	if len(text) > maxSaid {
-		text = text[:maxSaid] + "…"
+	if len(text) <= maxSaid {
+		return text
 	}
-	return text
+	end := maxSaid
+	for !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + "…"
 }

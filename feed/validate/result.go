@@ -1,10 +1,6 @@
 package validate
 
-import (
-	"time"
-
-	"github.com/kraft-edge/datafeed/feed/reading"
-)
+import "time"
 
 // Result is what a validation found. It encodes to JSON; its lists are bounded,
 // its counts are not.
@@ -111,14 +107,13 @@ type Discrepancy struct {
 
 // Said is what a side says of a reading, and where.
 type Said struct {
-	Site    string        `json:"site,omitempty"`
-	Line    string        `json:"line,omitempty"`
-	Time    time.Time     `json:"time"`
-	Value   reading.Value `json:"-"`
-	Text    string        `json:"value"` // the value as JSON writes it; cut when it is long
-	Quality string        `json:"quality"`
-	Arrived time.Time     `json:"arrived,omitzero"`
-	Place   string        `json:"place"`
+	Site    string    `json:"site,omitempty"`
+	Line    string    `json:"line,omitempty"`
+	Time    time.Time `json:"time"`
+	Text    string    `json:"value"` // the value as JSON writes it; cut when it is long
+	Quality string    `json:"quality"`
+	Arrived time.Time `json:"arrived,omitzero"`
+	Place   string    `json:"place"`
 }
 
 // Latency is a histogram of how long readings took.
