@@ -20,15 +20,15 @@ func (p *page) discrepancies(r *validate.Result) {
 	}
 	p.choice(r.Discrepancies)
 	causes := slices.ContainsFunc(r.Discrepancies, func(d validate.Discrepancy) bool { return d.Cause != "" })
-	cause := markup("")
+	columns, cause := markup("list"), markup("")
 	if causes {
-		cause = `<th scope="col">cause</th>`
+		columns, cause = "list causes", `<th scope="col">cause</th>`
 	}
 	p.put(`<div class="tools" hidden><label>containing <input type="search" autocomplete="off" spellcheck="false"></label><button type="button">Copy what is shown</button><output></output></div>
-<div class="rows" tabindex="0" role="region" aria-label="discrepancies"><table class="list">
+<div class="rows" tabindex="0" role="region" aria-label="discrepancies"><table class="{}">
 <thead><tr><th scope="col">verdict</th><th scope="col">device, tag</th><th scope="col">time, number</th><th scope="col">expected</th><th scope="col">observed</th>{}</tr></thead>
 <tbody>
-`, cause)
+`, columns, cause)
 	for i := range r.Discrepancies {
 		p.discrepancy(&r.Discrepancies[i], causes)
 	}
@@ -71,7 +71,7 @@ func (p *page) discrepancy(d *validate.Discrepancy, causes bool) {
 // said writes what a side says, with marks where the other one says something else.
 func (p *page) said(d *validate.Discrepancy, s, other *validate.Said) {
 	if s == nil {
-		p.put("<em>nothing</em>")
+		p.put("<em>{}</em>", nothing(d.Verdict))
 		return
 	}
 	differs := func(field string) bool { return other != nil && slices.Contains(d.Fields, field) }
@@ -97,6 +97,17 @@ func (p *page) said(d *validate.Discrepancy, s, other *validate.Said) {
 	if !s.Arrived.IsZero() {
 		p.put("<i>arrived {}</i>", exact(s.Arrived))
 	}
+}
+
+// nothing says what it means that a side says nothing.
+func nothing(v validate.Verdict) markup {
+	switch v {
+	case validate.Duplicate: // of what both sides have
+		return "nothing more"
+	case validate.Undecided: // it may stand where nothing can be read
+		return "not known"
+	}
+	return "nothing"
 }
 
 // field writes a member of a reading.

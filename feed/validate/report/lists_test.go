@@ -107,3 +107,20 @@ func TestSummary(t *testing.T) {
 		}
 	}
 }
+
+// TestNothing: a copy was expected once, and what cannot be read may be anything.
+func TestNothing(t *testing.T) {
+	for verdict, want := range map[validate.Verdict]string{
+		validate.Missing: "<em>nothing</em>", validate.Extra: "<em>nothing</em>", validate.Duplicate: "<em>nothing more</em>", validate.Undecided: "<em>not known</em>",
+	} {
+		r := sample(1, 1, 0)
+		said := &validate.Said{Text: "7"}
+		r.Discrepancies = []validate.Discrepancy{{Verdict: verdict, Device: "press7", Observed: said}}
+		if verdict == validate.Missing || verdict == validate.Undecided {
+			r.Discrepancies[0].Expected, r.Discrepancies[0].Observed = said, nil
+		}
+		if page := htmlOf(t, r); strings.Count(page, "<em>") != 1 || !strings.Contains(page, want) {
+			t.Errorf("%s: the page lacks %s", verdict, want)
+		}
+	}
+}
