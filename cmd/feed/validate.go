@@ -133,7 +133,7 @@ func (c *cli) validate(ctx context.Context, file string, o validation) (err erro
 	if r != nil && err == nil {
 		result, err = c.repair(ctx, r, job, o.list, result)
 	}
-	if ctx.Err() != nil && err != nil && !errors.Is(err, errRepairStopped) {
+	if ctx.Err() != nil && err != nil && !errors.Is(err, errRepairStopped) && !errors.Is(err, errNotComparedAgain) {
 		return interrupted(job.State)
 	}
 	if err != nil {

@@ -52,7 +52,7 @@ func (c *cli) loadValidation(file string, repairs bool) (*config.Config, error) 
 
 // repair sends what a comparison has missed, and compares again.
 func (c *cli) repair(ctx context.Context, r *repairing, job validate.Job, list string, result *validate.Result) (*validate.Result, error) {
-	sent, err := r.run(ctx)
+	sent, err := r.run(ctx, result.Counts.Undecided)
 	if err != nil {
 		return nil, err
 	}
@@ -64,6 +64,9 @@ func (c *cli) repair(ctx context.Context, r *repairing, job validate.Job, list s
 		// A run that went on with this one would not know what it has missed.
 		job.Discrepancy, job.Resume, job.Keep, job.State = nil, nil, nil, ""
 		if result, err = c.compare(ctx, job, list); err != nil {
+			if ctx.Err() != nil {
+				err = errNotComparedAgain
+			}
 			return nil, err
 		}
 	}
@@ -159,17 +162,26 @@ func (r *repairing) listen(ctx context.Context, job *validate.Job) {
 	job.Keep = r.missing.Keep
 }
 
-var errRepairStopped = errors.New("stopped during the repair: what was sent is sent, and the same command goes on with the rest")
+// What a signal says that has come after the comparison.
+var (
+	errRepairStopped    = errors.New("stopped during the repair: what was sent is sent, and the same command goes on with the rest")
+	errNotComparedAgain = errors.New("stopped after the repair, before all was compared again: what was sent is sent, and the same command says what is missing then")
+)
 
-// run looks for what is missing, and sends it. It reports whether anything was sent.
+// run looks for what is missing, and sends it: nothing of which nothing can be said. It
+// reports whether anything was sent.
 // That a place could not be read does not keep it from looking at the next one.
-func (r *repairing) run(ctx context.Context) (sent bool, err error) {
+func (r *repairing) run(ctx context.Context, undecided int64) (sent bool, err error) {
+	unknown := ""
+	if undecided > 0 {
+		unknown = fmt.Sprintf("; %d undecided, of which nothing is sent", undecided)
+	}
 	if err := r.missing.Seal(ctx); err != nil {
 		return false, err
 	}
 	r.total = r.missing.Left()
 	if r.total == 0 {
-		fmt.Fprintln(r.stderr, "repair: nothing is missing")
+		fmt.Fprintln(r.stderr, "repair: nothing is missing"+unknown)
 		return false, nil
 	}
 	verb := "repaired"
@@ -191,7 +203,7 @@ func (r *repairing) run(ctx context.Context) (sent bool, err error) {
 			r.failed = errors.Join(r.failed, fmt.Errorf("repair from %s: %w", p.Name, err))
 		}
 	}
-	return r.total > r.missing.Left(), r.writeRest(ctx)
+	return r.total > r.missing.Left(), r.writeRest(ctx, unknown)
 }
 
 // from sends what one place has.
@@ -262,7 +274,7 @@ func (r *repairing) from(ctx context.Context, p config.RepairPlace) (_ repair.Fo
 func could(n int64) string { return messages(n) + " could" }
 
 // writeRest logs what no place had, and tells the sums.
-func (r *repairing) writeRest(ctx context.Context) error {
+func (r *repairing) writeRest(ctx context.Context, unknown string) error {
 	counts := map[repair.Fate]int64{}
 	for e, err := range r.missing.All(ctx) {
 		if err != nil {
@@ -290,7 +302,7 @@ func (r *repairing) writeRest(ctx context.Context) error {
 	if n := counts[repair.Nowhere]; n > 0 {
 		parts = append(parts, fmt.Sprintf("%d %s", n, r.nowhere()))
 	}
-	fmt.Fprintf(r.stderr, "repair: %d missing: %s\n", r.total, strings.Join(parts, ", "))
+	fmt.Fprintf(r.stderr, "repair: %d missing: %s%s\n", r.total, strings.Join(parts, ", "), unknown)
 	if r.log != nil {
 		if err := r.log.flush(); err != nil {
 			return err

@@ -458,3 +458,47 @@ func TestConclude(t *testing.T) {
 		}
 	}
 }
+
+// TestRepairIsStoppedBeforeAllIsComparedAgain: what it says is what is so: nothing of the
+// comparison is kept, and what was sent is sent.
+func TestRepairIsStoppedBeforeAllIsComparedAgain(t *testing.T) {
+	p := newPlant(t, 10, 5)
+	p.configure(t, `    {route: archive, from: {blob: {url: "file://`+p.dir+`/edge"}}}`)
+	p.write(t, "edge", 0, 5)
+	p.before = func(ctx context.Context, _ validate.Query) error {
+		if _, err := os.Stat(p.dir + "/log"); err != nil {
+			return err
+		}
+		if log, err := os.ReadFile(p.dir + "/log"); err != nil || len(log) == 0 {
+			return err // nothing was sent yet
+		}
+		if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
+			return err
+		}
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	code, stdout, stderr := p.validate(t, "--repair", "--state", p.dir+"/state")
+	if code != exitUsage || !strings.Contains(stderr, "stopped after the repair, before all was compared again: what was sent is sent") || strings.Contains(stderr, "keeps") || stdout != "" {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+	p.before = nil
+	if code, stdout, stderr := p.validate(t, "--repair"); code != exitOK || !strings.Contains(stderr, "repair: nothing is missing\n") {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+}
+
+// TestRepairSendsNothingUndecided: of what may stand where nothing can be read none is
+// sent, and nobody says that nothing is missing.
+func TestRepairSendsNothingUndecided(t *testing.T) {
+	p := newPlant(t, 10, 5)
+	p.configure(t, `    {route: archive, from: {blob: {url: "file://`+p.dir+`/edge"}}}`)
+	p.write(t, "edge", 0, 5)
+	if err := os.WriteFile(p.dir+"/out/torn.ndjson", payloadOf(4)[:20], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, stdout, stderr := p.validate(t, "--repair")
+	if code != exitUsage || !strings.Contains(stderr, "repair: nothing is missing; 5 undecided, of which nothing is sent\n") {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+}
