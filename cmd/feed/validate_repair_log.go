@@ -5,21 +5,26 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/kraft-edge/datafeed/feed/validate"
 	"github.com/kraft-edge/datafeed/feed/validate/repair"
+	"github.com/kraft-edge/datafeed/internal/filelock"
 )
 
 // defaultRepairLog is where repairs are logged when nothing is kept and nobody says.
 const defaultRepairLog = "repairs.ndjson"
 
-// repairLog tells what repairs did, each reading a line of JSON. Repairs add to it.
+// repairLog tells what repairs did, each reading a line of JSON. Repairs add to it, one
+// at a time: two of them would send the same readings.
 type repairLog struct {
 	path  string
 	route string
+	lock  io.Closer
 
 	mu     sync.Mutex
 	file   *os.File
@@ -51,7 +56,14 @@ func openRepairLog(path, state, route string) (*repairLog, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--repair-log: %w", err)
 	}
-	return &repairLog{path: path, route: route, file: f, buffer: bufio.NewWriter(f)}, nil
+	lock, err := filelock.Take(filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".lock"))
+	if errors.Is(err, filelock.ErrTaken) {
+		err = fmt.Errorf("another repair writes %s, and would send the same: wait for its end: %w", path, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("--repair-log: %w", errors.Join(err, f.Close()))
+	}
+	return &repairLog{path: path, route: route, lock: lock, file: f, buffer: bufio.NewWriter(f)}, nil
 }
 
 // add logs what became of readings. What a route has settled is in the file when it
@@ -93,7 +105,7 @@ func (l *repairLog) flushLocked() error {
 func (l *repairLog) close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := errors.Join(l.buffer.Flush(), l.file.Close()); err != nil {
+	if err := errors.Join(l.buffer.Flush(), l.file.Close(), l.lock.Close()); err != nil {
 		return fmt.Errorf("--repair-log: %w", err)
 	}
 	return nil

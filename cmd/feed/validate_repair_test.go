@@ -502,3 +502,26 @@ func TestRepairSendsNothingUndecided(t *testing.T) {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 }
+
+// TestOneRepairAtATime: another one would send the same readings; a dry run sends none.
+func TestOneRepairAtATime(t *testing.T) {
+	p := newPlant(t, 10, 5)
+	p.configure(t, `    {route: archive, from: {blob: {url: "file://`+p.dir+`/edge"}}}`)
+	p.write(t, "edge", 0, 5)
+	other, err := openRepairLog(p.dir+"/log", "", "archive")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code, stdout, stderr := p.validate(t, "--repair"); code != exitUsage || !strings.Contains(stderr, "another repair writes "+p.dir+"/log") || stdout != "" {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+	if code, _, stderr := p.validate(t, "--dry-run", "--repair-log", ""); code != exitFailure || !strings.Contains(stderr, "5 would be sent from blob") {
+		t.Errorf("a dry run: exit code %d\n%s", code, stderr)
+	}
+	if err := other.close(); err != nil {
+		t.Fatal(err)
+	}
+	if code, stdout, stderr := p.validate(t, "--repair"); code != exitOK {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+}
