@@ -69,7 +69,7 @@ func startFeed(t *testing.T, text string) *running {
 // waitFor returns the first log line with the given message.
 func (r *running) waitFor(msg string) map[string]any {
 	r.t.Helper()
-	timeout := time.After(30 * time.Second)
+	timeout := time.After(time.Minute)
 	for {
 		select {
 		case line, ok := <-r.lines:
@@ -217,7 +217,7 @@ func awaitDelivery(t *testing.T, address string) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	timeout := time.After(30 * time.Second)
+	timeout := time.After(time.Minute)
 	for {
 		s, err := admin.FetchStatus(t.Context(), address)
 		if err != nil {

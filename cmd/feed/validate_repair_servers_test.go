@@ -144,7 +144,7 @@ func declareStream(t *testing.T, url, name string, payloads ...[]byte) {
 // deleteAll deletes the objects of a container, and returns their names.
 func deleteAll(t *testing.T, c *testenv.Container) (names []string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	client, err := azblob.NewClientFromConnectionString(c.ConnectionString(), &azblob.ClientOptions{
 		ClientOptions: azcore.ClientOptions{Transport: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}},

@@ -101,6 +101,21 @@ func (a *streamArchive) writing() bool {
 	return checkpoint.Intent != nil
 }
 
+// awaitWriting returns as soon as a range is being written, or when there will
+// be no more.
+func (a *streamArchive) awaitWriting(end <-chan struct{}) {
+	a.t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for !a.writing() {
+		select {
+		case <-tick.C:
+		case <-end:
+			return
+		}
+	}
+}
+
 // publish publishes the readings from to to-1, of eight devices, spread over
 // the given time, and returns when the broker has confirmed them.
 func (a *streamArchive) publish(from, to int, over time.Duration) error {
@@ -267,8 +282,8 @@ func awaitCommitted(t *testing.T, p *feedProcess, generation uint64, offset int6
 	return last
 }
 
-// TestExactlyOnceFromAStream kills the feed again and again at random moments
-// while it writes a stream to files; lets a second writer take over while the
+// TestExactlyOnceFromAStream kills the feed again and again while it writes a
+// stream to files, at random moments and within a range; lets a second writer take over while the
 // first one is frozen; and declares the stream anew, twice.
 func TestExactlyOnceFromAStream(t *testing.T) {
 	t.Parallel() // it waits most of the time
@@ -277,11 +292,17 @@ func TestExactlyOnceFromAStream(t *testing.T) {
 	p := a.newWriter()
 	p.start()
 	p.ready() // the stream is declared
-	published := make(chan error, 1)
-	go func() { published <- a.publish(0, n, testenv.Amount(7*time.Second, 25*time.Second)) }()
+	published, all := make(chan error, 1), make(chan struct{})
+	go func() {
+		published <- a.publish(0, n, testenv.Amount(7*time.Second, 25*time.Second))
+		close(all)
+	}()
 	begun := 0
-	for range kills {
+	for i := range kills {
 		<-time.After(time.Duration(random.Int64N(int64(700 * time.Millisecond))))
+		if i%2 == 0 {
+			a.awaitWriting(all)
+		}
 		p.kill()
 		a.look()
 		if a.writing() {
@@ -362,9 +383,9 @@ func TestExactlyOnceFromAStream(t *testing.T) {
 // would keep the next one waiting until it goes on.
 func (a *streamArchive) freeze(p *feedProcess) {
 	a.t.Helper()
-	testenv.Eventually(a.t, 30*time.Second, "the feed to be stopped without the lock", func() bool {
+	testenv.Eventually(a.t, time.Minute, "the feed to be stopped without the lock", func() bool {
 		p.signal(syscall.SIGSTOP)
-		testenv.Eventually(a.t, 10*time.Second, "the feed to be stopped", p.stopped)
+		testenv.Eventually(a.t, time.Minute, "the feed to be stopped", p.stopped)
 		lock, err := os.Open(filepath.Join(a.dir, ".checkpoint", "plant-archive.json.lock"))
 		if err != nil {
 			a.t.Fatal(err)

@@ -72,7 +72,7 @@ func TestNothingIsLostWhateverFails(t *testing.T) {
 		})
 	}
 	p.feed.checkAccounts()
-	if code, took := p.feed.terminate(); code != 0 || took > 15*time.Second {
+	if code, took := p.feed.terminate(); code != 0 || took > drained {
 		t.Errorf("exit code %d after %v", code, took)
 	}
 	allowed := p.factory.Republished

@@ -37,6 +37,7 @@ func plantOf(n int, start time.Time, rate int, c simulate.Chaos) simulate.Config
 // telemetry.yaml: PostgreSQL, MQTT and the blobs have each reading, and nothing
 // else, and the accounts say what became of each batch.
 func TestIngest(t *testing.T) {
+	t.Parallel() // while others wait
 	n := *ingested
 	vhost, broker, container, db := testenv.RabbitMQ(t), testenv.Mosquitto(t), testenv.Azurite(t), testenv.PostgreSQL(t)
 	env := append(ingestEnv(vhost.URL(), db), "MQTT_URL="+broker.URL(), "AZURE_STORAGE_CONNECTION_STRING="+container.ConnectionString())

@@ -35,6 +35,10 @@ type feedProcess struct {
 	peakRSS int // kB, over all lives
 }
 
+// drained bounds what a feed takes to end. Its drain timeout is half of it; the
+// rest is for a machine that is busy.
+const drained = 30 * time.Second
+
 // newFeed writes the configuration, in which ADMIN stands for the address of
 // the admin server.
 func newFeed(t *testing.T, yaml string, env ...string) *feedProcess {
@@ -126,7 +130,7 @@ func (p *feedProcess) terminate() (code int, took time.Duration) {
 
 // status asks the admin server.
 func (p *feedProcess) status() (feed.Status, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.admin+"/status", nil)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 )
 
 var (
-	costReadings = flag.Int("scaleout-readings", 20_000, "readings in each run of TestScaleOutCost")
+	costReadings = flag.Int("scaleout-readings", 8_000, "readings in each run of TestScaleOutCost")
 	costRounds   = flag.Int("scaleout-rounds", 1, "how often TestScaleOutCost runs each layout; medians are told of more than one")
 )
 

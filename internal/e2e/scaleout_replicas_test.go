@@ -148,7 +148,7 @@ func deliveredOf(s feed.Status) uint64 {
 func (s *site) killAtWork(p *feedProcess, queue string, n int) {
 	s.t.Helper()
 	s.broker.Pause()
-	testenv.Eventually(s.t, 10*time.Second, fmt.Sprintf("%d messages in the hands of consumers", n), func() bool {
+	testenv.Eventually(s.t, time.Minute, fmt.Sprintf("%d messages in the hands of consumers", n), func() bool {
 		_, unacked, err := s.vhost.Queue(queue)
 		return err == nil && unacked >= n
 	})

@@ -17,15 +17,13 @@ import (
 // comes after a later one.
 func TestShards(t *testing.T) {
 	t.Parallel() // while others wait
-	const (
-		n      = 48_000
-		window = 2000 // the default prefetch
-	)
+	const window = 2000 // the default prefetch
+	n := testenv.Amount[uint64](32_000, 48_000)
 	s := newSite(t)
 	s.factory.Rate = 6000 // so that there is time to fail under load
 	sets := [2][]*feedProcess{s.shards("a"), s.shards("b")}
 	startAll(append(append([]*feedProcess{}, sets[0]...), sets[1]...))
-	published := s.publish(readings(n))
+	published := s.publish(readings(int(n)))
 
 	s.await("MQTT", s.mqtt, n/4, time.Minute)
 	active, standby := roles(t, sets, s)
@@ -55,7 +53,7 @@ func TestShards(t *testing.T) {
 	}
 	s.await("MQTT", s.mqtt, n, time.Minute)
 	for i := range shards {
-		testenv.Eventually(t, 10*time.Second, fmt.Sprintf("shard %d to be empty", i), func() bool {
+		testenv.Eventually(t, time.Minute, fmt.Sprintf("shard %d to be empty", i), func() bool {
 			messages, _, err := s.vhost.Queue(fmt.Sprintf("telemetry.shard-%d", i))
 			return err == nil && messages == 0
 		})
@@ -98,7 +96,7 @@ func deliveredBy(t *testing.T, p *feedProcess) uint64 {
 // awaitMore waits until a process has delivered more than before.
 func awaitMore(t *testing.T, p *feedProcess, before uint64) {
 	t.Helper()
-	testenv.Eventually(t, 30*time.Second, "the standby to take over", func() bool {
+	testenv.Eventually(t, time.Minute, "the standby to take over", func() bool {
 		st, err := p.status()
 		return err == nil && deliveredOf(st) > before
 	})
@@ -118,7 +116,7 @@ func expectOrder(t *testing.T, s *site, when string, maxDuplicates uint64) {
 // while the factory waits: no key loses its order.
 func TestShardsGrowWhenEmpty(t *testing.T) {
 	t.Parallel() // while others wait
-	const n = 20_000
+	n := testenv.Amount(10_000, 20_000)
 	s := newSite(t)
 	next := readings(n)
 	phase := func(count int) func() (witness.Reading, bool) {
@@ -135,7 +133,7 @@ func TestShardsGrowWhenEmpty(t *testing.T) {
 	if err := <-s.publish(phase(n / 2)); err != nil {
 		t.Fatal(err)
 	}
-	s.await("MQTT", s.mqtt, n/2, time.Minute)
+	s.await("MQTT", s.mqtt, uint64(n/2), time.Minute)
 	stopAll(t, few)
 
 	yaml := strings.Replace(shardExample(t), "telemetry.shard-3]", "telemetry.shard-3, telemetry.shard-4, telemetry.shard-5]", 1)
@@ -147,7 +145,7 @@ func TestShardsGrowWhenEmpty(t *testing.T) {
 	if err := <-s.publish(phase(n / 2)); err != nil {
 		t.Fatal(err)
 	}
-	s.await("MQTT", s.mqtt, n, time.Minute)
+	s.await("MQTT", s.mqtt, uint64(n), time.Minute)
 	for i, part := range delivered(t, more) {
 		if part == 0 {
 			t.Errorf("shard %d got nothing", i)

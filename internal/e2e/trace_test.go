@@ -20,6 +20,7 @@ import (
 // telemetry.yaml, with ledgers: feed trace shows the way of one reading through all
 // three routes of both feeds, to the topic and to the line that it stands in.
 func TestTrace(t *testing.T) {
+	t.Parallel() // while others wait
 	vhost, broker, db := testenv.RabbitMQ(t), testenv.Mosquitto(t), testenv.PostgreSQL(t)
 	archive := t.TempDir()
 	env := append(ingestEnv(vhost.URL(), db), "MQTT_URL="+broker.URL())

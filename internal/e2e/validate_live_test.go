@@ -21,7 +21,7 @@ import (
 // nothing is missing, altered or made up.
 func TestValidateLiveExample(t *testing.T) {
 	t.Parallel() // it waits most of the time
-	const n = 15_000
+	const n = 9_000
 	vhost, db := testenv.RabbitMQ(t), testenv.PostgreSQL(t)
 	api, err := cloudapi.Start(cloudapi.Options{Listen: "127.0.0.1:0", Data: t.TempDir()})
 	if err != nil {
@@ -38,7 +38,7 @@ func TestValidateLiveExample(t *testing.T) {
 	}
 	reports := t.TempDir()
 	env := append(ingestEnv(vhost.URL(), db), "CLOUD_URL="+api.URL(), "CLOUD_SECRET="+strings.TrimSpace(string(secret)))
-	live := newExample(t, "validate-live.yaml", env, "/var/lib/feed/reports", reports, "window: 1h", "window: 5s", "lateness: 10m", "lateness: 2s", "every: 15m", "every: 1s")
+	live := newExample(t, "validate-live.yaml", env, "/var/lib/feed/reports", reports, "window: 1h", "window: 3s", "lateness: 10m", "lateness: 2s", "every: 15m", "every: 1s")
 	live.start()
 	live.ready()
 	figures := func() map[string]float64 {
@@ -51,7 +51,7 @@ func TestValidateLiveExample(t *testing.T) {
 		return found
 	}
 
-	// Half a minute of three devices.
+	// 18 seconds of three devices.
 	sent := make(chan error, 1)
 	go func() {
 		out, err := exec.CommandContext(t.Context(), feedBinary, "simulate", "--url", vhost.URL(), "--api", api.URL(), "--client-id", "device",

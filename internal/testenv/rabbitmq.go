@@ -13,7 +13,7 @@ import (
 )
 
 // apiTimeout bounds one call of RabbitMQ's HTTP API or of rabbitmqctl.
-const apiTimeout = 30 * time.Second
+const apiTimeout = time.Minute
 
 // A Vhost is a virtual host of a RabbitMQ node that belongs to one test.
 type Vhost struct {
@@ -84,12 +84,12 @@ func (v *Vhost) Connections() (int, error) {
 }
 
 // CloseConnections has the node close all connections that are open in the vhost, with CONNECTION_FORCED (320), and
-// returns how many there were. It fails the test when there is none within ten seconds, as the fault that the test meant
+// returns how many there were. It fails the test when there is none within a minute, as the fault that the test meant
 // to cause did not happen then.
 func (v *Vhost) CloseConnections(t testing.TB) int {
 	t.Helper()
 	var names []string
-	Eventually(t, 10*time.Second, "a connection to close", func() bool {
+	Eventually(t, time.Minute, "a connection to close", func() bool {
 		var err error
 		names, err = v.api.Connections(within(t, apiTimeout), v.Vhost)
 		check(t, err)

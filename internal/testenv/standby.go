@@ -36,7 +36,7 @@ func (s *DatabaseServer) waitForStandbys(name, settled string) {
 	s.t.Helper()
 	s.exec(s.t, "ALTER SYSTEM SET synchronous_standby_names = '"+name+"'")
 	s.exec(s.t, "SELECT pg_reload_conf()")
-	Eventually(s.t, 10*time.Second, "the server to wait for the standby "+name, func() bool {
+	Eventually(s.t, time.Minute, "the server to wait for the standby "+name, func() bool {
 		ctx := within(s.t, apiTimeout)
 		conn, err := pgx.Connect(ctx, s.URL())
 		check(s.t, err)

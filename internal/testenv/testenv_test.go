@@ -58,14 +58,14 @@ func TestRabbitMQVhostIsFreshAndUsable(t *testing.T) {
 	vhost := testenv.RabbitMQ(t)
 	channel := dial(t, vhost.URL())
 	publish(t, channel, "q")
-	testenv.Eventually(t, 10*time.Second, "one message in the queue", func() bool {
+	testenv.Eventually(t, time.Minute, "one message in the queue", func() bool {
 		messages, unacked, err := vhost.Queue("q")
 		return err == nil && messages == 1 && unacked == 0
 	})
 	if _, ok, err := channel.Get("q", false); err != nil || !ok {
 		t.Fatalf("get: %v, %v", ok, err)
 	}
-	testenv.Eventually(t, 10*time.Second, "one unacknowledged message", func() bool {
+	testenv.Eventually(t, time.Minute, "one unacknowledged message", func() bool {
 		messages, unacked, err := vhost.Queue("q")
 		return err == nil && messages == 1 && unacked == 1
 	})
@@ -150,7 +150,7 @@ func TestPrivateRabbitMQ(t *testing.T) {
 			t.Errorf("read from a paused node: %v", err)
 		}
 		node.Resume()
-		if err := conn.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		if err := conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := conn.Read(make([]byte, 1)); err != nil {
@@ -168,7 +168,7 @@ func TestPrivateRabbitMQ(t *testing.T) {
 			var message amqp.Delivery
 			// A message that was out at the end comes back once the queue knows
 			// that its consumer is gone.
-			testenv.Eventually(t, 30*time.Second, "the message", func() (ok bool) {
+			testenv.Eventually(t, time.Minute, "the message", func() (ok bool) {
 				var err error
 				if message, ok, err = channel.Get("q", false); err != nil {
 					t.Fatal(err)

@@ -166,7 +166,7 @@ func (p *publisher) read(t testing.TB, queue string, n int) []amqp091.Delivery {
 	in, err := ch.Consume(queue, "", true, false, false, false, nil)
 	noError(t, err)
 	var all []amqp091.Delivery
-	limit := 20 * time.Second
+	limit := time.Minute
 	for {
 		if len(all) >= n {
 			limit = 200 * time.Millisecond // for what should not be there

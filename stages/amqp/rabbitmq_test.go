@@ -20,7 +20,7 @@ import (
 )
 
 // soon bounds what should not take long.
-const soon = 30 * time.Second
+const soon = time.Minute
 
 func numbers(from, n int) [][]byte {
 	all := make([][]byte, n)
@@ -226,8 +226,8 @@ func TestRabbitMQSource(t *testing.T) {
 		source := realSource(t, v.URLAt(proxy.Addr), func(c *SourceConfig) { c.Queue, c.Heartbeat = "silent", 2*time.Second })
 		sub := resubscribe(t, source)
 		proxy.Block()
-		within(t, 10*time.Second, "noticing a dead peer", func() { _ = ended(t, sub) })
-		within(t, 10*time.Second, "close", func() { _ = sub.Close(); _ = source.Close() })
+		within(t, soon, "noticing a dead peer", func() { _ = ended(t, sub) })
+		within(t, soon, "close", func() { _ = sub.Close(); _ = source.Close() })
 		proxy.Unblock()
 	})
 
@@ -237,12 +237,12 @@ func TestRabbitMQSource(t *testing.T) {
 		source := realSource(t, v.URLAt(proxy.Addr), func(c *SourceConfig) { c.Queue = "mute" })
 		sub := resubscribe(t, source)
 		proxy.Block()
-		within(t, closeTimeout+3*time.Second, "close of the subscription", func() { _ = sub.Close() })
-		within(t, closeTimeout+3*time.Second, "close of the source", func() { _ = source.Close() })
+		within(t, closeTimeout+soon, "close of the subscription", func() { _ = sub.Close() })
+		within(t, closeTimeout+soon, "close of the source", func() { _ = source.Close() })
 		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()
 		other := realSource(t, v.URLAt(proxy.Addr), func(c *SourceConfig) { c.Queue = "mute" })
-		within(t, 5*time.Second, "subscribe", func() {
+		within(t, soon, "subscribe", func() {
 			if _, err := other.SubscribeBatch(ctx, ""); !errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("got %v", err)
 			}
@@ -429,7 +429,7 @@ func TestPrivateRabbitMQ(t *testing.T) {
 		settle(t, sub, ds)
 		expectNumbers(t, receive(t, sub, 5), 5) // consuming goes on
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
-		within(t, 3*time.Second, "publish under the alarm", func() {
+		within(t, soon, "publish under the alarm", func() {
 			if err := sink.PublishBatch(ctx, feed.NewBatch(msg("1", "", strings.Repeat("x", 90000)), msg("2", "", "x"))); err == nil {
 				t.Error("publish under the alarm reports success")
 			}
@@ -443,10 +443,10 @@ func TestPrivateRabbitMQ(t *testing.T) {
 		if err := sink.Probe(t.Context()); err == nil || !strings.Contains(err.Error(), "blocks publishers") && !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("probe under the alarm: %v", err)
 		}
-		within(t, 3*time.Second, "close of the subscription", func() { noError(t, sub.Close()) })
+		within(t, soon, "close of the subscription", func() { noError(t, sub.Close()) })
 		second := realSink(t, node.URL(), func(c *SinkConfig) { c.RoutingKey, c.ConfirmTimeout = "q", time.Second })
 		_ = second.PublishBatch(t.Context(), feed.NewBatch(msg("1", "", "x")))
-		within(t, closeTimeout+3*time.Second, "close of a blocked sink", func() { _ = second.Close() })
+		within(t, closeTimeout+soon, "close of a blocked sink", func() { _ = second.Close() })
 
 		node.SetMemoryAlarm(false)
 		testenv.Eventually(t, soon, "the probe to succeed", func() bool { return sink.Probe(t.Context()) == nil })

@@ -57,7 +57,7 @@ func TestRabbitMQReadAhead(t *testing.T) {
 	}
 	sub = resubscribe(t, source)
 	box = sub.(*subscription).box
-	testenv.Eventually(t, 20*time.Second, "the inbox is full", func() bool {
+	testenv.Eventually(t, time.Minute, "the inbox is full", func() bool {
 		_, waits := box.Holds()
 		return waits > limit-size-1024 // no other fits; one that comes again is larger by a header
 	})

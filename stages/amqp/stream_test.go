@@ -87,7 +87,7 @@ func at(offset uint64) *feed.Position {
 // offset on.
 func readStream(t *testing.T, sub feed.Subscription, from, n int) []feed.Delivery {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	var ds []feed.Delivery
 	for len(ds) < n {
@@ -306,7 +306,7 @@ func TestStreamBeginsBehindRetention(t *testing.T) {
 		noError(t, err)
 		return ds[0].Tag - 1
 	}
-	testenv.Eventually(t, 30*time.Second, "retention to drop something", func() bool {
+	testenv.Eventually(t, time.Minute, "retention to drop something", func() bool {
 		p.put(t, "q", bytes.Repeat([]byte("x"), 20_000), bytes.Repeat([]byte("y"), 20_000))
 		return first() > 0
 	})

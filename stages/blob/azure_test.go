@@ -268,7 +268,7 @@ func TestAzureAnswerCut(t *testing.T) {
 	proxy.BlockReplies()
 	done := make(chan error, 1)
 	go func() { done <- s.PublishBatch(t.Context(), b) }()
-	testenv.Eventually(t, 10*time.Second, "the blob is there", func() bool { return len(contents(t, direct, "")) == 1 })
+	testenv.Eventually(t, time.Minute, "the blob is there", func() bool { return len(contents(t, direct, "")) == 1 })
 	proxy.Cut()
 	proxy.Unblock()
 	if err := <-done; err != nil {
@@ -374,7 +374,7 @@ func TestAzureHangs(t *testing.T) {
 		t.Error("the probe succeeds")
 	}
 	server.Resume()
-	testenv.Eventually(t, 20*time.Second, "the probe succeeds", func() bool { return s.Probe(t.Context()) == nil })
+	testenv.Eventually(t, time.Minute, "the probe succeeds", func() bool { return s.Probe(t.Context()) == nil })
 	if err := s.PublishBatch(t.Context(), b); err != nil {
 		t.Fatal(err)
 	}

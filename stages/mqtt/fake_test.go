@@ -174,7 +174,7 @@ func (b *fakeBroker) ended(n int) *fakeConn {
 	b.mu.Unlock()
 	select {
 	case <-c.gone:
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		b.t.Fatal("the client keeps the connection")
 	}
 	return c
@@ -197,7 +197,7 @@ func newTestSink(t testing.TB, url string, change ...func(*Config)) *Sink {
 }
 
 func testContext(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }

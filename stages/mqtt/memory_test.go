@@ -36,7 +36,7 @@ func TestSettledOutOfTurnOutlivesAShortConnection(t *testing.T) {
 		"cut after one was acknowledged": func(t *testing.T, b *fakeSession, s *Source) {
 			sub := mustSubscribe(t, s)
 			settle(t, sub, receive(t, sub, 1)...)
-			testenv.Eventually(t, 10*time.Second, "the acknowledgement and the next delivery", func() bool {
+			testenv.Eventually(t, time.Minute, "the acknowledgement and the next delivery", func() bool {
 				n, _ := sub.box.Holds()
 				return b.left(t) == 5 && n > 0
 			})

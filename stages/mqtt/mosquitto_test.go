@@ -252,7 +252,7 @@ func TestMosquittoFrozen(t *testing.T) {
 			freeze.on()
 			start := time.Now()
 			fs := failures(t, publish(t, s, numbered(10)...))
-			if d := time.Since(start); d > 5*time.Second {
+			if d := time.Since(start); d > 20*time.Second {
 				t.Errorf("it took %v to notice", d)
 			}
 			if len(fs) != 10 || feed.IsPermanent(fs[0].Err) || feed.IsConnectionFatal(fs[0].Err) {
@@ -262,7 +262,7 @@ func TestMosquittoFrozen(t *testing.T) {
 				t.Error("the probe succeeds")
 			}
 			freeze.off()
-			testenv.Eventually(t, 10*time.Second, "the broker to answer", func() bool { return s.Probe(testContext(t)) == nil })
+			testenv.Eventually(t, time.Minute, "the broker to answer", func() bool { return s.Probe(testContext(t)) == nil })
 			if err := publish(t, s, numbered(10)...); err != nil {
 				t.Fatal(err)
 			}
@@ -281,8 +281,8 @@ func TestMosquittoTLS(t *testing.T) {
 	if err := publish(t, s, msgs...); err != nil {
 		t.Fatal(err)
 	}
-	// Milliseconds, unless each acknowledgement costs a rest of the reader.
-	if d := time.Since(start); d > 3*time.Second {
+	// Milliseconds, unless each acknowledgement costs a rest of the reader: more than a minute.
+	if d := time.Since(start); d > 20*time.Second {
 		t.Errorf("5000 publishes took %v", d)
 	}
 	sub.expect(t, 0, 5000)

@@ -83,7 +83,7 @@ func awaitAcknowledged(t testing.TB, s *Source) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	testenv.Eventually(t, 10*time.Second, "the answer to a ping", func() bool {
+	testenv.Eventually(t, time.Minute, "the answer to a ping", func() bool {
 		sub.mu.Lock()
 		defer sub.mu.Unlock()
 		return sub.pongs >= pongs

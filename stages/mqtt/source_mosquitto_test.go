@@ -63,7 +63,7 @@ func TestMosquittoRestarts(t *testing.T) {
 // awaitSettled returns when the broker has read all PUBACKs.
 func awaitSettled(t testing.TB, sub *subscription) {
 	t.Helper()
-	testenv.Eventually(t, 10*time.Second, "the PUBACKs to be written", func() bool {
+	testenv.Eventually(t, time.Minute, "the PUBACKs to be written", func() bool {
 		sub.turn.Lock()
 		defer sub.turn.Unlock()
 		return len(sub.owed) == 0
@@ -72,7 +72,7 @@ func awaitSettled(t testing.TB, sub *subscription) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	testenv.Eventually(t, 10*time.Second, "the answer to a ping", func() bool {
+	testenv.Eventually(t, time.Minute, "the answer to a ping", func() bool {
 		sub.mu.Lock()
 		defer sub.mu.Unlock()
 		return sub.pongs >= pongs
@@ -96,7 +96,7 @@ func receiveUntilEnd(t testing.TB, sub *subscription) (ds []feed.Delivery, err e
 func resubscribe(t testing.TB, s *Source) *subscription {
 	t.Helper()
 	var sub *subscription
-	testenv.Eventually(t, 10*time.Second, "a subscription", func() bool {
+	testenv.Eventually(t, time.Minute, "a subscription", func() bool {
 		var err error
 		sub, err = s.subscribe(testContext(t), "")
 		return err == nil

@@ -75,10 +75,10 @@ func subscribeQoS(t testing.TB, addr string, secure *tls.Config, qos byte) *subs
 	return s
 }
 
-// wait returns what has been received once it is n messages, or 30 seconds
-// have passed.
+// wait returns what has been received once it is n messages, or a minute
+// has passed.
 func (s *subscriber) wait(n int) []*paho.Publish {
-	patience := time.NewTimer(30 * time.Second)
+	patience := time.NewTimer(time.Minute)
 	defer patience.Stop()
 	for {
 		s.mu.Lock()

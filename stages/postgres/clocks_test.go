@@ -68,10 +68,10 @@ func TestServerTime(t *testing.T) {
 	defer s.Close()
 	now := time.Now()
 	mustPublish(t, s, at(now, 1))
-	if d := s.writer.clocks.serverNow(now.Add(time.Hour)).Sub(now) - time.Hour; d.Abs() > 10*time.Second {
+	if d := s.writer.clocks.serverNow(now.Add(time.Hour)).Sub(now) - time.Hour; d.Abs() > time.Minute {
 		t.Errorf("the server's time is taken to be %v off", d)
 	}
-	if want := query[time.Time](t, c, `SELECT now()`).Sub(s.writer.clocks.server); want < 0 || want > 10*time.Second {
+	if want := query[time.Time](t, c, `SELECT now()`).Sub(s.writer.clocks.server); want < 0 || want > time.Minute {
 		t.Errorf("the server was asked %v ago", want)
 	}
 }

@@ -112,7 +112,7 @@ func TestLostAnswer(t *testing.T) {
 	result := make(chan error, 1)
 	rs := series50(50, 2000)
 	go func() { result <- publish(context.WithoutCancel(t.Context()), s, rs...) }()
-	testenv.Eventually(t, 10*time.Second, "the commit", func() bool {
+	testenv.Eventually(t, time.Minute, "the commit", func() bool {
 		return query[int](t, direct, `SELECT count(*) FROM telemetry.points`) == 50+len(rs)
 	})
 	proxy.Cut()
@@ -150,7 +150,7 @@ func TestCutRequest(t *testing.T) {
 	}
 	result := make(chan error, 1)
 	go func() { result <- publish(context.WithoutCancel(t.Context()), s, rs...) }()
-	testenv.Eventually(t, 10*time.Second, "the server to wait", func() bool {
+	testenv.Eventually(t, time.Minute, "the server to wait", func() bool {
 		return query[bool](t, direct, `SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'datafeed' AND wait_event_type = 'Lock' AND datname = current_database())`)
 	})
 	proxy.Cut()
@@ -202,7 +202,7 @@ func TestCloseOfHungServer(t *testing.T) {
 	proxy.Block()
 	result := make(chan error, 1)
 	go func() { result <- publish(context.WithoutCancel(t.Context()), s, series50(50, 50)...) }()
-	testenv.Eventually(t, 10*time.Second, "the batch to be under way", func() bool {
+	testenv.Eventually(t, time.Minute, "the batch to be under way", func() bool {
 		if s.mu.TryLock() {
 			s.mu.Unlock()
 			return false

@@ -23,7 +23,7 @@ func openObservation(t testing.TB, url string) *Observation {
 
 func observationOf(t testing.TB, c ObservationConfig) *Observation {
 	t.Helper()
-	c.ConnectTimeout = 5 * time.Second
+	c.ConnectTimeout = time.Minute
 	o, err := NewObservation(c, feed.StageEnv{})
 	if err != nil {
 		t.Fatal(err)

@@ -53,7 +53,7 @@ func TestRoute(t *testing.T) {
 	go func() { ended <- f.Run(context.WithoutCancel(t.Context())) }()
 	direct := configOf(db.URL())
 	for _, n := range []uint64{1000, 3000, 5000} {
-		testenv.Eventually(t, 30*time.Second, "readings", func() bool { return f.Status().Routes[0].Deliveries.Delivered >= n })
+		testenv.Eventually(t, time.Minute, "readings", func() bool { return f.Status().Routes[0].Deliveries.Delivered >= n })
 		proxy.Cut()
 		queue.Break()
 	}

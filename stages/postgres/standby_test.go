@@ -17,7 +17,7 @@ const waiting = `application_name = 'datafeed' AND wait_event = 'SyncRep'`
 
 func awaitStandby(t *testing.T, c Config, want bool) {
 	t.Helper()
-	testenv.Eventually(t, 10*time.Second, "the feed to begin or end to wait for the standby", func() bool {
+	testenv.Eventually(t, time.Minute, "the feed to begin or end to wait for the standby", func() bool {
 		return query[bool](t, c, `SELECT EXISTS (SELECT FROM pg_stat_activity WHERE `+waiting+`)`) == want
 	})
 }

@@ -23,7 +23,7 @@ func newRabbitMQAPI(base, user, password string) *RabbitMQAPI {
 	return &RabbitMQAPI{
 		base: base, user: user, password: password,
 		// Idle connections would keep goroutines, which a test that looks for leaks would find.
-		client: &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}},
+		client: &http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true}},
 	}
 }
 

@@ -126,7 +126,7 @@ func awaitDown(t *testing.T, addr string) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.NewTimer(30 * time.Second)
+	deadline := time.NewTimer(time.Minute)
 	defer deadline.Stop()
 	for {
 		conn, err := net.Dial("tcp", addr)
