@@ -14,7 +14,7 @@ import (
 // comes twice but what the killed one had in its window. There is no promise of
 // order across processes.
 func TestCompetingConsumers(t *testing.T) {
-	t.Parallel() // while others wait
+	t.Parallel()        // while others wait
 	const window = 1000 // prefetch in the documentation
 	n := testenv.Amount[uint64](16_000, 30_000)
 	for _, processes := range []int{2, 3} {

@@ -16,7 +16,7 @@ import (
 // shard's standby repeat its window at most, and still no first occurrence
 // comes after a later one.
 func TestShards(t *testing.T) {
-	t.Parallel() // while others wait
+	t.Parallel()        // while others wait
 	const window = 2000 // the default prefetch
 	n := testenv.Amount[uint64](32_000, 48_000)
 	s := newSite(t)
