@@ -12,7 +12,7 @@ TEST_TIMEOUT  ?= 9m
 FUZZTIME      ?= 10s
 DEMO_FOR      ?= 20s
 
-.PHONY: help setup build image test test-short lint demo bench bench-flat fuzz planted-bugs generate clean
+.PHONY: help setup build image test test-long test-short lint demo bench bench-flat fuzz planted-bugs generate clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,10 @@ image: ## build the image bin/feed-image.tar for amd64 and arm64, without a daem
 test: setup ## run all tests, most with the race detector, on real servers: 12 minutes
 	@go build -o $(BIN)/testservers ./internal/testenv/testservers
 	@TEST_TIMEOUT=$(TEST_TIMEOUT) $(BIN)/testservers with "$(CURDIR)" -- tools/test.sh
+
+test-long: TEST_TIMEOUT = 60m
+test-long: export TEST_LONG = 1
+test-long: test ## run all tests with the full amounts of messages, kills and rounds: half an hour
 
 test-short: ## run the tests that need no servers
 	go test -short ./...
