@@ -2,8 +2,9 @@
 # Runs all tests, on the servers of "testservers with", which calls it. Two things go on side by side:
 #
 # - without the race detector: what runs feeds as processes of their own, or is made for tests alone (the detector would look at
-#   the test and not at the feed; most of it waits most of the time), Watermill's own suite, which has a race of its own, and
-#   what computes for long in one goroutine,
+#   the test and not at the feed; most of it waits most of the time), what checks files of deployments, of which nothing is
+#   concurrent and Kubernetes' types take minutes to compile, Watermill's own suite, which has a race of its own, and what
+#   computes for long in one goroutine,
 # - everything else with the race detector.
 #
 # Packages are tested in the order that they are named in: what takes longest comes first, so that it does not end last.
@@ -12,7 +13,7 @@ cd "$(dirname "$0")/.."
 
 timeout=${TEST_TIMEOUT:-9m}
 computes='DuckDB|ParquetLosesNothing|ParquetRowGroups|ColumnTypes|EachLie|ClockThatStands|ParserKeepsLittle|^TestPurge$|^TestMarks$'
-apart='/(cmd/feed|internal/(bench|demo|e2e|embedded|standin|testenv))(/|$)'
+apart='/(cmd/feed|deploy|internal/(bench|capacity|demo|e2e|embedded|kube|ociimage|standin|testenv))(/|$)'
 long='/(internal/e2e|stages/(amqp|blob|postgres|quarantine|simulate))$'
 
 all=$(go list ./...) || exit
