@@ -12,7 +12,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 
 timeout=${TEST_TIMEOUT:-9m}
-computes='DuckDB|ParquetLosesNothing|ParquetRowGroups|ColumnTypes|EachLie|ClockThatStands|ParserKeepsLittle|^TestPurge$|^TestMarks$'
+computes='DuckDB|ParquetLosesNothing|ParquetRowGroups|ColumnTypes|EachLie|ClockThatStands|ParserKeepsLittle|^TestPurge$|^TestMarks$|InPages|ManyInOnePut'
 apart='/(cmd/feed|deploy|internal/(bench|capacity|demo|e2e|embedded|kube|ociimage|standin|testenv))(/|$)'
 long='/(internal/e2e|stages/(amqp|blob|postgres|quarantine|simulate))$'
 
