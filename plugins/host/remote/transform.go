@@ -88,7 +88,7 @@ func (t *transform) some(ctx context.Context, msgs []*message.Message, made []fe
 	}
 	n, suspect := t.suspects.isolated(msgs)
 	t.number++
-	frame := wire.NewBatch(t.number, 0)
+	frame := wire.NewBatch(t.number)
 	n, refused := fill(frame, msgs[:n], wire.MaxBatch)
 	if n == 0 {
 		frame.Discard()

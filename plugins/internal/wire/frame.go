@@ -20,16 +20,16 @@ type Frame struct {
 }
 
 // NewBatch begins a batch of messages: a request of a transform or a sink.
-// Received is in nanoseconds since 1970 UTC, or 0.
-func NewBatch(number uint64, received int64) *Frame {
+func NewBatch(number uint64) *Frame {
 	f := newFrame(requestBatch)
-	b := appendNumber(*f.body, batchNumber, number)
-	if received != 0 {
-		b = protowire.AppendTag(b, batchReceived, protowire.Fixed64Type)
-		b = protowire.AppendFixed64(b, uint64(received))
-	}
-	*f.body = b
+	*f.body = appendNumber(*f.body, batchNumber, number)
 	return f
+}
+
+// Received says of a batch when it was received, in nanoseconds since 1970 UTC.
+func (f *Frame) Received(at int64) {
+	b := protowire.AppendTag(*f.body, batchReceived, protowire.Fixed64Type)
+	*f.body = protowire.AppendFixed64(b, uint64(at))
 }
 
 // NewMade begins the response to a batch.
