@@ -31,7 +31,7 @@ var kinds = map[feed.Kind]pluginpb.Kind{
 	feed.KindTransform:   pluginpb.Kind_KIND_TRANSFORM,
 	feed.KindSink:        pluginpb.Kind_KIND_SINK,
 	feed.KindExpectation: pluginpb.Kind_KIND_EXPECTATION,
-	kindCodec:            pluginpb.Kind_KIND_CODEC,
+	feed.KindCodec:       pluginpb.Kind_KIND_CODEC,
 }
 
 // NewServer returns a server of the given stages. Two factories of one kind and
@@ -51,7 +51,11 @@ func NewServer(name, version string, log *slog.Logger, factories ...feed.Factory
 		if !stageName(f.Name) {
 			return nil, fmt.Errorf("%s %q: not a name of a stage; use letters, digits, - and _, at most 64", f.Kind, f.Name)
 		}
-		s.described.Stages = append(s.described.Stages, describe(kind, f))
+		stage, err := describe(kind, f)
+		if err != nil {
+			return nil, err
+		}
+		s.described.Stages = append(s.described.Stages, stage)
 	}
 	return s, nil
 }
@@ -81,12 +85,16 @@ func stageName(name string) bool {
 	return name != "" && len(name) <= 64 && strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == ""
 }
 
-func describe(kind pluginpb.Kind, f feed.Factory) *pluginpb.Stage {
-	stage := &pluginpb.Stage{Kind: kind, Name: f.Name, Summary: f.Summary}
+func describe(kind pluginpb.Kind, f feed.Factory) (*pluginpb.Stage, error) {
+	schema, err := config.StageSchema(f)
+	if err != nil {
+		return nil, err
+	}
+	stage := &pluginpb.Stage{Kind: kind, Name: f.Name, Summary: f.Summary, Schema: schema}
 	for _, k := range config.Keys(f) {
 		stage.Keys = append(stage.Keys, &pluginpb.Key{
 			Path: k.Name, Type: k.Type, Default: k.Default, Required: k.Required, Doc: k.Doc, Values: k.Values,
 		})
 	}
-	return stage
+	return stage, nil
 }

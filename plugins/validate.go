@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/kraft-edge/datafeed/feed"
+	"github.com/kraft-edge/datafeed/feed/config"
 	"github.com/kraft-edge/datafeed/plugins/internal/wire"
 	"github.com/kraft-edge/datafeed/plugins/pluginpb"
 )
@@ -39,11 +40,7 @@ func decode(f feed.Factory, document []byte) (c feed.StageConfig, err error) {
 			err = panicked("the configuration of "+f.Name, p)
 		}
 	}()
-	c, err = decodeStage(f, document)
-	if err != nil {
-		return nil, err
-	}
-	return c, c.Validate()
+	return config.DecodeStage(f, document)
 }
 
 // problems lists what is wrong with a configuration.

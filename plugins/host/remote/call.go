@@ -147,6 +147,8 @@ func (i *instance) within(ctx context.Context, d time.Duration, do func() error)
 // died tells the supervisor, and returns how the process has ended.
 func (i *instance) died(ctx context.Context, gen uint64, how string) error {
 	i.plugin.conn.Failed(gen, fmt.Sprintf("%s %s: %s", i.kind, i.request.Stage, how))
+	ctx, cancel := context.WithTimeout(ctx, i.plugin.limits.Timeout)
+	defer cancel()
 	if ended := i.plugin.conn.Ended(ctx, gen); ended != "" {
 		how = ended
 	}

@@ -35,7 +35,7 @@ var (
 
 // Sink returns a sink of the plugin. It is opened when it gets the first batch, or is
 // probed. The configuration is a JSON object; durable is what the plugin said of
-// it, see [Plugin.Validate].
+// it when it validated it.
 func (p *Plugin) Sink(stage string, configuration []byte, env feed.StageEnv, durable bool) *Sink {
 	return &Sink{notDurable: !durable, instance: p.instance(sinkProtocol, stage, configuration, env), suspects: suspects{}}
 }

@@ -1,0 +1,133 @@
+package remote_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/kraft-edge/datafeed/feed"
+	"github.com/kraft-edge/datafeed/feed/feedtest"
+)
+
+type queueConfig struct{}
+
+func (*queueConfig) Validate() error { return nil }
+
+// queueFactory makes sources of a queue.
+func queueFactory(q *feedtest.Queue) feed.Factory {
+	return feed.SourceFactory("queue", "hands out", func() queueConfig { return queueConfig{} },
+		func(queueConfig, feed.StageEnv) (textIDs, error) { return textIDs{q}, nil })
+}
+
+// textIDs is a queue whose messages have other ids than their payloads, which may be
+// any bytes.
+type textIDs struct{ *feedtest.Queue }
+
+func (q textIDs) SubscribeBatch(ctx context.Context, topic string) (feed.Subscription, error) {
+	sub, err := q.Queue.SubscribeBatch(ctx, topic)
+	if err != nil {
+		return nil, err
+	}
+	return textIDSubscription{sub, sub.(feed.Describer)}, nil
+}
+
+type textIDSubscription struct {
+	feed.Subscription
+	feed.Describer
+}
+
+func (s textIDSubscription) Receive(ctx context.Context, dst []feed.Delivery, max int) ([]feed.Delivery, error) {
+	dst, err := s.Subscription.Receive(ctx, dst, max)
+	for _, d := range dst {
+		d.Message.UUID = strings.ToValidUTF8(d.Message.UUID, "?")
+		feed.SetTopic(d.Message, strings.ToValidUTF8(feed.Topic(d.Message), "?"))
+	}
+	return dst, err
+}
+
+func TestSourceConforms(t *testing.T) {
+	feedtest.TestSource(t, func(t *testing.T) feedtest.SourceUnderTest {
+		q := &feedtest.Queue{Window: 10}
+		plugin, process := connect(t, queueFactory(q))
+		t.Cleanup(func() {
+			if reasons := process.Reasons(); len(reasons) > 0 {
+				t.Errorf("the plugin failed because of %v", reasons)
+			}
+			if err := q.Misuse(); err != nil {
+				t.Error(err)
+			}
+		})
+		return feedtest.SourceUnderTest{
+			Source: plugin.Source("queue", []byte("{}"), env),
+			Window: q.Window,
+			Put: func(_ testing.TB, payloads ...[]byte) {
+				for _, p := range payloads {
+					q.Put(string(p))
+				}
+			},
+			Left:  func(testing.TB) int { return q.Len() },
+			Break: func(testing.TB) { q.Break() },
+		}
+	})
+}
+
+func TestSourceOfAProcessThatDies(t *testing.T) {
+	q := &feedtest.Queue{Window: 10}
+	plugin, process := connect(t, queueFactory(q))
+	feedtest.TestSource(t, func(*testing.T) feedtest.SourceUnderTest {
+		q, process = &feedtest.Queue{Window: 10}, nil
+		plugin, process = connect(t, queueFactory(q))
+		return feedtest.SourceUnderTest{
+			Source: plugin.Source("queue", []byte("{}"), env),
+			Window: q.Window,
+			Put: func(_ testing.TB, payloads ...[]byte) {
+				for _, p := range payloads {
+					q.Put(string(p))
+				}
+			},
+			Left:  func(testing.TB) int { return q.Len() },
+			Break: func(testing.TB) { process.Kill() },
+		}
+	})
+}
+
+func TestSourceAsAPlainSubscriber(t *testing.T) {
+	settled := make(chan string, 2)
+	q := &feedtest.Queue{OnSettle: func(s feedtest.Settled) error {
+		settled <- s.Payload
+		return nil
+	}}
+	q.Put("a", "b")
+	plugin, _ := connect(t, queueFactory(q))
+	source := plugin.Source("queue", []byte("{}"), env)
+	ch, err := source.Subscribe(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"a", "b"} {
+		var m *message.Message
+		select {
+		case m = <-ch:
+		case <-time.After(patience):
+			t.Fatal("no message")
+		}
+		if string(m.Payload) != want || m.UUID != want || feed.Topic(m) != want {
+			t.Errorf("got %s %q %v", m.UUID, m.Payload, m.Metadata)
+		}
+		m.Ack()
+		select {
+		case got := <-settled:
+			if got != want {
+				t.Errorf("%s was settled", got)
+			}
+		case <-time.After(patience):
+			t.Fatalf("%s was not settled", want)
+		}
+	}
+	if err := source.Close(); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,323 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/kraft-edge/datafeed/feed"
+	"github.com/kraft-edge/datafeed/plugins/internal/wire"
+	"github.com/kraft-edge/datafeed/plugins/pluginpb"
+)
+
+// What a plugin may send before it was received: so many deliveries, and as many as
+// have about so many bytes together.
+const (
+	maxCredit      = 1000
+	maxCreditBytes = 8 << 20
+)
+
+// subscription is one of a source. A goroutine receives what the plugin sends from
+// the begin to the end.
+type subscription struct {
+	stage *instance
+	call  *call
+
+	asking  sync.Mutex                    // one question at a time
+	answers chan *pluginpb.SourceResponse // to it
+	sending sync.Mutex
+	late    atomic.Pointer[string] // why the call was given up
+	over    chan struct{}          // closed when nothing more is received
+
+	mu      sync.Mutex
+	ready   []feed.Delivery
+	credit  int           // granted and not used
+	size    int           // of a message, about
+	tag     uint64        // of the last delivery
+	changed chan struct{} // closed when there is something to see, and replaced
+	end     error         // no more will come, and why
+	closed  bool
+
+	closing  sync.Once
+	closeErr error
+}
+
+func newSubscription(i *instance) *subscription {
+	s := &subscription{stage: i, call: i.call, answers: make(chan *pluginpb.SourceResponse, 1), over: make(chan struct{}), changed: make(chan struct{})}
+	go s.listen()
+	return s
+}
+
+// listen receives until the subscription has ended.
+func (s *subscription) listen() {
+	defer close(s.over)
+	var response wire.SourceResponse
+	for {
+		if err := s.call.RecvMsg(&response); err != nil {
+			s.fail(err)
+			return
+		}
+		var err error
+		switch answer := response.Other.GetResponse().(type) {
+		case nil:
+			if !response.IsDeliveries {
+				err = wrongf("nothing that is known")
+				break
+			}
+			err = s.deliver(response.Deliveries)
+		case *pluginpb.SourceResponse_Ended:
+			reason := wire.FailureFrom(answer.Ended.Failure).Err()
+			if reason == nil {
+				reason = io.EOF
+			}
+			s.ended(reason)
+		case *pluginpb.SourceResponse_Opened:
+			err = wrongf("Opened, a second time")
+		default:
+			select {
+			case s.answers <- response.Other:
+			default:
+				err = wrongf("%T, when it was not asked", answer)
+			}
+			if _, last := answer.(*pluginpb.SourceResponse_Unsubscribed); last && err == nil {
+				return
+			}
+		}
+		if err != nil {
+			s.fail(err)
+			return
+		}
+	}
+}
+
+// fail ends the subscription, and the process when it is not the feed that has given
+// the call up.
+func (s *subscription) fail(err error) {
+	why := s.late.Load()
+	switch {
+	case why != nil:
+		err = s.stage.died(context.Background(), s.call.gen, *why)
+	case s.call.ending.Load():
+		err = fmt.Errorf("%s: the call was given up", s.stage)
+	default:
+		err = s.stage.died(context.Background(), s.call.gen, describe(err, false, 0))
+	}
+	s.call.ending.Store(true)
+	s.call.cancel()
+	s.ended(err)
+}
+
+// ended notes why no more will come.
+func (s *subscription) ended(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.end == nil || errors.Is(s.end, io.EOF) {
+		s.end = err
+	}
+	s.tell()
+}
+
+// tell wakes Receive. The lock is held.
+func (s *subscription) tell() {
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+// deliver takes deliveries from the plugin.
+func (s *subscription) deliver(ds []feed.Delivery) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.end != nil {
+		return wrongf("deliveries behind the end of the subscription")
+	}
+	if len(ds) > s.credit {
+		return wrongf("%d deliveries, when it may send %d", len(ds), s.credit)
+	}
+	for _, d := range ds {
+		if d.Tag <= s.tag {
+			return wrongf("delivery %d behind delivery %d: tags must increase", d.Tag, s.tag)
+		}
+		s.tag = d.Tag
+		s.size += (len(d.Message.Payload) + 256 - s.size) / 8
+	}
+	s.credit -= len(ds)
+	s.ready = append(s.ready, ds...)
+	s.tell()
+	return nil
+}
+
+// grant lets the plugin send more, once half of what it may is used up.
+func (s *subscription) grant() {
+	s.mu.Lock()
+	want := min(maxCredit, 1+maxCreditBytes/max(1, s.size))
+	more := want - s.credit - len(s.ready)
+	if s.end != nil || more < max(1, want/2) {
+		s.mu.Unlock()
+		return
+	}
+	s.credit += more
+	s.mu.Unlock()
+	// When that fails, so does what is received.
+	_ = s.send(&pluginpb.SourceRequest{Request: &pluginpb.SourceRequest_Credit{Credit: &pluginpb.Credit{Deliveries: uint32(more)}}})
+}
+
+func (s *subscription) send(r *pluginpb.SourceRequest) error {
+	s.sending.Lock()
+	defer s.sending.Unlock()
+	return s.call.SendMsg(r)
+}
+
+// Receive implements [feed.Subscription].
+func (s *subscription) Receive(ctx context.Context, dst []feed.Delivery, max int) ([]feed.Delivery, error) {
+	for {
+		if err := ctx.Err(); err != nil {
+			return dst, err
+		}
+		s.mu.Lock()
+		n, end, changed := min(max, len(s.ready)), s.end, s.changed
+		if end != nil && !errors.Is(end, io.EOF) || s.closed {
+			n = 0 // they come again
+		}
+		dst = append(dst, s.ready[:n]...)
+		clear(s.ready[:n])
+		if s.ready = s.ready[n:]; len(s.ready) == 0 {
+			s.ready = nil
+		}
+		closed := s.closed
+		s.mu.Unlock()
+		switch {
+		case n > 0:
+			s.grant()
+			return dst, nil
+		case closed && end == nil:
+			return dst, errors.New("the subscription is closed")
+		case end != nil:
+			return dst, end
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// Settle implements [feed.Subscription].
+func (s *subscription) Settle(ctx context.Context, settlements []feed.Settlement) error {
+	s.mu.Lock()
+	end := s.end
+	s.mu.Unlock()
+	if end != nil && !errors.Is(end, io.EOF) {
+		return end
+	}
+	all := make([]*pluginpb.Settlement, len(settlements))
+	made := make([]pluginpb.Settlement, len(settlements))
+	for i, one := range settlements {
+		made[i].Tag, made[i].Outcome = one.Tag, pluginpb.Outcome(one.Outcome)
+		all[i] = &made[i]
+	}
+	answer, err := s.ask(ctx, &pluginpb.SourceRequest{Request: &pluginpb.SourceRequest_Settle{Settle: &pluginpb.Settle{Settlements: all}}})
+	if err != nil {
+		return err
+	}
+	return wire.FailureFrom(answer.GetSettled().GetFailure()).Err()
+}
+
+// answersTo maps questions to what answers them.
+var answersTo = map[reflect.Type]reflect.Type{
+	reflect.TypeFor[*pluginpb.SourceRequest_Subscribe]():   reflect.TypeFor[*pluginpb.SourceResponse_Subscribed](),
+	reflect.TypeFor[*pluginpb.SourceRequest_Settle]():      reflect.TypeFor[*pluginpb.SourceResponse_Settled](),
+	reflect.TypeFor[*pluginpb.SourceRequest_Describe]():    reflect.TypeFor[*pluginpb.SourceResponse_Original](),
+	reflect.TypeFor[*pluginpb.SourceRequest_Unsubscribe](): reflect.TypeFor[*pluginpb.SourceResponse_Unsubscribed](),
+}
+
+// ask asks the plugin and waits for its answer. When ctx ends first the call is given
+// up.
+func (s *subscription) ask(ctx context.Context, question *pluginpb.SourceRequest) (*pluginpb.SourceResponse, error) {
+	s.asking.Lock()
+	defer s.asking.Unlock()
+	s.stage.plugin.calls.RLock()
+	defer s.stage.plugin.calls.RUnlock()
+	limit := s.stage.plugin.limits.Timeout
+	timer := time.AfterFunc(limit, func() {
+		why := fmt.Sprintf("it did not answer within %v", limit)
+		s.late.Store(&why)
+		s.call.cancel()
+	})
+	defer timer.Stop()
+	stop := context.AfterFunc(ctx, func() {
+		s.call.ending.Store(true)
+		s.call.cancel()
+	})
+	defer stop()
+	_ = s.send(question) // when that fails, so does what is received
+	select {
+	case answer := <-s.answers:
+		if want, got := answersTo[reflect.TypeOf(question.Request)], reflect.TypeOf(answer.Response); got != want {
+			why := wrongf("%v, when it was asked for %v", got, want).Error()
+			s.late.Store(&why)
+			s.call.cancel()
+			<-s.over
+			return nil, s.why()
+		}
+		return answer, nil
+	case <-s.over:
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		return nil, s.why()
+	}
+}
+
+// why is why it has ended.
+func (s *subscription) why() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.end == nil {
+		return errors.New("the subscription is closed")
+	}
+	return s.end
+}
+
+// abandon waits for the end of a subscription that has failed.
+func (s *subscription) abandon() {
+	s.call.ending.Store(true)
+	s.call.cancel()
+	<-s.over
+}
+
+// Close implements [feed.Subscription].
+func (s *subscription) Close() error {
+	s.closing.Do(func() { s.closeErr = s.unsubscribe() })
+	return s.closeErr
+}
+
+func (s *subscription) unsubscribe() error {
+	s.mu.Lock()
+	s.closed = true
+	s.tell()
+	s.mu.Unlock()
+	select {
+	case <-s.over: // the call has ended, and with it what was unsettled is given back
+		return nil
+	default:
+	}
+	answer, err := s.ask(context.Background(), &pluginpb.SourceRequest{Request: &pluginpb.SourceRequest_Unsubscribe{Unsubscribe: &pluginpb.Unsubscribe{}}})
+	if err != nil {
+		return err
+	}
+	<-s.over
+	u := answer.GetUnsubscribed()
+	err = wire.FailureFrom(u.Failure).Err()
+	if u.SettledLost == 0 {
+		return err
+	}
+	if err == nil {
+		err = errors.New("the plugin does not say why")
+	}
+	return &feed.SettleLostError{Settled: int(u.SettledLost), Err: err}
+}

@@ -1,0 +1,297 @@
+package plugins
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+
+	"google.golang.org/grpc"
+
+	"github.com/kraft-edge/datafeed/feed"
+	"github.com/kraft-edge/datafeed/plugins/internal/wire"
+	"github.com/kraft-edge/datafeed/plugins/pluginpb"
+)
+
+// most is how many deliveries are sent at once at most.
+const most = 1000
+
+// Source implements the protocol.
+func (s *Server) Source(stream grpc.BidiStreamingServer[pluginpb.SourceRequest, pluginpb.SourceResponse]) error {
+	request, err := stream.Recv()
+	if err != nil {
+		return err
+	}
+	first := request.GetOpen()
+	if first == nil {
+		return errNotOpened
+	}
+	stage, log, err := open(s, feed.KindSource, first, feed.Factory.Source)
+	if err == nil {
+		defer release(log, stage)
+		if _, ok := stage.(feed.BatchSubscriber); !ok {
+			err = feed.Permanent(fmt.Errorf("%T is a plain Subscriber: a source in a plugin is a feed.BatchSubscriber", stage))
+		}
+	}
+	sendErr := stream.Send(&pluginpb.SourceResponse{Response: &pluginpb.SourceResponse_Opened{Opened: opened(err)}})
+	if err != nil {
+		return sendErr
+	}
+	x := &sourcing{source: stage.(feed.BatchSubscriber), stream: stream, log: log, inbox: newInbox()}
+	defer x.unsubscribe()
+	receiving := make(chan struct{})
+	go func() {
+		defer close(receiving)
+		for {
+			request, err := stream.Recv()
+			if err != nil {
+				x.inbox.end(ended(err))
+				return
+			}
+			x.inbox.put(request)
+		}
+	}()
+	err = x.run()
+	// Returning ends the call, and with it Recv: it is not waited for when the
+	// source has failed.
+	if err == nil {
+		<-receiving
+	}
+	return err
+}
+
+// inbox holds the requests that the goroutine of a source has not seen yet, and
+// interrupts what it does when there is one.
+type inbox struct {
+	mu        sync.Mutex
+	requests  []*pluginpb.SourceRequest
+	ended     bool
+	err       error
+	arrived   chan struct{} // has room for one
+	interrupt context.CancelFunc
+}
+
+func newInbox() *inbox { return &inbox{arrived: make(chan struct{}, 1), interrupt: func() {}} }
+
+func (i *inbox) put(r *pluginpb.SourceRequest) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.requests = append(i.requests, r)
+	i.wake()
+}
+
+func (i *inbox) end(err error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.ended, i.err = true, err
+	i.wake()
+}
+
+// wake is called with the lock held.
+func (i *inbox) wake() {
+	i.interrupt()
+	select {
+	case i.arrived <- struct{}{}:
+	default:
+	}
+}
+
+// take returns the next request; or that there will be none, and why; or else
+// arranges that cancel is called when there is one.
+func (i *inbox) take(cancel context.CancelFunc) (r *pluginpb.SourceRequest, ended bool, err error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if len(i.requests) > 0 {
+		r = i.requests[0]
+		i.requests = i.requests[1:]
+		return r, false, nil
+	}
+	i.interrupt = cancel
+	return nil, i.ended, i.err
+}
+
+// sourcing is an instance of a source. All calls of its subscription are made by one
+// goroutine, as a route does.
+type sourcing struct {
+	source feed.BatchSubscriber
+	stream grpc.BidiStreamingServer[pluginpb.SourceRequest, pluginpb.SourceResponse]
+	log    *slog.Logger
+	inbox  *inbox
+
+	sub      feed.Subscription // nil: none
+	over     bool              // it has ended by itself
+	credit   int
+	received []feed.Delivery
+}
+
+// run answers requests, and receives while there are none.
+func (x *sourcing) run() error {
+	for {
+		ctx, cancel := context.WithCancel(x.stream.Context())
+		request, over, err := x.inbox.take(cancel)
+		switch {
+		case over:
+			cancel()
+			return err
+		case request != nil:
+			err = x.do(request)
+		case x.sub == nil || x.over || x.credit == 0:
+			<-x.inbox.arrived
+		default:
+			err = x.receive(ctx)
+		}
+		cancel()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (x *sourcing) do(r *pluginpb.SourceRequest) error {
+	var answer pluginpb.SourceResponse
+	switch r := r.Request.(type) {
+	case *pluginpb.SourceRequest_Subscribe:
+		answer.Response = &pluginpb.SourceResponse_Subscribed{Subscribed: x.subscribe(r.Subscribe.Topic)}
+	case *pluginpb.SourceRequest_Credit:
+		x.credit += int(r.Credit.Deliveries)
+		return nil
+	case *pluginpb.SourceRequest_Settle:
+		answer.Response = &pluginpb.SourceResponse_Settled{Settled: &pluginpb.SettledUpTo{Failure: wire.FailureOf(x.settle(r.Settle.Settlements)).Proto()}}
+	case *pluginpb.SourceRequest_Describe:
+		answer.Response = &pluginpb.SourceResponse_Original{Original: x.describe(r.Describe.Tag)}
+	case *pluginpb.SourceRequest_Unsubscribe:
+		answer.Response = &pluginpb.SourceResponse_Unsubscribed{Unsubscribed: x.unsubscribe()}
+	default:
+		return unknownRequest(r)
+	}
+	return x.stream.Send(&answer)
+}
+
+// guard turns a panic into an error.
+func guard(what string, do func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = panicked(what, p)
+		}
+	}()
+	return do()
+}
+
+func (x *sourcing) subscribe(topic string) *pluginpb.Subscribed {
+	x.unsubscribe()
+	err := guard("subscribe", func() (err error) {
+		x.sub, err = x.source.SubscribeBatch(x.stream.Context(), topic)
+		return err
+	})
+	if err != nil {
+		x.sub = nil
+		var ce *feed.ConfigError
+		if errors.As(err, &ce) {
+			err = feed.Permanent(err)
+		}
+		return &pluginpb.Subscribed{Failure: wire.FailureOf(err).Proto()}
+	}
+	_, describes := x.sub.(feed.Describer)
+	return &pluginpb.Subscribed{Describe: describes}
+}
+
+// receive sends what the subscription hands out until it is interrupted.
+func (x *sourcing) receive(ctx context.Context) error {
+	err := guard("receive", func() (err error) {
+		x.received, err = x.sub.Receive(ctx, x.received[:0], min(x.credit, most))
+		return err
+	})
+	x.credit -= len(x.received)
+	refused, sendErr := x.deliver()
+	if sendErr != nil {
+		return sendErr
+	}
+	if refused != nil {
+		err = refused
+	} else if err == nil || ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return nil
+	}
+	x.over = true
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return x.stream.Send(&pluginpb.SourceResponse{Response: &pluginpb.SourceResponse_Ended{Ended: &pluginpb.SubscriptionEnded{Failure: wire.FailureOf(err).Proto()}}})
+}
+
+// deliver sends deliveries. One that cannot be sent ends the subscription: it stays
+// unsettled, and nothing may overtake it.
+func (x *sourcing) deliver() (refused, sendErr error) {
+	defer clear(x.received)
+	var frame *wire.Frame
+	for _, d := range x.received {
+		if frame == nil {
+			frame = wire.NewDeliveries()
+		}
+		before := frame.Len()
+		refused = frame.AddDelivery(d)
+		if long := frame.Len() - before; refused == nil && long > wire.MaxMade {
+			frame.Truncate(before)
+			refused = fmt.Errorf("it is %d bytes long, more than %d", long, wire.MaxMade)
+		}
+		if refused != nil {
+			refused = fmt.Errorf("the message %q cannot be sent to the feed: %w", d.Message.UUID, refused)
+			break
+		}
+		if frame.Len() >= wire.MaxBatch {
+			if sendErr = x.stream.SendMsg(frame); sendErr != nil {
+				return refused, sendErr
+			}
+			frame = nil
+		}
+	}
+	if frame != nil && frame.Len() > 0 {
+		return refused, x.stream.SendMsg(frame)
+	}
+	return refused, nil
+}
+
+var errNotSubscribed = errors.New("there is no subscription")
+
+func (x *sourcing) settle(settlements []*pluginpb.Settlement) error {
+	if x.sub == nil {
+		return errNotSubscribed
+	}
+	all := make([]feed.Settlement, len(settlements))
+	for i, s := range settlements {
+		all[i] = feed.Settlement{Tag: s.Tag, Outcome: feed.Outcome(s.Outcome)}
+	}
+	return guard("settle", func() error { return x.sub.Settle(x.stream.Context(), all) })
+}
+
+func (x *sourcing) describe(tag uint64) *pluginpb.Original {
+	d, ok := x.sub.(feed.Describer)
+	if !ok {
+		return &pluginpb.Original{Failure: wire.FailureOf(errors.New("the source does not describe its deliveries")).Proto()}
+	}
+	var o feed.Original
+	err := guard("describe", func() (err error) {
+		o, err = d.Describe(tag)
+		return err
+	})
+	if err != nil {
+		return &pluginpb.Original{Failure: wire.FailureOf(err).Proto()}
+	}
+	return &pluginpb.Original{Payload: o.Payload, Format: wire.Text(o.Format), Properties: o.Properties, Origin: wire.Text(o.Origin)}
+}
+
+func (x *sourcing) unsubscribe() *pluginpb.Unsubscribed {
+	if x.sub == nil {
+		return &pluginpb.Unsubscribed{}
+	}
+	err := guard("close", x.sub.Close)
+	x.sub, x.over, x.credit = nil, false, 0
+	answer := &pluginpb.Unsubscribed{Failure: wire.FailureOf(err).Proto()}
+	var lost *feed.SettleLostError
+	if errors.As(err, &lost) {
+		answer.SettledLost = uint64(max(lost.Settled, 0))
+		answer.Failure = wire.FailureOf(lost.Err).Proto()
+	}
+	return answer
+}
