@@ -1,0 +1,52 @@
+"""A plugin in Python: the transform "scale", which multiplies a member of the
+payload and says in which unit it is."""
+
+import json
+import math
+
+from datafeed_plugin import Filtered, Message, Permanent, Problem, Transform, serve
+
+
+class Scale(Transform):
+    name = "scale"
+    summary = "Multiplies a member of the payload, and adds the unit."
+    keys = (
+        ("field", "text", "value", False, "Member of the payload that is multiplied."),
+        ("factor", "number", "", True, "By what it is multiplied."),
+        ("unit", "text", "", False, "Unit of the product, which becomes the member unit."),
+    )
+
+    def __init__(self, settings):
+        self.field = settings.get("field", "value")
+        if not isinstance(self.field, str) or not self.field:
+            raise Problem("field", "must be a text", "write the name of a member, or remove the key")
+        if "factor" not in settings:
+            raise Problem("factor", "required", "write a number such as 0.001")
+        try:
+            self.factor = float(settings["factor"])
+        except (TypeError, ValueError):
+            self.factor = math.nan
+        if not math.isfinite(self.factor):
+            raise Problem("factor", "must be a number", "write one such as 0.001")
+        self.unit = settings.get("unit")
+
+    def transform(self, message):
+        try:
+            members = json.loads(message.payload)
+        except ValueError as e:
+            raise Permanent(f"not a reading: {e}") from e
+        if not isinstance(members, dict):
+            raise Permanent("not a reading: no JSON object")
+        value = members.get(self.field)
+        if value is None:
+            raise Filtered("no value")
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise Permanent(f"{self.field} is no number")
+        members[self.field] = value * self.factor
+        if self.unit:
+            members["unit"] = self.unit
+        return [Message(message.uuid, json.dumps(members).encode(), message.metadata)]
+
+
+if __name__ == "__main__":
+    serve("customplugin-python", "1.0.0", Scale)

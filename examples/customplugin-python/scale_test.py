@@ -1,0 +1,37 @@
+"""Tests of the transform without a feed: python3 -m unittest scale_test"""
+
+import json
+import unittest
+
+from datafeed_plugin import Filtered, Message, Permanent, Problem
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+_spec = spec_from_file_location("plugin_main", Path(__file__).with_name("__main__.py"))
+_main = module_from_spec(_spec)
+_spec.loader.exec_module(_main)
+Scale = _main.Scale
+
+
+class ScaleTest(unittest.TestCase):
+    def test_multiplies(self):
+        made = Scale({"factor": 0.5, "unit": "bar"}).transform(Message("1", b'{"value": 3, "tag": "p"}', {"topic": "t"}))
+        self.assertEqual(json.loads(made[0].payload), {"value": 1.5, "tag": "p", "unit": "bar"})
+        self.assertEqual((made[0].uuid, made[0].metadata), ("1", {"topic": "t"}))
+
+    def test_refuses(self):
+        scale = Scale({"factor": 2})
+        for payload in (b"[", b"[]", b'{"value": "x"}', b'{"value": true}', b""):
+            with self.subTest(payload), self.assertRaises(Permanent):
+                scale.transform(Message("1", payload, {}))
+        with self.assertRaises(Filtered):
+            scale.transform(Message("1", b"{}", {}))
+
+    def test_settings(self):
+        for settings in ({}, {"factor": "x"}, {"factor": None}, {"factor": 1, "field": ""}, {"factor": "nan"}):
+            with self.subTest(settings), self.assertRaises(Problem):
+                Scale(settings)
+
+
+if __name__ == "__main__":
+    unittest.main()
