@@ -1,12 +1,17 @@
 package cloudapi
 
 import (
+	"crypto/tls"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -324,6 +329,48 @@ func TestUntrusted(t *testing.T) {
 	server.Config.ErrorLog = nil
 	_, err := all(t, openAlone(t, server.URL), day)
 	checkPermanent(t, "untrusted", err, "tls.caFile")
+}
+
+// TestWrongNames: a name that nobody has, or of which the server knows nothing, ends it at
+// once, however long patience is; a name server that does not answer passes.
+func TestWrongNames(t *testing.T) {
+	trust := filepath.Join(t.TempDir(), "ca.pem")
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a request has come") }))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	defer server.Close()
+	if err := os.WriteFile(trust, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	port := server.Listener.Addr().(*net.TCPAddr).Port
+	c := configOf(fmt.Sprintf("https://localhost:%d", port)) // which its certificate does not have
+	c.TLS.CAFile, c.Patience = trust, time.Hour
+	_, err := openExpectation(t, c).Watermark(t.Context())
+	checkPermanent(t, "another name in the certificate", err, "localhost")
+
+	refusing := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a request has come") }))
+	refusing.Config.ErrorLog = server.Config.ErrorLog
+	refusing.TLS = &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return &tls.Config{}, nil }} // without certificates
+	refusing.StartTLS()
+	defer refusing.Close()
+	c.URL = feed.NewURL(fmt.Sprintf("https://localhost:%d", refusing.Listener.Addr().(*net.TCPAddr).Port))
+	_, err = openExpectation(t, c).Watermark(t.Context())
+	checkPermanent(t, "a name that the server does not know", err, "(the server does not know the name in url of cloudapi: check it)")
+
+	for name, tt := range map[string]struct {
+		err  error
+		want string // "": it may pass
+	}{
+		"nobody has it":        {&net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "api.example", IsNotFound: true}}, "no such host (check the name in url of cloudapi"},
+		"the server is broken": {&net.OpError{Op: "remote error", Err: errors.New("tls: internal error")}, ""},
+		"name server is down":  {&net.OpError{Op: "dial", Err: &net.DNSError{Err: "server misbehaving", Name: "api.example", IsTemporary: true}}, ""},
+	} {
+		err := lost(fmt.Errorf("get: %w", tt.err), "url")
+		var f *failure
+		if !errors.As(err, &f) || f.passes != (tt.want == "") || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, may pass: %v", name, err, f.passes)
+		}
+	}
 }
 
 // TestWrongAddress: the error names the key that says so, and the address that was

@@ -26,9 +26,15 @@ func (f *failure) Error() string { return f.err.Error() }
 func (f *failure) Unwrap() error { return f.err }
 
 // lost is a request without a whole answer, to an address that a key says. A server
-// that is not trusted, or speaks no TLS, will not be or do so when it is asked again.
+// that is not trusted, or speaks no TLS, will not be or do so when it is asked again, and
+// a name that nobody has is a wrong one more often than a new one.
 func lost(err error, key string) error {
+	var name *net.DNSError
 	switch {
+	case errors.As(err, &name) && name.IsNotFound:
+		return &failure{err: fmt.Errorf("%w (check the name in %s of cloudapi, and the proxy if there is one)", err, key)}
+	case isNameRefused(err):
+		return &failure{err: fmt.Errorf("%w (the server does not know the name in %s of cloudapi: check it)", err, key)}
 	case errors.As(err, new(*tls.CertificateVerificationError)):
 		return &failure{err: fmt.Errorf("%w (give the authority's certificate in tls.caFile, and the name in it in %s)", err, key)}
 	case errors.Is(err, http.ErrSchemeMismatch):
@@ -38,6 +44,13 @@ func lost(err error, key string) error {
 		return &failure{err: fmt.Errorf("%w (when it should be there: check %s of cloudapi)", err, key), passes: true}
 	}
 	return &failure{err: err, passes: true}
+}
+
+// isNameRefused reports whether a server has ended the handshake since it does not know
+// the name that it was asked for. Package crypto/tls keeps the type of alerts to itself.
+func isNameRefused(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) && op.Op == "remote error" && op.Err.Error() == "tls: unrecognized name"
 }
 
 // passing reports whether a status may pass by itself (RFC 9110, section 15).
