@@ -16,6 +16,7 @@ import (
 	"github.com/kraft-edge/datafeed/feed/validate"
 	"github.com/kraft-edge/datafeed/feed/validate/repair"
 	"github.com/kraft-edge/datafeed/stages/quarantine"
+	"github.com/kraft-edge/datafeed/stages/validator"
 )
 
 // repairFlags say whether what is missing is sent.
@@ -113,6 +114,9 @@ func (c *cli) newRepairing(ctx context.Context, cfg *config.Config, job *validat
 		r.places = append(r.places, p)
 	}
 	if !r.dry {
+		if err := sinksAreFree(cfg); err != nil {
+			return nil, err
+		}
 		if r.log, err = openRepairLog(f.log, job.State, cfg.Validate.Repair.Route); err != nil {
 			return nil, err
 		}
@@ -129,6 +133,27 @@ func (c *cli) newRepairing(ctx context.Context, cfg *config.Config, job *validat
 	}
 	r.listen(ctx, job)
 	return r, nil
+}
+
+// sinksAreFree refuses a repair that would wait for a running feed to end: a sink that
+// is down comes back, one that another process has does not.
+func sinksAreFree(cfg *config.Config) error {
+	sinks := cfg.Validate.Repair.Sink
+	for _, r := range cfg.Routes {
+		if len(sinks) == 0 && r.Name == cfg.Validate.Repair.Route {
+			sinks = r.Sink
+		}
+	}
+	for _, s := range sinks {
+		c, ok := s.Config.(*validator.Config)
+		if !ok {
+			continue
+		}
+		if err := c.Free(); err != nil {
+			return fmt.Errorf("the repair cannot write to sink validator while the feed does: stop the feed, or write validate.repair.sink with the sink alone that the observation reads: %w", err)
+		}
+	}
+	return nil
 }
 
 // keptBeside returns the file that keeps what is missing beside a state, for a run

@@ -19,6 +19,7 @@ import (
 	"github.com/kraft-edge/datafeed/feed/validate"
 	"github.com/kraft-edge/datafeed/feed/validate/repair"
 	"github.com/kraft-edge/datafeed/feed/validate/validatetest"
+	"github.com/kraft-edge/datafeed/internal/filelock"
 	"github.com/kraft-edge/datafeed/stages"
 	"github.com/kraft-edge/datafeed/stages/quarantine"
 )
@@ -519,6 +520,40 @@ func TestOneRepairAtATime(t *testing.T) {
 		t.Errorf("a dry run: exit code %d\n%s", code, stderr)
 	}
 	if err := other.close(); err != nil {
+		t.Fatal(err)
+	}
+	if code, stdout, stderr := p.validate(t, "--repair"); code != exitOK {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+}
+
+// TestRepairBesideALiveValidator is refused while a feed has its directory, for it would
+// wait until the feed ends.
+func TestRepairBesideALiveValidator(t *testing.T) {
+	p := newPlant(t, 10, 5)
+	p.configure(t, `    {route: archive, from: {blob: {url: "file://`+p.dir+`/edge"}}}`)
+	p.write(t, "edge", 0, 5)
+	text, err := os.ReadFile(p.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const sink = "    sink: "
+	live := strings.Replace(string(text), sink+"{", sink+"{all: [{", 1)
+	live = strings.Replace(live, "compression: plain}}", "compression: plain}}, {validator: {path: "+p.dir+"/live, expect: {cloud: {}}}}]}", 1)
+	if err := os.WriteFile(p.file, []byte(live), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(p.dir+"/live", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	running, err := filelock.Take(p.dir + "/live/lock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code, stdout, stderr := p.validate(t, "--repair"); code != exitUsage || !strings.Contains(stderr, "stop the feed, or write validate.repair.sink") || stdout != "" {
+		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+	if err := running.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if code, stdout, stderr := p.validate(t, "--repair"); code != exitOK {

@@ -3,11 +3,13 @@ package validator
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"time"
 
 	"github.com/kraft-edge/datafeed/feed"
 	"github.com/kraft-edge/datafeed/feed/validate"
+	"github.com/kraft-edge/datafeed/internal/filelock"
 )
 
 // Config is the configuration of a [Sink].
@@ -62,4 +64,17 @@ func (c *Config) Validate() error {
 		bad("report", "write a directory of its own", "is path, which holds the readings")
 	}
 	return errors.Join(errs...)
+}
+
+// Free returns nil when no process has the directory, at this moment, and otherwise an
+// error that names it: a sink would wait until that ends.
+func (c *Config) Free() error {
+	lock, err := filelock.Take(filepath.Join(c.Path, lockName))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil // there is no directory yet
+	case err != nil:
+		return fmt.Errorf("validator: %w", err)
+	}
+	return lock.Close()
 }

@@ -36,6 +36,9 @@ type store struct {
 	reading sync.RWMutex
 }
 
+// lockName is the file that the process locks which writes to a directory.
+const lockName = "lock"
+
 const (
 	// Segments are as long as one of these permits, and of maxBytes a part, so that
 	// room is made in small steps.
@@ -55,7 +58,7 @@ func openStore(dir string, most feed.Size, known []segment, since position) (s *
 		return nil, nil, 0, err
 	}
 	s = &store{dir: dir, most: int64(most)}
-	if s.lock, err = filelock.Take(filepath.Join(dir, "lock")); err != nil {
+	if s.lock, err = filelock.Take(filepath.Join(dir, lockName)); err != nil {
 		return nil, nil, 0, err
 	}
 	defer func() {

@@ -164,6 +164,16 @@ func TestInUse(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Error(err)
 	}
+	if err := r.config.Free(); err == nil || !strings.Contains(err.Error(), "process") {
+		t.Errorf("the directory of another sink is free: %v", err)
+	}
+	if err := r.Close(); err != nil {
+		t.Error(err)
+	}
+	none := Config{Path: filepath.Join(t.TempDir(), "none")}
+	if err := errors.Join(r.config.Free(), none.Free()); err != nil {
+		t.Error(err)
+	}
 }
 
 // TestWriteFails: a batch that could not be written is refused for the time being, and
