@@ -22,6 +22,7 @@ func query(t *testing.T, url, sql string) error {
 
 // TestPrivatePostgreSQL kills a server and fills its disk: what was committed stays.
 func TestPrivatePostgreSQL(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	server := testenv.PrivatePostgreSQL(t, "synchronous_commit=on")
 	disk := server.TinyDisk(24 << 20)
 	must := func(sql string) {

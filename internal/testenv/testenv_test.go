@@ -84,6 +84,7 @@ func TestRabbitMQVhostIsFreshAndUsable(t *testing.T) {
 }
 
 func TestPrivateRabbitMQ(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	files := testenv.CA(t)
 	node := testenv.PrivateRabbitMQ(t, testenv.WithTLS(files))
 	publish(t, dial(t, node.URL()), "q")
@@ -288,6 +289,7 @@ func TestAzuriteContainerIsFresh(t *testing.T) {
 }
 
 func TestPrivateAzuriteKeepsBlobs(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	server := testenv.PrivateAzurite(t)
 	client := blobs(t, server.Container)
 	upload(t, server.Container, client)

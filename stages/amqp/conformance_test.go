@@ -29,6 +29,7 @@ func TestSourceConformanceOnFake(t *testing.T) {
 }
 
 func TestSourceConformanceOnRabbitMQ(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	for _, kind := range []QueueType{QueueQuorum, QueueClassic} {
 		t.Run(string(kind), func(t *testing.T) {
 			v := testenv.RabbitMQ(t)
@@ -86,6 +87,7 @@ func TestSinkConformanceOnFake(t *testing.T) {
 }
 
 func TestSinkConformanceOnRabbitMQ(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	v := testenv.RabbitMQ(t)
 	n := 0
 	feedtest.TestSink(t, func(t *testing.T) feedtest.SinkUnderTest {

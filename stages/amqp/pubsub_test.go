@@ -50,6 +50,7 @@ func pubSubFeatures() tests.Features {
 }
 
 func TestWatermillPubSub(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	node := testenv.PrivateRabbitMQ(t)
 	after := &afterPublish{returned: map[string]chan time.Time{}}
 	pair := func(t *testing.T) (message.Publisher, message.Subscriber) {

@@ -103,6 +103,7 @@ func within(t testing.TB, d time.Duration, what string, f func()) {
 }
 
 func TestRabbitMQSource(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	v := testenv.RabbitMQ(t)
 	p := newPublisher(t, v.URL())
 
@@ -252,6 +253,7 @@ func TestRabbitMQSource(t *testing.T) {
 }
 
 func TestRabbitMQSink(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	v := testenv.RabbitMQ(t)
 	p := newPublisher(t, v.URL())
 
@@ -349,6 +351,7 @@ func TestRabbitMQSink(t *testing.T) {
 }
 
 func TestPrivateRabbitMQ(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	files := testenv.CA(t)
 	node := testenv.PrivateRabbitMQ(t, testenv.WithTLS(files), testenv.WithRabbitMQSettings("max_message_size = 100000"))
 	p := newPublisher(t, node.URL())

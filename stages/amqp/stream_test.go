@@ -163,6 +163,7 @@ func TestStreamOnesMayWait(t *testing.T) {
 
 // The broker is silent about an offset beyond the end.
 func TestStreamThatEndsBefore(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	onStreams(t, func(t *testing.T, p streamPlace) {
 		for _, tt := range []struct {
 			name   string

@@ -109,6 +109,7 @@ func TestShardsExchangeErrorsAreExplained(t *testing.T) {
 // TestShardsOnRabbitMQ: every key keeps its shard, also when the node was
 // restarted and when a feed names the shards in another order.
 func TestShardsOnRabbitMQ(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	const keys = 200
 	node := testenv.PrivateRabbitMQ(t)
 	names := []string{"shard-2", "shard-0", "shard-10", "shard-1"}

@@ -187,6 +187,7 @@ func step(r *http.Request) string {
 // Whatever happens to a request of a write, once or for a while, the object
 // stands there once, and a call that returns nil has made it so.
 func TestAzureFaults(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	server := testenv.Azurite(t)
 	direct := azureConfig(server, server.Addr)
 	for _, c := range []struct {
@@ -280,6 +281,7 @@ func TestAzureAnswerCut(t *testing.T) {
 // Connections are reset all the time: every retry either succeeds or fails for
 // now, and in the end all stands there once.
 func TestAzureCutAtRandom(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	server := testenv.Azurite(t)
 	proxy := testenv.Proxy(t, server.Addr)
 	cfg := azureConfig(server, proxy.Addr)
@@ -348,6 +350,7 @@ func TestAzureCutAtRandom(t *testing.T) {
 
 // A server that hangs costs a bounded time, and nothing once it goes on.
 func TestAzureHangs(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	server := testenv.PrivateAzurite(t)
 	cfg := azureConfig(server.Container, server.Addr)
 	cfg.TryTimeout = 1500 * time.Millisecond

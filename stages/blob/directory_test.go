@@ -162,6 +162,7 @@ func childBatch(i int) *feed.Batch {
 // A writer that is killed at any moment leaves whole objects only, all that it
 // has reported, and nothing that keeps the next one from finishing the work.
 func TestDirectoryKilledWriter(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	dir := t.TempDir()
 	reported := 0
 	for round := range 5 {

@@ -272,6 +272,7 @@ func (b *between) readAt(ctx context.Context, o Object, p []byte, off int64) err
 // TestObjectsThatChange: an object is read as it was listed or as it is; nothing is
 // put together of both.
 func TestObjectsThatChange(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	long := bytes.Repeat(append(encoded(t, forms["ndjson"], sample(1)), bytes.Repeat([]byte("\n"), 1<<10)...), 2*chunkBytes/(1<<10))
 	other := encoded(t, forms["ndjson"], sample(7), sample(8))
 	places := map[string]func(t *testing.T) (Config, func(data []byte)){
@@ -348,6 +349,7 @@ func TestObjectsThatChange(t *testing.T) {
 // TestRequestsAreMadeAgain: what fails for a passing reason is tried again, and no
 // reading is handed out twice because of it.
 func TestRequestsAreMadeAgain(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	dir := t.TempDir()
 	writeFile(t, dir, "a.ndjson", encoded(t, forms["ndjson"], samples(0, 10)...))
 	o := observe(t, dirConfig(dir), nil)

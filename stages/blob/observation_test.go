@@ -151,6 +151,7 @@ func rename(t testing.TB, from, to string) {
 }
 
 func TestObservationAzure(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	for _, name := range []string{"ndjson.zst", "parquet"} {
 		t.Run(name, func(t *testing.T) {
 			validatetest.TestSide(t, func(t *testing.T) validatetest.SideUnderTest {

@@ -44,6 +44,7 @@ func duckdb[R any](t *testing.T, query string) []R {
 // TestDuckDBReadsParquet has an independent reader read what the sink has
 // written, of many readings in partitions: the contents are equal.
 func TestDuckDBReadsParquet(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	if testing.Short() {
 		t.Skip("needs DuckDB, which -short does without")
 	}

@@ -170,6 +170,7 @@ func forwardTo(addr string, change func(*http.Request)) http.Handler {
 }
 
 func TestAzureThroughProxyWithCustomCA(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	server := testenv.Azurite(t)
 	ca := testenv.CA(t)
 	proxy := newConnectProxy(t, tlsFront(t, ca, forwardTo(server.Addr, nil)))
@@ -198,6 +199,7 @@ func TestAzureThroughProxyWithCustomCA(t *testing.T) {
 // A pod's service-account token is exchanged for one for the storage, through
 // the same proxy and trusting the same authority.
 func TestAzureWorkloadIdentity(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	server := testenv.Azurite(t)
 	ca := testenv.CA(t)
 	const assertion, token, tenant, client = "pod-assertion", "storage-token", "11111111-2222-3333-4444-555555555555", "the-client"

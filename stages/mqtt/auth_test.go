@@ -65,6 +65,7 @@ func (m *tokenMount) auth() Auth {
 // The token is replaced several times, and the old one revoked, while messages
 // flow: no connection is lost and nothing is missing.
 func TestTokenRotatesUnderLoad(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	tokens := embedded.NewTokens("token-0")
 	broker, err := embedded.StartWithTokens(tokens)
 	if err != nil {

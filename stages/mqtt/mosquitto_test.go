@@ -26,6 +26,7 @@ func atoi(t testing.TB, p []byte) int {
 }
 
 func TestMosquittoKeepsOrder(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	for name, settings := range map[string]string{
 		"Receive Maximum of 65535": "max_inflight_messages 0",
 		"Receive Maximum of 20":    "max_inflight_messages 20",
@@ -199,6 +200,7 @@ func TestMosquittoSizeLimits(t *testing.T) {
 // A broker that dies in the middle leaves a prefix acknowledged; the rest is
 // reported, and sent again to the one that comes back.
 func TestMosquittoKilled(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	broker := testenv.Mosquitto(t)
 	sub := subscribe(t, broker.Addr, nil)
 	s := newTestSink(t, broker.URL())
@@ -234,6 +236,7 @@ func TestMosquittoKilled(t *testing.T) {
 
 // A frozen broker and a half-open connection look alike: nothing comes.
 func TestMosquittoFrozen(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	broker := testenv.Mosquitto(t)
 	proxy := testenv.Proxy(t, broker.Addr)
 	for name, freeze := range map[string]struct{ on, off func() }{

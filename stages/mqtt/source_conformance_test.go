@@ -34,6 +34,7 @@ func TestSourceConformanceOnFake(t *testing.T) {
 }
 
 func TestSourceConformanceOnMosquitto(t *testing.T) {
+	t.Parallel()         // it waits most of the time
 	testenv.Mosquitto(t) // says early if there is none
 	feedtest.TestSource(t, func(t *testing.T) feedtest.SourceUnderTest {
 		broker := testenv.Mosquitto(t)

@@ -19,6 +19,7 @@ import (
 // What was not acknowledged survives the broker's restart, in order, and what
 // was does not come again.
 func TestMosquittoRestarts(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	broker := testenv.Mosquitto(t, testenv.WithMosquittoSettings("persistence true"))
 	s := newTestSource(t, broker.URL(), func(c *SourceConfig) { c.ReceiveMaximum = 100 })
 	initialize(t, s)

@@ -44,6 +44,7 @@ func pubSubFeatures() tests.Features {
 }
 
 func TestWatermillPubSub(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	broker := testenv.Mosquitto(t, testenv.WithMosquittoSettings("persistence true"))
 	features := pubSubFeatures()
 	features.RestartServiceCommand = restartCommand(t, broker)

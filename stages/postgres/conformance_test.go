@@ -15,6 +15,7 @@ import (
 )
 
 func TestConformance(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	feedtest.TestSink(t, func(t *testing.T) feedtest.SinkUnderTest {
 		db := testenv.PostgreSQL(t)
 		proxy := testenv.Proxy(t, db.Addr)

@@ -40,6 +40,7 @@ func untilStored(t *testing.T, s *Sink, rs []reading.Reading) (tries int) {
 // TestKilledServer kills the server under load, again and again: what was
 // published is there afterwards, once.
 func TestKilledServer(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	server := testenv.PrivatePostgreSQL(t)
 	c := configOf(server.URL())
 	s := openSink(t, c)
@@ -80,6 +81,7 @@ func TestKilledServer(t *testing.T) {
 
 // TestFullDisk: the disk is full, and has room again.
 func TestFullDisk(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	server := testenv.PrivatePostgreSQL(t)
 	disk := server.TinyDisk(32 << 20)
 	s := openSink(t, configOf(server.URL()))
@@ -103,6 +105,7 @@ func TestFullDisk(t *testing.T) {
 
 // TestLostAnswer: the server commits, and nobody learns of it.
 func TestLostAnswer(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	db := testenv.PostgreSQL(t)
 	proxy := testenv.Proxy(t, db.Addr)
 	s := openSink(t, configOf(db.URLAt(proxy.Addr)))
@@ -127,6 +130,7 @@ func TestLostAnswer(t *testing.T) {
 // TestCutRequest: the connection breaks while the server works, when a part of the
 // batch has been committed.
 func TestCutRequest(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	db := testenv.PostgreSQL(t)
 	proxy := testenv.Proxy(t, db.Addr)
 	s := openSink(t, configOf(db.URLAt(proxy.Addr)))
@@ -170,6 +174,7 @@ func TestCutRequest(t *testing.T) {
 // TestHungServer: a server that does not answer holds nobody for longer than the
 // timeout, or than the caller wants to wait.
 func TestHungServer(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	db := testenv.PostgreSQL(t)
 	proxy := testenv.Proxy(t, db.Addr)
 	mustPublish(t, openSink(t, configOf(db.URL())), series50(0, 50)...) // makes the tables, which may take longer
@@ -195,6 +200,7 @@ func TestHungServer(t *testing.T) {
 // TestCloseOfHungServer: to close a sink ends what waits for a server, and leaves
 // nothing behind, although nobody answers.
 func TestCloseOfHungServer(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	db := testenv.PostgreSQL(t)
 	proxy := testenv.Proxy(t, db.Addr)
 	s := openSink(t, configOf(db.URLAt(proxy.Addr)))

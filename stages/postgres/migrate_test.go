@@ -75,6 +75,7 @@ func documented(t *testing.T, from, to string) string {
 // TestWithoutRights: the owner makes the tables, and the feed may do no more than
 // it needs.
 func TestWithoutRights(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	server := testenv.PrivatePostgreSQL(t)
 	c := configOf(server.URL())
 	exec(t, c, `CREATE ROLE feed LOGIN PASSWORD 'of feed'`)

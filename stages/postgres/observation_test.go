@@ -37,6 +37,7 @@ func observationOf(t testing.TB, c ObservationConfig) *Observation {
 }
 
 func TestObservationConforms(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	validatetest.TestSide(t, func(t *testing.T) validatetest.SideUnderTest {
 		db := testenv.PostgreSQL(t)
 		proxy := testenv.Proxy(t, db.Addr)
@@ -192,6 +193,7 @@ func TestObservationOfLargeTexts(t *testing.T) {
 // TestObservationReconnects: a connection that was lost between two reads is no
 // error; one that is lost during a read is.
 func TestObservationReconnects(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	db := testenv.PostgreSQL(t)
 	s := openSink(t, configOf(db.URL()))
 	mustPublish(t, s, series50(0, 3*fetch)...)
@@ -214,6 +216,7 @@ func TestObservationReconnects(t *testing.T) {
 
 // TestObservationDoesNotWaitForEver for a server that is silent.
 func TestObservationDoesNotWaitForEver(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	db := testenv.PostgreSQL(t)
 	s := openSink(t, configOf(db.URL()))
 	mustPublish(t, s, at(noon, 1))

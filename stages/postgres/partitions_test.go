@@ -136,6 +136,7 @@ func holdPoints(t *testing.T, c Config) (release func()) {
 // TestPartitionsUnderLoad: several feeds need the same new partitions at once,
 // while somebody reads for long.
 func TestPartitionsUnderLoad(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	first := newSink(t, nil)
 	mustPublish(t, first, at(noon, 0))
 	holdPoints(t, first.config)
@@ -174,6 +175,7 @@ func (l *logged) Write(p []byte) (int, error) {
 // TestRetentionWaits: a partition that is being read is dropped later, and
 // readings are stored meanwhile.
 func TestRetentionWaits(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	s := newSink(t, func(c *Config) { c.Retention = 2 * day })
 	var log logged
 	s.writer.logger = slog.New(slog.NewTextHandler(&log, nil))
@@ -244,6 +246,7 @@ func TestTwoRetentions(t *testing.T) {
 // about to. Readings of its time are stored in a new one, and the table is left
 // as it is.
 func TestDetachedPartition(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	s := newSink(t, nil)
 	yesterday := noon.Add(-day)
 	mustPublish(t, s, at(yesterday, 1), at(noon, 2))

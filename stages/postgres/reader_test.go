@@ -65,6 +65,7 @@ func TestQueries(t *testing.T) {
 
 // TestPages: many series, many readings of one series, and large ones.
 func TestPages(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	s := newSink(t, nil)
 	var rs []reading.Reading
 	add := func(device string, i int, v reading.Value) {

@@ -20,6 +20,7 @@ func slicesSortKeys(keys []key) { slices.SortFunc(keys, compareKeys) }
 
 // TestRedelivery: what is there already is left as it is, row by row.
 func TestRedelivery(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	s := newSink(t, nil)
 	rs := series50(0, 3000)
 	mustPublish(t, s, rs[:2000]...)

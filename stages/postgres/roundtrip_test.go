@@ -26,6 +26,7 @@ func keyOf(r reading.Reading) key { return key{r.Device, r.Tag, r.Time, r.Seq} }
 // and holds the table against a model: what came first is read back to the bit,
 // what differs from it is refused, and nothing else is.
 func TestRoundTrip(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	s := newSink(t, func(c *Config) {
 		c.Partition, c.MaxAge, c.MaxAhead = 3650*day, 200*365*day, 200*365*day
 	})

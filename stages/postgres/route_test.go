@@ -18,6 +18,7 @@ import (
 // out again, with readings that come twice, that contradict another, and that are
 // none: each ends as it must, and the account balances.
 func TestRoute(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	db := testenv.PostgreSQL(t)
 	proxy := testenv.Proxy(t, db.Addr)
 	sink := openSink(t, configOf(db.URLAt(proxy.Addr)))

@@ -25,6 +25,7 @@ func awaitStandby(t *testing.T, c Config, want bool) {
 // TestStandby: what no synchronous standby has confirmed is not acknowledged,
 // also when it comes again and is found.
 func TestStandby(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	server := testenv.PrivatePostgreSQL(t)
 	c := configOf(server.URL())
 	s := openSink(t, c)

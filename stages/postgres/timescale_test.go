@@ -34,6 +34,7 @@ const fakeTimescale = `
 // what is called, with what, and that nothing is partitioned by this package. The
 // statement that turns compression on is known to the extension alone.
 func TestTimescale(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	c := configOf(testenv.PostgreSQL(t).URL())
 	sql, err := SQL(c.Schema)
 	if err != nil {
