@@ -36,6 +36,6 @@ without_detector() {
 status=0
 without_detector &
 # shellcheck disable=SC2046
-go test -race -p 2 -skip "$computes" -timeout "$timeout" $(grep -vE "$apart" <<<"$all" | in_order) || status=1
+CGO_ENABLED=1 go test -race -p 2 -skip "$computes" -timeout "$timeout" $(grep -vE "$apart" <<<"$all" | in_order) || status=1
 wait $! || status=1
 exit $status
