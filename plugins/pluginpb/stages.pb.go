@@ -2982,7 +2982,7 @@ func (*CodecRequest_Encode) isCodecRequest_Request() {}
 type Decode struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Body          []byte                 `protobuf:"bytes,1,opt,name=body,proto3" json:"body,omitempty"`
-	MaxBytes      uint64                 `protobuf:"varint,2,opt,name=max_bytes,json=maxBytes,proto3" json:"max_bytes,omitempty"` // when unpacked
+	MaxBytes      uint64                 `protobuf:"varint,2,opt,name=max_bytes,json=maxBytes,proto3" json:"max_bytes,omitempty"` // when unpacked; of these, 0 stands for the default of the codec
 	MaxRatio      uint32                 `protobuf:"varint,3,opt,name=max_ratio,json=maxRatio,proto3" json:"max_ratio,omitempty"` // unpacked to packed, beyond 1 MiB
 	MaxReadings   uint32                 `protobuf:"varint,4,opt,name=max_readings,json=maxReadings,proto3" json:"max_readings,omitempty"`
 	MaxText       uint32                 `protobuf:"varint,5,opt,name=max_text,json=maxText,proto3" json:"max_text,omitempty"` // bytes of a text
@@ -3635,7 +3635,7 @@ type Query struct {
 	Device        string                 `protobuf:"bytes,1,opt,name=device,proto3" json:"device,omitempty"` // empty: of all
 	Tag           string                 `protobuf:"bytes,2,opt,name=tag,proto3" json:"tag,omitempty"`       // empty: of all
 	From          int64                  `protobuf:"fixed64,3,opt,name=from,proto3" json:"from,omitempty"`   // nanoseconds since 1970 UTC, the first
-	To            int64                  `protobuf:"fixed64,4,opt,name=to,proto3" json:"to,omitempty"`       // the first beyond
+	To            int64                  `protobuf:"fixed64,4,opt,name=to,proto3" json:"to,omitempty"`       // the last
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

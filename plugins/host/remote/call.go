@@ -84,8 +84,7 @@ func (i *instance) ready(ctx context.Context) error {
 	streamCtx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	c := &call{gen: gen, cancel: cancel}
 	i.call = c
-	i.plugin.calls.RLock()
-	defer i.plugin.calls.RUnlock()
+	defer i.plugin.enter(false)()
 	err = i.within(ctx, i.plugin.limits.Timeout, func() (err error) {
 		if c.ClientStream, err = i.begin(streamCtx, client, wire.CallOptions(i.plugin.limits.MessageBytes)); err != nil {
 			return err
@@ -188,7 +187,8 @@ func (c *call) send(request any) error {
 	return err
 }
 
-// end ends the instance and waits until the plugin has let go of it.
+// end ends the instance and waits until the plugin has let go of it. A process that
+// has died, or dies of it, has let go of everything: its supervisor tells of that.
 func (i *instance) end() error {
 	if i.call == nil || i.call.ending.Load() {
 		i.drop()
@@ -210,5 +210,9 @@ func (i *instance) end() error {
 		}
 	})
 	i.drop()
+	var death *diedError
+	if errors.As(err, &death) {
+		return nil
+	}
 	return err
 }

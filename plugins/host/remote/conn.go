@@ -50,3 +50,13 @@ type Plugin struct {
 func New(name string, conn Conn, limits Limits) *Plugin {
 	return &Plugin{name: name, conn: conn, limits: limits}
 }
+
+// enter begins a call, alone when it is one with a suspect, and returns what ends it.
+func (p *Plugin) enter(suspect bool) (leave func()) {
+	if suspect {
+		p.calls.Lock()
+		return p.calls.Unlock
+	}
+	p.calls.RLock()
+	return p.calls.RUnlock
+}

@@ -78,8 +78,7 @@ func (t *transform) settled(ended []feed.Settled) {
 	if len(messages) == 0 {
 		return
 	}
-	t.plugin.calls.RLock()
-	defer t.plugin.calls.RUnlock()
+	defer t.plugin.enter(false)()
 	c := t.call
 	// When that fails, the next batch is told.
 	_ = t.within(context.Background(), t.plugin.limits.Timeout, func() error {

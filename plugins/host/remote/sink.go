@@ -121,13 +121,7 @@ func (s *Sink) part(ctx context.Context, b *feed.Batch, done int, failed *feed.B
 		received += int64(done) + 1
 	}
 	frame.Received(received)
-	if suspect {
-		i.plugin.calls.Lock()
-		defer i.plugin.calls.Unlock()
-	} else {
-		i.plugin.calls.RLock()
-		defer i.plugin.calls.RUnlock()
-	}
+	defer i.plugin.enter(suspect)()
 	answer, err := s.ask(ctx, frame, func(r *pluginpb.SinkResponse) error { return checkPublished(r, s.number, n) })
 	var death *diedError
 	switch {
@@ -197,8 +191,7 @@ func (s *Sink) Probe(ctx context.Context) error {
 	if !i.call.opened.Probe {
 		return nil
 	}
-	i.plugin.calls.RLock()
-	defer i.plugin.calls.RUnlock()
+	defer i.plugin.enter(false)()
 	request := &pluginpb.SinkRequest{Request: &pluginpb.SinkRequest_Probe{Probe: &pluginpb.Probe{}}}
 	answer, err := s.ask(ctx, request, func(r *pluginpb.SinkResponse) error {
 		if r.GetProbed() == nil {

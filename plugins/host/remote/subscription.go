@@ -240,8 +240,7 @@ var answersTo = map[reflect.Type]reflect.Type{
 func (s *subscription) ask(ctx context.Context, question *pluginpb.SourceRequest) (*pluginpb.SourceResponse, error) {
 	s.asking.Lock()
 	defer s.asking.Unlock()
-	s.stage.plugin.calls.RLock()
-	defer s.stage.plugin.calls.RUnlock()
+	defer s.stage.plugin.enter(false)()
 	limit := s.stage.plugin.limits.Timeout
 	timer := time.AfterFunc(limit, func() {
 		why := fmt.Sprintf("it did not answer within %v", limit)

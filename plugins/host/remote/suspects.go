@@ -74,5 +74,10 @@ func (s suspects) died(msgs []*message.Message, alone bool, death *diedError) er
 		return nil
 	}
 	delete(s, msgs[0])
-	return feed.Permanent(fmt.Errorf("killed plugin %s twice: %s", death.stage.plugin.name, death.how))
+	return feed.Permanent(condemned(death))
+}
+
+// condemned is what is said of something that killed the process enough times.
+func condemned(death *diedError) error {
+	return fmt.Errorf("killed plugin %s twice: %s", death.stage.plugin.name, death.how)
 }

@@ -94,13 +94,7 @@ func (t *transform) some(ctx context.Context, msgs []*message.Message, made []fe
 		frame.Discard()
 		return append(made, feed.Made{Err: feed.Permanent(fmt.Errorf("it cannot be sent to plugin %s: %w", t.plugin.name, refused))}), nil
 	}
-	if suspect {
-		t.plugin.calls.Lock()
-		defer t.plugin.calls.Unlock()
-	} else {
-		t.plugin.calls.RLock()
-		defer t.plugin.calls.RUnlock()
-	}
+	defer t.plugin.enter(suspect)()
 	err := t.exchange(ctx, frame, n)
 	var death *diedError
 	switch {
