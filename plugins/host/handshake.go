@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/kraft-edge/datafeed/plugins/internal/wire"
 )
 
 // longestHandshake is more than a line with a certificate has.
@@ -75,8 +77,8 @@ func (h *handshake) check(line string) error {
 	if parts[0] != "1" {
 		return refusef("it speaks version %.20q of go-plugin's handshake, not 1: build it with go-plugin 1.x", parts[0])
 	}
-	if parts[1] != strconv.Itoa(protocolVersion) {
-		return refusef("it speaks version %.20q of the protocol, this feed speaks %d: use a plugin that was built for it, or another feed", parts[1], protocolVersion)
+	if parts[1] != strconv.Itoa(wire.Version) {
+		return refusef("it speaks version %.20q of the protocol, this feed speaks %d: use a plugin that was built for it, or another feed", parts[1], wire.Version)
 	}
 	if parts[2] != "unix" || parts[4] != "grpc" {
 		return refusef("it answers by %.20q over %.20q, not by grpc over a unix socket", parts[4], parts[2])

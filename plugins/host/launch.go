@@ -16,6 +16,7 @@ import (
 	"github.com/hashicorp/go-plugin/runner"
 	"google.golang.org/grpc"
 
+	"github.com/kraft-edge/datafeed/plugins/internal/wire"
 	"github.com/kraft-edge/datafeed/plugins/pluginpb"
 )
 
@@ -65,8 +66,8 @@ func launch(ctx context.Context, p program, dir string) (*instance, error) {
 	in := &instance{out: [2]*lines{{log: p.log.With("stream", "stdout")}, {log: p.log.With("stream", "stderr")}}}
 	abort := func() bool { return true }
 	in.client = goplugin.NewClient(&goplugin.ClientConfig{
-		HandshakeConfig:  handshakeConfig,
-		VersionedPlugins: map[int]goplugin.PluginSet{protocolVersion: {stagesPlugin: &stagesClient{}}},
+		HandshakeConfig:  wire.Handshake,
+		VersionedPlugins: map[int]goplugin.PluginSet{wire.Version: {wire.ServiceName: &stagesClient{}}},
 		RunnerFunc: func(_ hclog.Logger, cmd *exec.Cmd, sockets string) (runner.Runner, error) {
 			in.proc = newProcess(p, cmd.Env, sockets)
 			abort = context.AfterFunc(ctx, func() { in.proc.condemn(cause{reasonStart, "the host is being closed"}) })
@@ -80,8 +81,8 @@ func launch(ctx context.Context, p program, dir string) (*instance, error) {
 		Logger:           hclog.NewNullLogger(), // the supervisor tells what is of use
 		SyncStdout:       in.out[0],             // of what is written after the handshake, by way of the connection
 		SyncStderr:       in.out[1],
-		GRPCDialOptions: []grpc.DialOption{grpc.WithDefaultCallOptions(
-			grpc.MaxCallRecvMsgSize(p.limits.messageBytes), grpc.MaxCallSendMsgSize(p.limits.messageBytes))},
+		GRPCDialOptions: append(wire.DialOptions(), grpc.WithDefaultCallOptions(
+			grpc.MaxCallRecvMsgSize(p.limits.messageBytes), grpc.MaxCallSendMsgSize(p.limits.messageBytes))),
 	})
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -103,7 +104,7 @@ func (in *instance) connect() error {
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
-	raw, err := protocol.Dispense(stagesPlugin)
+	raw, err := protocol.Dispense(wire.ServiceName)
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
@@ -162,9 +163,6 @@ func (in *instance) stop() {
 	in.client.Kill()
 	in.release()
 }
-
-// stagesPlugin is the name under which go-plugin knows the service.
-const stagesPlugin = "stages"
 
 // stagesClient makes the client of the service.
 type stagesClient struct {

@@ -5,11 +5,13 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/kraft-edge/datafeed/plugins/internal/wire"
 )
 
 // TestMain runs the tests; or the plugin of the tests, when it is started as one.
 func TestMain(m *testing.M) {
-	if os.Getenv(handshakeConfig.MagicCookieKey) != "" {
+	if os.Getenv(wire.Handshake.MagicCookieKey) != "" {
 		serveTestPlugin()
 		return
 	}

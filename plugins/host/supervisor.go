@@ -17,6 +17,9 @@ import (
 // lookInterval is how often the memory of a process is looked at.
 const lookInterval = time.Second
 
+// keptEnds is of how many processes it is known how they ended.
+const keptEnds = 32
+
 // supervisor keeps a plugin running. It is the connection of the stages that run in
 // it.
 type supervisor struct {
@@ -31,7 +34,8 @@ type supervisor struct {
 	condemn  chan cause    // of the current one
 	restarts map[string]uint64
 	last     cause
-	since    time.Time // of the current state
+	ends     map[uint64]string // how the processes of the latest generations have ended
+	since    time.Time         // of the current state
 
 	stop context.CancelFunc
 	done chan struct{}
@@ -41,7 +45,7 @@ type supervisor struct {
 func newSupervisor(ctx context.Context, p program, dir string) *supervisor {
 	s := &supervisor{
 		program: p, launch: func(ctx context.Context) (*instance, error) { return launch(ctx, p, dir) },
-		changed: make(chan struct{}), restarts: map[string]uint64{}, since: time.Now(), done: make(chan struct{}),
+		changed: make(chan struct{}), restarts: map[string]uint64{}, ends: map[uint64]string{}, since: time.Now(), done: make(chan struct{}),
 	}
 	ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
 	go s.run(ctx)
@@ -81,6 +85,24 @@ func (s *supervisor) Failed(gen uint64, reason string) {
 	s.current = nil // nobody is to get it any more
 	s.condemn <- cause{reasonAnswer, reason}
 	s.tell()
+}
+
+// Ended implements remote.Conn.
+func (s *supervisor) Ended(ctx context.Context, gen uint64) string {
+	for {
+		s.mu.Lock()
+		how, known := s.ends[gen]
+		changed, gone := s.changed, gen < s.gen || errors.Is(s.giveUp, errClosed)
+		s.mu.Unlock()
+		if known || gone {
+			return how
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ""
+		}
+	}
 }
 
 // tell wakes who waits for a change. The lock is held.
@@ -182,11 +204,15 @@ func (s *supervisor) once(ctx context.Context) (cause, error) {
 	})
 	ended := s.watch(ctx, in, condemned)
 	s.set(func() { s.current = nil })
-	if ended == nil { // ctx has ended
+	if ended == nil { // ctx has
 		in.stop()
 		return cause{}, nil
 	}
 	in.kill(*ended)
+	s.set(func() {
+		s.ends[s.gen] = in.proc.exit.text
+		delete(s.ends, s.gen-keptEnds)
+	})
 	return in.proc.exit, nil
 }
 

@@ -17,11 +17,12 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/kraft-edge/datafeed/plugins/internal/wire"
 	"github.com/kraft-edge/datafeed/plugins/pluginpb"
 )
 
 func testLimits() limits {
-	return limits{memory: 200 << 20, openFiles: 256, messageBytes: 64 << 20, timeout: 20 * time.Second, heartbeat: 500 * time.Millisecond, restarts: 100, within: time.Minute}
+	return limits{memory: 200 << 20, openFiles: 256, messageBytes: 64 << 20, timeout: 20 * time.Second, heartbeat: 5 * time.Second, restarts: 100, within: time.Minute}
 }
 
 // testProgram is the binary of the tests, started as a plugin.
@@ -114,12 +115,16 @@ func TestRestart(t *testing.T) {
 	for _, c := range []struct{ how, reason, text string }{
 		{"exit", reasonExit, "exit status 1"},
 		{"panic", reasonExit, "exit status 2: panic: poisoned"},
-		{"stop", reasonHang, "no heartbeat within 500ms"},
+		{"stop", reasonHang, "no heartbeat within 1s"},
 		{"grow", reasonMemory, "of memory, and may hold 200"},
 	} {
 		t.Run(c.how, func(t *testing.T) {
 			t.Parallel()
-			s := supervise(t, parallelProgram(t, testLimits()))
+			l := testLimits()
+			if c.how == "stop" {
+				l.heartbeat = time.Second
+			}
+			s := supervise(t, parallelProgram(t, l))
 			stages, gen := client(t, s)
 			before := describe(t, stages).Stages[0].Summary
 			if err := tell(t, stages, c.how); c.how != "grow" && c.how != "stop" && status.Code(err) != codes.Unavailable {
@@ -168,6 +173,9 @@ func TestFailed(t *testing.T) {
 	s.Failed(gen, "garbage")
 	if _, now := client(t, s); now != gen+1 {
 		t.Errorf("after the failure of process %d came %d", gen, now)
+	}
+	if how := s.Ended(t.Context(), gen); how != "garbage" {
+		t.Errorf("process %d ended because of %q", gen, how)
 	}
 	s.Failed(gen, "a stage that comes late")
 	if _, now := client(t, s); now != gen+1 {
@@ -308,7 +316,7 @@ func TestSurroundings(t *testing.T) {
 		}
 	}
 	for _, name := range strings.Fields(d.Version) {
-		if !strings.HasPrefix(name, "PLUGIN_") && name != handshakeConfig.MagicCookieKey && name != behaviour && name != "DATAFEED_TEST_SHOWN" {
+		if !strings.HasPrefix(name, "PLUGIN_") && name != wire.Handshake.MagicCookieKey && name != behaviour && name != "DATAFEED_TEST_SHOWN" {
 			t.Errorf("the plugin sees the variable %s", name)
 		}
 	}

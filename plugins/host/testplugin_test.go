@@ -11,12 +11,16 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/ThreeDotsLabs/watermill/message"
 	"github.com/hashicorp/go-hclog"
 	goplugin "github.com/hashicorp/go-plugin"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
 
+	"github.com/kraft-edge/datafeed/feed"
+	"github.com/kraft-edge/datafeed/plugins"
+	"github.com/kraft-edge/datafeed/plugins/internal/wire"
 	"github.com/kraft-edge/datafeed/plugins/pluginpb"
 )
 
@@ -45,17 +49,45 @@ func serveTestPlugin() {
 		os.Exit(3)
 	case "other":
 		serveOther()
+	case "stages":
+		plugins.Serve("acme", "1.2.3", stamp())
 	default:
-		serveGo(protocolVersion)
+		serveGo(wire.Version)
 	}
+}
+
+type stampConfig struct {
+	Mark string `yaml:"mark" doc:"What is put behind each payload."`
+}
+
+// Validate implements [feed.StageConfig].
+func (c *stampConfig) Validate() error {
+	if c.Mark == "" {
+		return &feed.ConfigError{Key: "mark", Problem: "is missing", Remedy: "write a text"}
+	}
+	return nil
+}
+
+// stamp is a transform that puts a mark behind each payload, and obeys one that is
+// a command.
+func stamp() feed.Factory {
+	return feed.TransformFactory("stamp", "Puts a mark behind each payload.", func() stampConfig { return stampConfig{} },
+		func(c stampConfig, _ feed.StageEnv) (feed.Transform, error) {
+			return feed.Transform{Func: func(m *message.Message) ([]*message.Message, error) {
+				_, command, _ := strings.Cut(string(m.Payload), "!")
+				obey(command)
+				m.Payload = append(m.Payload, c.Mark...)
+				return []*message.Message{m}, nil
+			}}, nil
+		})
 }
 
 // serveGo serves as plugins in Go do.
 func serveGo(version int) {
 	descriptors := openDescriptors()
 	goplugin.Serve(&goplugin.ServeConfig{
-		HandshakeConfig:  handshakeConfig,
-		VersionedPlugins: map[int]goplugin.PluginSet{version: {stagesPlugin: &servedStages{stages: &testStages{descriptors: descriptors}}}},
+		HandshakeConfig:  wire.Handshake,
+		VersionedPlugins: map[int]goplugin.PluginSet{version: {wire.ServiceName: &servedStages{stages: &testStages{descriptors: descriptors}}}},
 		GRPCServer:       goplugin.DefaultGRPCServer,
 		Logger:           hclog.NewNullLogger(),
 	})
@@ -126,7 +158,8 @@ func obey(command string) {
 	case "exit":
 		os.Exit(1)
 	case "panic":
-		panic("poisoned")
+		go panic("poisoned") // one that nobody can recover from
+		select {}
 	case "stop":
 		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
 	case "hang":

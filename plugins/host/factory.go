@@ -1,0 +1,101 @@
+package host
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/kraft-edge/datafeed/feed"
+	"github.com/kraft-edge/datafeed/feed/config"
+	"github.com/kraft-edge/datafeed/plugins/host/remote"
+	"github.com/kraft-edge/datafeed/plugins/pluginpb"
+)
+
+// served is a stage of a plugin that is supervised.
+type served struct {
+	stage
+	supervisor *supervisor
+	plugin     *remote.Plugin
+}
+
+// factories returns the factories of the stages of a plugin.
+func (p *plugin) factories() []feed.Factory {
+	l := p.supervisor.program.limits
+	over := remote.New(p.name, p.supervisor, remote.Limits{Timeout: l.timeout, MessageBytes: l.messageBytes})
+	var all []feed.Factory
+	for _, s := range p.described.stages {
+		all = append(all, (&served{s, p.supervisor, over}).factory())
+	}
+	return all
+}
+
+// factory returns the factory of the stage.
+func (s *served) factory() feed.Factory {
+	settings := settings{of: s, document: []byte("{}")}
+	switch s.Kind {
+	case feed.KindTransform:
+		return feed.TransformFactory(s.Name, s.Summary, func() transformSettings { return transformSettings{endpoints{settings}} },
+			func(c transformSettings, env feed.StageEnv) (feed.Transform, error) {
+				return s.plugin.Transform(s.Name, c.document, env), nil
+			})
+	}
+	panic(fmt.Sprintf("a stage of kind %s has passed the check of what is known", s.Kind))
+}
+
+// settings are those of a stage in a plugin. Only the plugin knows what they mean.
+type settings struct {
+	of       *served
+	document []byte
+	use      *pluginpb.Use
+}
+
+var _ config.DocumentConfig = (*settings)(nil)
+
+// SetDocument implements [config.DocumentConfig].
+func (s *settings) SetDocument(object []byte) { s.document = object }
+
+// Keys documents the settings, for people.
+func (s *settings) Keys() []config.Key { return s.of.keys }
+
+// Schema is a JSON Schema of the settings.
+func (s *settings) Schema() []byte { return s.of.schema }
+
+// Validate implements [feed.StageConfig]. It asks the plugin.
+func (s *settings) Validate() error {
+	p := s.of.supervisor
+	ctx, cancel := context.WithTimeout(context.Background(), p.program.limits.timeout)
+	defer cancel()
+	stages, gen, err := p.Client(ctx)
+	if err != nil {
+		return err
+	}
+	answer, err := stages.Validate(ctx, &pluginpb.ValidateRequest{Kind: protocolKind(s.of.Kind), Stage: s.of.Name, Configuration: s.document})
+	if err != nil {
+		p.Failed(gen, fmt.Sprintf("it does not say whether the settings of %s are good: %v", s.of.Name, err))
+		return fmt.Errorf("plugin %s does not say whether the settings are good: %w", p.program.name, err)
+	}
+	s.use = answer.GetUse()
+	return problems(answer.GetProblems())
+}
+
+func protocolKind(k feed.Kind) pluginpb.Kind {
+	for p, known := range kinds {
+		if known == k {
+			return p
+		}
+	}
+	return pluginpb.Kind_KIND_UNSPECIFIED
+}
+
+// endpoints says what a stage reads and writes.
+type endpoints struct{ settings }
+
+// Reads implements [feed.EndpointConfig].
+func (s *endpoints) Reads() []string { return s.use.GetReads() }
+
+// Writes implements [feed.EndpointConfig].
+func (s *endpoints) Writes() []string { return s.use.GetWrites() }
+
+type transformSettings struct{ endpoints }
+
+// FanOut implements [feed.FanOutConfig].
+func (s *transformSettings) FanOut() bool { return s.use.GetFanOut() }

@@ -1,0 +1,244 @@
+package host
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/ThreeDotsLabs/watermill/message"
+
+	"github.com/kraft-edge/datafeed/feed"
+	"github.com/kraft-edge/datafeed/feed/config"
+)
+
+// binary is the content of the binary of the tests.
+func binary(t *testing.T) []byte {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(exe)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
+
+// script writes a plugin: a script that is the binary of the tests with a behaviour
+// of its own.
+func script(t *testing.T, path, how string) config.Plugin {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := fmt.Sprintf("#!/bin/sh\n%s=%s exec %s\n", behaviour, how, exe)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return config.Plugin{Path: path, SHA256: fmt.Sprintf("%x", sha256.Sum256([]byte(text)))}
+}
+
+// testSettings are those of plugins whose sockets are in a directory of their own.
+func testSettings(t *testing.T, list ...config.Plugin) config.Plugins {
+	t.Helper()
+	l := config.DefaultPluginLimits
+	l.Restarts, l.Heartbeat = 1000, testLimits().heartbeat
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if left, err := filepath.Glob(filepath.Join(dir, "*")); err != nil || len(left) > 0 {
+			t.Errorf("left in the runtime directory: %v, %v", left, err)
+		}
+	})
+	return config.Plugins{List: list, RuntimeDirectory: dir, Limits: l}
+}
+
+func open(t *testing.T, settings config.Plugins) *Host {
+	t.Helper()
+	h, err := Open(t.Context(), settings, testLogger(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := h.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return h
+}
+
+// made is what a transform of the plugin with a mark makes of payloads.
+func made(t *testing.T, f feed.Factory, payloads ...string) string {
+	t.Helper()
+	c := f.NewConfig()
+	c.(config.DocumentConfig).SetDocument([]byte(`{"mark": "+"}`))
+	if err := c.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	tr, err := f.Transform(c, feed.StageEnv{Feed: "test", Route: "test", Logger: testLogger(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var msgs []*message.Message
+	for i, p := range payloads {
+		msgs = append(msgs, &message.Message{UUID: fmt.Sprint(i), Payload: []byte(p)})
+	}
+	var got []string
+	for len(got) < len(msgs) {
+		for _, m := range tr.Batch(t.Context(), msgs[len(got):]) {
+			switch {
+			case feed.IsPermanent(m.Err):
+				got = append(got, m.Err.Error())
+			case m.Err != nil:
+				t.Log(m.Err)
+			default:
+				got = append(got, string(m.Messages[0].Payload))
+			}
+		}
+	}
+	if err := tr.Close(); err != nil {
+		t.Error(err)
+	}
+	return strings.Join(got, " ")
+}
+
+// A plugin that must not be run is refused and says why; the others run.
+func TestOpen(t *testing.T) {
+	dir := t.TempDir()
+	good := script(t, filepath.Join(dir, "good"), "stages")
+	swapped := script(t, filepath.Join(dir, "swapped"), "stages")
+	script(t, swapped.Path, "chatty")
+	outside := script(t, filepath.Join(t.TempDir(), "outside"), "stages")
+	link := config.Plugin{Path: filepath.Join(dir, "link"), SHA256: outside.SHA256}
+	if err := os.Symlink(outside.Path, link.Path); err != nil {
+		t.Fatal(err)
+	}
+	future := script(t, filepath.Join(dir, "future"), "future")
+	settings := testSettings(t, good, swapped, link, future, script(t, filepath.Join(dir, "twice"), "raw"))
+	h := open(t, settings)
+	for i, want := range []string{
+		"",
+		"swapped is not the file that was pinned: its SHA-256 is ",
+		"link is a symlink that leads out of its directory",
+		`it speaks version "99" of the protocol, this feed speaks 1`,
+		"",
+	} {
+		if p := h.Plugins()[i]; p.Running != (want == "") || !strings.Contains(p.Error, want) {
+			t.Errorf("%s: running %v, %q; want %q", p.Name, p.Running, p.Error, want)
+		}
+	}
+	if p := h.Plugins()[0]; p.Title != "acme" || p.Version != "1.2.3" || len(p.Stages) != 1 || p.RSS < 1<<20 || p.PID == 0 {
+		t.Errorf("got %+v", p)
+	}
+	f := h.Factories()
+	if len(f) != 2 || f[0].Name != "stamp" || f[0].Kind != feed.KindTransform {
+		t.Fatalf("got %v", f)
+	}
+	if got := made(t, f[0], "a", "b"); got != "a+ b+" {
+		t.Errorf("got %s", got)
+	}
+	if keys := config.Keys(f[0]); len(keys) != 1 || keys[0].Name != "mark" || keys[0].Doc != "What is put behind each payload." {
+		t.Errorf("got %v", keys)
+	}
+	if err := f[0].NewConfig().Validate(); err == nil || err.Error() != "mark: is missing (write a text)" {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Whoever swaps the file of a plugin that runs changes nothing: what is executed,
+// at every restart, is the copy that was compared with what is pinned, which only
+// the user can reach.
+func TestSwappedAfterTheCheck(t *testing.T) {
+	p := script(t, filepath.Join(t.TempDir(), "acme"), "stages")
+	settings := testSettings(t, p)
+	h := open(t, settings)
+	script(t, p.Path, "chatty")
+	before := h.Plugins()[0].PID
+	if err := syscall.Kill(before, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	next(t, h.plugins[0].supervisor, 1)
+	if got := made(t, h.Factories()[0], "a"); got != "a+" || h.Plugins()[0].PID == before {
+		t.Errorf("got %s of process %d", got, h.Plugins()[0].PID)
+	}
+	var seen int
+	err := filepath.WalkDir(settings.RuntimeDirectory, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil && d.IsDir() && info.Mode().Perm() != 0o700 {
+			t.Errorf("%s has mode %v", path, info.Mode())
+		}
+		if info.Mode()&fs.ModeSocket != 0 {
+			seen++
+		}
+		return err
+	})
+	if err != nil || seen != 1 {
+		t.Errorf("%d sockets, %v", seen, err)
+	}
+}
+
+// What is executed may be a binary, too, whose directory lists it.
+func TestOpenDirectory(t *testing.T) {
+	t.Setenv(behaviour, "stages")
+	dir := t.TempDir()
+	content := binary(t)
+	if err := os.WriteFile(filepath.Join(dir, "acme"), content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, sumsFile), fmt.Sprintf("%x  acme\n", sha256.Sum256(content)))
+	settings := testSettings(t)
+	settings.Directory = dir
+	if h := open(t, settings); !h.Plugins()[0].Running || h.Plugins()[0].Name != "acme" {
+		t.Errorf("got %+v", h.Plugins())
+	}
+}
+
+// Two that cannot be told apart are an error that names both.
+func TestOpenTwice(t *testing.T) {
+	dir, other := t.TempDir(), t.TempDir()
+	a, b := script(t, filepath.Join(dir, "a"), "stages"), script(t, filepath.Join(dir, "b"), "stages")
+	for _, c := range []struct {
+		list []config.Plugin
+		want string
+	}{
+		{[]config.Plugin{a, b}, `plugins a and b both have a transform "stamp": leave one of them out`},
+		{[]config.Plugin{a, script(t, filepath.Join(other, "a"), "stages")}, fmt.Sprintf("two plugins are named a, %s and %s: rename a file", a.Path, filepath.Join(other, "a"))},
+		{[]config.Plugin{{Path: "x", SHA256: "abc"}}, "plugins.list[0].sha256: 3 characters are no SHA-256"},
+	} {
+		if _, err := Open(t.Context(), testSettings(t, c.list...), testLogger(t)); err == nil || err.Error() != c.want && !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("got %v, want %s", err, c.want)
+		}
+	}
+}
+
+func TestOpenCancelled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	p := script(t, filepath.Join(t.TempDir(), "acme"), "silent")
+	if _, err := Open(ctx, testSettings(t, p), testLogger(t)); err == nil || !strings.Contains(err.Error(), "start the plugins: context canceled") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A message that kills the plugin twice is told from its neighbours.
+func TestPoison(t *testing.T) {
+	h := open(t, testSettings(t, script(t, filepath.Join(t.TempDir(), "acme"), "stages")))
+	got := made(t, h.Factories()[0], "a", "b", "c!panic", "d", "e")
+	t.Log(got)
+	if !strings.HasPrefix(got, "a+ b+ ") || !strings.HasSuffix(got, " d+ e+") || !strings.Contains(got, "twice: ") {
+		t.Errorf("got %s", got)
+	}
+}
