@@ -3,7 +3,7 @@ package host
 import "time"
 
 const (
-	firstBackoff   = 100 * time.Millisecond
+	firstBackoff   = 50 * time.Millisecond
 	longestBackoff = 10 * time.Second
 )
 

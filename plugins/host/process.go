@@ -237,12 +237,14 @@ func (p *process) HostToPlugin(network, address string) (string, string, error) 
 	return network, address, nil
 }
 
-// endsSoon waits a moment for the end of a process whose connection has gone.
-func (p *process) endsSoon() bool {
+// endsWithin waits for the end of the process, a while at most.
+func (p *process) endsWithin(d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
 	select {
 	case <-p.ended:
 		return true
-	case <-time.After(2 * drainDelay):
+	case <-t.C:
 		return false
 	}
 }

@@ -14,6 +14,10 @@ import (
 	"github.com/kraft-edge/datafeed/plugins/pluginpb"
 )
 
+// lookAtEnd is how long after its connection a process may end, so that its own end
+// is told and not that it does not answer.
+const lookAtEnd = 100 * time.Millisecond
+
 // lookInterval is how often the memory of a process is looked at.
 const lookInterval = time.Second
 
@@ -233,6 +237,9 @@ func (s *supervisor) watch(ctx context.Context, in *instance, condemned <-chan c
 		case <-in.proc.ended:
 			return &cause{}
 		case c := <-condemned:
+			if in.proc.endsWithin(lookAtEnd) { // it is its end that the stages have seen
+				return &cause{}
+			}
 			return &c
 		case err := <-beat:
 			return &cause{reasonHang, fmt.Sprintf("no heartbeat within %v: %v", s.program.limits.heartbeat, err)}
@@ -255,7 +262,7 @@ func (s *supervisor) beat(ctx context.Context, in *instance, failed chan<- error
 		switch {
 		case ctx.Err() != nil:
 			return
-		case status.Code(err) == codes.Unavailable && in.proc.endsSoon():
+		case status.Code(err) == codes.Unavailable && in.proc.endsWithin(lookAtEnd):
 			return // its end is told by itself
 		case err != nil:
 			failed <- err

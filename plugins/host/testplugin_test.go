@@ -2,11 +2,13 @@ package host
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -49,6 +51,9 @@ func serveTestPlugin() {
 		os.Exit(3)
 	case "other":
 		serveOther()
+	case "busy":
+		endOnSignals()
+		fallthrough
 	case "stages":
 		plugins.Serve("acme", "1.2.3", stamp())
 	default:
@@ -76,10 +81,32 @@ func stamp() feed.Factory {
 			return feed.Transform{Func: func(m *message.Message) ([]*message.Message, error) {
 				_, command, _ := strings.Cut(string(m.Payload), "!")
 				obey(command)
+				if busy {
+					sha256.Sum256(work[:])
+				}
 				m.Payload = append(m.Payload, c.Mark...)
 				return []*message.Message{m}, nil
 			}}, nil
 		})
+}
+
+// busy says that each message takes some time.
+var (
+	busy bool
+	work [32 << 10]byte
+)
+
+// endOnSignals has the process end by itself when it is told to.
+func endOnSignals() {
+	busy = true
+	told := make(chan os.Signal, 1)
+	signal.Notify(told, syscall.SIGUSR1, syscall.SIGUSR2)
+	go func() {
+		if <-told == syscall.SIGUSR1 {
+			obey("exit")
+		}
+		obey("panic")
+	}()
 }
 
 // serveGo serves as plugins in Go do.
@@ -151,7 +178,7 @@ func (*testStages) Validate(_ context.Context, r *pluginpb.ValidateRequest) (*pl
 	return &pluginpb.ValidateResponse{}, nil
 }
 
-var held [][]byte
+var taken [][]byte
 
 func obey(command string) {
 	switch command {
@@ -169,14 +196,14 @@ func obey(command string) {
 		for i := range block {
 			block[i] = byte(i)
 		}
-		held = append(held, block)
+		taken = append(taken, block)
 	case "explode":
 		for {
 			block := make([]byte, 64<<20)
 			for i := 0; i < len(block); i += 4096 {
 				block[i] = 1
 			}
-			held = append(held, block)
+			taken = append(taken, block)
 		}
 	case "log":
 		slog.New(slog.NewJSONHandler(os.Stderr, nil)).Warn("structured", "device", "press-1", "n", 7)
