@@ -11,11 +11,13 @@ import (
 
 	"github.com/kraft-edge/datafeed/feed"
 	"github.com/kraft-edge/datafeed/feed/config"
+	"github.com/kraft-edge/datafeed/plugins/host"
 )
 
 // cli is what the commands share.
 type cli struct {
 	registry *feed.Registry
+	plugins  *host.Host // nil: no file has named one
 	stdin    io.Reader
 	stdout   io.Writer
 	stderr   io.Writer
@@ -86,7 +88,7 @@ func (c *cli) rootCommand() *cobra.Command {
 	}
 	add("run", c.runCommand(), c.demoCommand(), c.lintCommand(), c.testCommand(), c.validateCommand(), c.capacityCommand(), c.simulateCommand())
 	add("look", c.statusCommand(), c.traceCommand(), c.quarantineCommand())
-	add("about", c.stagesCommand(), c.schemaCommand(), c.versionCommand())
+	add("about", c.stagesCommand(), c.pluginsCommand(), c.schemaCommand(), c.versionCommand())
 	root.AddCommand(&cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: exitCodesHelp})
 	return root
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -22,20 +23,41 @@ validate compares, too.
 It prints all problems at once; what only the making of a stage shows, such as a
 certificate that cannot be read, comes when there is no other. FILE may be - for standard input.`,
 		Args: arguments(1, -1),
-		RunE: func(_ *cobra.Command, files []string) error {
+		RunE: func(cmd *cobra.Command, files []string) error {
 			var errs []error
 			for _, file := range files {
-				errs = append(errs, c.lint(file))
+				errs = append(errs, c.lint(cmd.Context(), file))
 			}
 			return errors.Join(errs...)
 		},
 	}
 }
 
-func (c *cli) lint(file string) error {
-	cfg, err := c.load(file)
+func (c *cli) lint(ctx context.Context, file string) error {
+	if file != "-" {
+		return c.withPlugins(ctx, file, quiet(), func(c *cli) error {
+			cfg, err := config.Load(file, c.registry)
+			return c.lintLoaded(file, cfg, err)
+		})
+	}
+	data, err := io.ReadAll(io.LimitReader(c.stdin, 2<<20))
+	if err != nil {
+		return failed(fmt.Errorf("read standard input: %w", err))
+	}
+	var plugins config.Plugins
+	if settings, err := config.Parse(file, data, nil, os.LookupEnv); err == nil { // or what is wrong is about to be told
+		plugins = settings.Plugins
+	}
+	return c.withPluginsIn(ctx, ".", plugins, quiet(), func(c *cli) error {
+		cfg, err := config.Parse(file, data, c.registry, os.LookupEnv)
+		return c.lintLoaded(file, cfg, err)
+	})
+}
+
+// lintLoaded goes on with a file that was loaded, or not.
+func (c *cli) lintLoaded(file string, cfg *config.Config, err error) error {
 	if err == nil {
-		err = cfg.CheckStages()
+		err = errors.Join(cfg.CheckStages(), c.leftOut())
 	}
 	if err != nil {
 		return err
@@ -61,16 +83,4 @@ func contents(cfg *config.Config) []string {
 		parts = append(parts, fmt.Sprintf("validation of %s against %s", v.Expect.Name, strings.Join(v.Observe.Names(), " and ")))
 	}
 	return parts
-}
-
-// load reads a file, or standard input for "-".
-func (c *cli) load(file string) (*config.Config, error) {
-	if file != "-" {
-		return config.Load(file, c.registry)
-	}
-	data, err := io.ReadAll(io.LimitReader(c.stdin, 2<<20))
-	if err != nil {
-		return nil, failed(fmt.Errorf("read standard input: %w", err))
-	}
-	return config.Parse("-", data, c.registry, os.LookupEnv)
 }

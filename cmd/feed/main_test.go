@@ -23,7 +23,7 @@ var update = flag.Bool("update", false, "write the golden texts in the scripts a
 // TestMain lets the tests run the command as a process of its own, and checks
 // that they leave no goroutine behind.
 func TestMain(m *testing.M) {
-	testscript.Main(leakChecked{m}, map[string]func(){"feed": main})
+	testscript.Main(leakChecked{m}, map[string]func(){"feed": main, "acmeplugin": acmePlugin})
 }
 
 type leakChecked struct{ m *testing.M }

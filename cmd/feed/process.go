@@ -16,6 +16,7 @@ import (
 	"github.com/kraft-edge/datafeed/feed/ledger"
 	"github.com/kraft-edge/datafeed/feed/metrics"
 	"github.com/kraft-edge/datafeed/internal/admin"
+	"github.com/kraft-edge/datafeed/plugins/host"
 	"github.com/kraft-edge/datafeed/stages/quarantine"
 )
 
@@ -134,9 +135,9 @@ func newFeed(cfg *config.Config, q feed.Quarantine, l *ledger.Ledger, logger *sl
 	return f, nil
 }
 
-// newGatherer returns what /metrics shows: the feed, its quarantine and its ledger,
-// and the process it is.
-func newGatherer(cfg *config.Config, f *feed.Feed, q feed.Quarantine, l *ledger.Ledger) (prometheus.Gatherer, error) {
+// newGatherer returns what /metrics shows: the feed, its quarantine, its ledger and
+// its plugins, and the process it is.
+func newGatherer(cfg *config.Config, f *feed.Feed, q feed.Quarantine, l *ledger.Ledger, plugins *host.Host) (prometheus.Gatherer, error) {
 	shown := []prometheus.Collector{
 		metrics.Collector(f.Status), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	}
@@ -145,6 +146,9 @@ func newGatherer(cfg *config.Config, f *feed.Feed, q feed.Quarantine, l *ledger.
 	}
 	if l != nil {
 		shown = append(shown, newLedgerCollector(cfg.Name, l.Figures))
+	}
+	if plugins != nil {
+		shown = append(shown, newPluginCollector(cfg.Name, plugins.Plugins))
 	}
 	r := prometheus.NewRegistry()
 	for _, c := range shown {

@@ -50,43 +50,45 @@ func (c *cli) quarantineReplay() *cobra.Command {
 		Short: "Send messages again: through their route, or to RabbitMQ",
 		Long:  replayHelp,
 		Args:  arguments(0, 0),
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			if file == "" {
 				return errors.New("say which configuration: --config FILE")
 			}
 			if err := sel.check(); err != nil {
 				return err
 			}
-			q := sel.query()
-			if q.State = quarantine.StateUnreplayed; again {
-				q.State = ""
-			}
-			run, err := c.newReplay(file, feedName, to, target)
-			if err != nil {
-				return err
-			}
-			editor, err := openEditor(cmd.Context(), run.place())
-			if err != nil {
-				return err
-			}
-			defer func() { err = errors.Join(err, failed(editor.Close())) }()
-			j, err := newJob(cmd.Context(), editor, q, sel.words())
-			if err != nil {
-				return failed(err)
-			}
-			if len(j.counts) == 0 {
-				return failed(c.nothingToReplay(cmd.Context(), editor, q))
-			}
-			if err := run.check(j.counts); err != nil {
-				return err
-			}
-			if dryRun {
-				for _, n := range j.counts {
-					fmt.Fprintf(c.stdout, "would replay %s (%s) of route %s to %s\n", messages(n.Messages), n.Bytes, oneLine(n.Route, 100), run.target(n.Route))
+			return c.withPlugins(cmd.Context(), file, c.loggerOf(file), func(c *cli) (err error) {
+				q := sel.query()
+				if q.State = quarantine.StateUnreplayed; again {
+					q.State = ""
 				}
-				return nil
-			}
-			return failed(run.run(cmd.Context(), c, j))
+				run, err := c.newReplay(file, feedName, to, target)
+				if err != nil {
+					return err
+				}
+				editor, err := openEditor(cmd.Context(), run.place())
+				if err != nil {
+					return err
+				}
+				defer func() { err = errors.Join(err, failed(editor.Close())) }()
+				j, err := newJob(cmd.Context(), editor, q, sel.words())
+				if err != nil {
+					return failed(err)
+				}
+				if len(j.counts) == 0 {
+					return failed(c.nothingToReplay(cmd.Context(), editor, q))
+				}
+				if err := run.check(j.counts); err != nil {
+					return err
+				}
+				if dryRun {
+					for _, n := range j.counts {
+						fmt.Fprintf(c.stdout, "would replay %s (%s) of route %s to %s\n", messages(n.Messages), n.Bytes, oneLine(n.Route, 100), run.target(n.Route))
+					}
+					return nil
+				}
+				return failed(run.run(cmd.Context(), c, j))
+			})
 		},
 	}
 	sel.registerAll(cmd)

@@ -21,16 +21,31 @@ what is in flight within drainTimeout, and settles it. A second signal stops it
 at once. Either way nothing is lost: what is not settled comes again.`,
 		Args: arguments(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := config.Load(args[0], c.registry)
-			if err != nil {
-				return err
-			}
-			if len(cfg.Routes) == 0 {
-				return fmt.Errorf("%s has no route, so that there is nothing to run: feed validate %s compares what it names", args[0], args[0])
-			}
-			return c.runFeed(cmd.Context(), cfg)
+			return c.withPlugins(cmd.Context(), args[0], c.loggerOf(args[0]), func(c *cli) error { return c.runFile(cmd.Context(), args[0]) })
 		},
 	}
+}
+
+// loggerOf returns the logger that a file asks for, before it is known whether the
+// rest of it is good.
+func (c *cli) loggerOf(file string) *slog.Logger {
+	settings, err := config.LoadSettings(file)
+	if err != nil {
+		return quiet() // what is wrong is about to be told
+	}
+	return newLogger(settings.Log, c.stderr)
+}
+
+// runFile runs the feed that a file describes.
+func (c *cli) runFile(ctx context.Context, file string) error {
+	cfg, err := config.Load(file, c.registry)
+	if err != nil {
+		return err
+	}
+	if len(cfg.Routes) == 0 {
+		return fmt.Errorf("%s has no route, so that there is nothing to run: feed validate %s compares what it names", file, file)
+	}
+	return c.runFeed(ctx, cfg)
 }
 
 // runFeed runs a feed until ctx ends, a signal comes, or its sources have
@@ -42,7 +57,7 @@ func (c *cli) runFeed(ctx context.Context, cfg *config.Config) error {
 	}
 	ctx, stop := drainOnSignal(ctx, logger)
 	defer stop()
-	p, closeProcess, err := initializeProcess(ctx, cfg, logger)
+	p, closeProcess, err := initializeProcess(ctx, cfg, c.plugins, logger)
 	if err != nil {
 		return failed(err)
 	}

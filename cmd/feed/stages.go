@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -24,40 +25,53 @@ type stageInfo struct {
 }
 
 func (c *cli) stagesCommand() *cobra.Command {
-	var asJSON bool
+	var (
+		asJSON bool
+		file   string
+	)
 	cmd := &cobra.Command{
 		Use:   "stages [NAME]",
 		Short: "List the stages, or the settings of one",
 		Args:  arguments(0, 1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			all := c.stageInfos()
-			if len(args) == 1 {
-				var err error
-				if all, err = only(all, args[0]); err != nil {
-					return err
-				}
+		RunE: func(cmd *cobra.Command, args []string) error {
+			show := func(c *cli) error { return c.showStages(args, asJSON) }
+			if file == "" {
+				return show(c)
 			}
-			switch {
-			case asJSON:
-				return failed(writeJSON(c.stdout, all))
-			case len(args) == 0:
-				rows := [][]string{{"KIND", "NAME", "WHAT IT DOES"}}
-				for _, s := range all {
-					rows = append(rows, []string{string(s.Kind), s.Name, s.Summary})
-				}
-				return failed(writeTable(c.stdout, rows))
-			}
-			for i, s := range all {
-				if i > 0 {
-					fmt.Fprintln(c.stdout)
-				}
-				fmt.Fprint(c.stdout, s)
-			}
-			return nil
+			return c.withPlugins(cmd.Context(), file, quiet(), func(c *cli) error { return errors.Join(show(c), c.leftOut()) })
 		},
 	}
+	cmd.Flags().StringVar(&file, "config", "", "list the stages of the plugins that this file names, too")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
+}
+
+// showStages prints all stages, or those of one name.
+func (c *cli) showStages(args []string, asJSON bool) error {
+	all := c.stageInfos()
+	if len(args) == 1 {
+		var err error
+		if all, err = only(all, args[0]); err != nil {
+			return err
+		}
+	}
+	switch {
+	case asJSON:
+		return failed(writeJSON(c.stdout, all))
+	case len(args) == 0:
+		rows := [][]string{{"KIND", "NAME", "WHAT IT DOES"}}
+		for _, s := range all {
+			rows = append(rows, []string{string(s.Kind), s.Name, s.Summary})
+		}
+		return failed(writeTable(c.stdout, rows))
+	}
+	for i, s := range all {
+		if i > 0 {
+			fmt.Fprintln(c.stdout)
+		}
+		fmt.Fprint(c.stdout, s)
+	}
+	return nil
 }
 
 func (c *cli) stageInfos() []stageInfo {

@@ -53,11 +53,13 @@ func (c *cli) testCommand() *cobra.Command {
 			r := testReport{w: c.stdout, verbose: verbose, color: os.Getenv("NO_COLOR") == "" && demo.IsTerminal(c.stdout)}
 			var errs []error
 			for _, file := range files {
-				cfg, err := config.LoadTests(file, c.registry)
-				if err == nil {
-					err = r.file(cmd.Context(), file, cfg, only)
-				}
-				errs = append(errs, err)
+				errs = append(errs, c.withPlugins(cmd.Context(), file, quiet(), func(c *cli) error {
+					cfg, err := config.LoadTests(file, c.registry)
+					if err != nil {
+						return err
+					}
+					return r.file(cmd.Context(), file, cfg, only)
+				}))
 			}
 			if r.failed > 0 {
 				errs = append(errs, failed(fmt.Errorf("%d of %d tests failed", r.failed, r.ran)))

@@ -58,7 +58,7 @@ func (c *cli) validateCommand() *cobra.Command {
 		Long:  validateHelp,
 		Args:  arguments(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.validate(cmd.Context(), args[0], o)
+			return c.withPlugins(cmd.Context(), args[0], c.loggerOf(args[0]), func(c *cli) error { return c.validate(cmd.Context(), args[0], o) })
 		},
 	}
 	f := cmd.Flags()

@@ -9,6 +9,7 @@ import (
 	"github.com/google/wire"
 
 	"github.com/kraft-edge/datafeed/feed/config"
+	"github.com/kraft-edge/datafeed/plugins/host"
 	"github.com/kraft-edge/datafeed/stages"
 )
 
@@ -18,6 +19,6 @@ func initializeCLI(s streams) (*cli, error) {
 }
 
 // initializeProcess makes a feed with its quarantine, its ledger and its admin server.
-func initializeProcess(ctx context.Context, cfg *config.Config, logger *slog.Logger) (*process, func(), error) {
+func initializeProcess(ctx context.Context, cfg *config.Config, plugins *host.Host, logger *slog.Logger) (*process, func(), error) {
 	panic(wire.Build(listenAdmin, openQuarantine, openLedger, newFeed, newGatherer, newProcess))
 }

@@ -9,6 +9,7 @@ package main
 import (
 	"context"
 	"github.com/kraft-edge/datafeed/feed/config"
+	"github.com/kraft-edge/datafeed/plugins/host"
 	"github.com/kraft-edge/datafeed/stages"
 	"log/slog"
 )
@@ -27,7 +28,7 @@ func initializeCLI(s streams) (*cli, error) {
 }
 
 // initializeProcess makes a feed with its quarantine, its ledger and its admin server.
-func initializeProcess(ctx context.Context, cfg *config.Config, logger *slog.Logger) (*process, func(), error) {
+func initializeProcess(ctx context.Context, cfg *config.Config, plugins *host.Host, logger *slog.Logger) (*process, func(), error) {
 	listener, cleanup, err := listenAdmin(ctx, cfg)
 	if err != nil {
 		return nil, nil, err
@@ -50,7 +51,7 @@ func initializeProcess(ctx context.Context, cfg *config.Config, logger *slog.Log
 		cleanup()
 		return nil, nil, err
 	}
-	gatherer, err := newGatherer(cfg, feed, quarantine, ledger)
+	gatherer, err := newGatherer(cfg, feed, quarantine, ledger, plugins)
 	if err != nil {
 		cleanup3()
 		cleanup2()

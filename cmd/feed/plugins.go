@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kraft-edge/datafeed/feed/config"
+	"github.com/kraft-edge/datafeed/plugins/host"
+)
+
+func (c *cli) pluginsCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "plugins",
+		Short: "Look at plugins: stages in processes of their own",
+		RunE:  showHelp,
+		Args:  knownCommand,
+	}
+	cmd.AddCommand(c.pluginsListCommand(), c.pluginsCheckCommand())
+	return cmd
+}
+
+func (c *cli) pluginsListCommand() *cobra.Command {
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "ls FILE",
+		Short: "List the plugins that a file names, and what they have",
+		Long: `Starts the plugins that FILE names below plugins:, as run does, and lists them with
+their stages. The exit code is 2 when one does not run.`,
+		Args: arguments(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.withPlugins(cmd.Context(), args[0], quiet(), func(c *cli) error {
+				if c.plugins == nil {
+					return fmt.Errorf("%s names no plugin: write plugins: {list: [{path: …, sha256: …}]}; feed plugins check PATH prints it", args[0])
+				}
+				write := func() error { return writeTable(c.stdout, pluginRows(c.plugins.Plugins())) }
+				if asJSON {
+					write = func() error { return writeJSON(c.stdout, c.plugins.Plugins()) }
+				}
+				if err := write(); err != nil {
+					return failed(err)
+				}
+				return c.leftOut()
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// quiet is the logger of a command that prints itself what is worth it.
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+func pluginRows(plugins []host.Plugin) [][]string {
+	rows := [][]string{{"PLUGIN", "NAME", "VERSION", "STATE", "STAGES"}}
+	for _, p := range plugins {
+		state := "runs"
+		if !p.Running {
+			state = "left out"
+		}
+		var stages []string
+		for _, s := range p.Stages {
+			stages = append(stages, string(s.Kind)+" "+s.Name)
+		}
+		rows = append(rows, []string{p.Name, p.Title, p.Version, state, strings.Join(stages, ", ")})
+	}
+	return rows
+}
+
+// pluginFlags say how a plugin that no file names is started.
+type pluginFlags struct {
+	language string
+	env      []string
+}
+
+func (f *pluginFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.language, "language", string(config.PluginGo), "go, or other for a plugin that is not made with Go's plugins.Serve")
+	cmd.Flags().StringArrayVar(&f.env, "env", nil, "name of a variable of the environment that the plugin gets; may be repeated")
+}
+
+func (c *cli) pluginsCheckCommand() *cobra.Command {
+	var f pluginFlags
+	cmd := &cobra.Command{
+		Use:   "check PATH",
+		Short: "Start a plugin, and print what it has and how a file names it",
+		Long: `Starts the plugin at PATH, whatever it is: only do so with a file that you trust.
+Prints its stages, and the lines of feed.yaml that pin it.`,
+		Args: arguments(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.withPlugin(cmd.Context(), args[0], f, func(c *cli, pin config.Plugin) error {
+				return failed(c.describePlugin(c.plugins.Plugins()[0], pin))
+			})
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+// withPlugin does something with the plugin at a path, which runs meanwhile.
+func (c *cli) withPlugin(ctx context.Context, path string, f pluginFlags, do func(*cli, config.Plugin) error) error {
+	language := config.PluginLanguage(f.language)
+	if known := language.Values(); !strings.Contains(strings.Join(known, " "), f.language) || f.language == "" {
+		return fmt.Errorf("--language %q is unknown: %s", oneLine(f.language, 60), config.DidYouMean(f.language, known))
+	}
+	sum, err := sumOf(path)
+	if err != nil {
+		return failed(err)
+	}
+	pin := config.Plugin{Path: path, SHA256: sum, Env: f.env, Language: language}
+	settings := config.Plugins{List: []config.Plugin{pin}, Limits: config.DefaultPluginLimits}
+	settings.Limits.Restarts = 1 // one that does not come up is to be told of soon
+	log := newLogger(config.Log{Format: config.LogText, Level: config.LogInfo}, c.stderr)
+	return c.withPluginsIn(ctx, ".", settings, log, func(c *cli) error {
+		if err := c.leftOut(); err != nil {
+			return failed(err)
+		}
+		return do(c, pin)
+	})
+}
+
+// sumOf returns the SHA-256 of a file.
+func sumOf(path string) (_ string, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", fmt.Errorf("read %s: %w", path, err)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// describePlugin prints what a plugin has.
+func (c *cli) describePlugin(p host.Plugin, pin config.Plugin) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s\n\n", p.Title, p.Version)
+	for _, s := range p.Stages {
+		fmt.Fprintf(&b, "  %s %s: %s\n", s.Kind, s.Name, s.Summary)
+	}
+	fmt.Fprintf(&b, "\nIn feed.yaml:\n\nplugins:\n  list:\n    - path: %s\n      sha256: %s\n", pin.Path, pin.SHA256)
+	if pin.Language == config.PluginOther {
+		fmt.Fprintf(&b, "      language: %s\n", pin.Language)
+	}
+	if len(pin.Env) > 0 {
+		fmt.Fprintf(&b, "      env: [%s]\n", strings.Join(pin.Env, ", "))
+	}
+	_, err := io.WriteString(c.stdout, b.String())
+	return err
+}

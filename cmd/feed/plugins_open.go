@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+
+	"github.com/kraft-edge/datafeed/feed"
+	"github.com/kraft-edge/datafeed/feed/config"
+	"github.com/kraft-edge/datafeed/plugins/host"
+)
+
+// withPlugins does something with the stages of the program and of the plugins that
+// a file names, which run meanwhile.
+func (c *cli) withPlugins(ctx context.Context, file string, log *slog.Logger, do func(*cli) error) error {
+	settings, err := config.LoadPlugins(file)
+	if err != nil {
+		// Whoever loads the whole file tells of this problem, too, in its place.
+		return orElse(do(c), err)
+	}
+	return c.withPluginsIn(ctx, filepath.Dir(file), settings, log, do)
+}
+
+// orElse returns the first error that there is.
+func orElse(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// withPluginsIn is withPlugins for settings of a file in dir.
+func (c *cli) withPluginsIn(ctx context.Context, dir string, settings config.Plugins, log *slog.Logger, do func(*cli) error) error {
+	if settings.Empty() {
+		return do(c)
+	}
+	h, err := host.Open(ctx, below(dir, settings), log)
+	if err != nil {
+		return fmt.Errorf("plugins: %w", err)
+	}
+	with, err := c.with(h)
+	if err == nil {
+		err = do(with)
+	}
+	if ce := (*config.Error)(nil); errors.As(err, &ce) {
+		err = errors.Join(err, with.leftOut()) // which may be why a stage is not known
+	}
+	return errors.Join(err, failed(h.Close()))
+}
+
+// below makes relative paths of settings relative to the directory of their file.
+func below(dir string, settings config.Plugins) config.Plugins {
+	abs := func(path string) string {
+		if path == "" || filepath.IsAbs(path) {
+			return path
+		}
+		return filepath.Join(dir, path)
+	}
+	settings.Directory, settings.RuntimeDirectory = abs(settings.Directory), abs(settings.RuntimeDirectory)
+	list := make([]config.Plugin, len(settings.List))
+	for i, p := range settings.List {
+		p.Path = abs(p.Path)
+		list[i] = p
+	}
+	settings.List = list
+	return settings
+}
+
+// with returns the command line with the stages of plugins beside its own.
+func (c *cli) with(h *host.Host) (*cli, error) {
+	var all []feed.Factory
+	for _, k := range kinds {
+		all = append(all, c.registry.Factories(k)...)
+	}
+	for _, p := range h.Plugins() {
+		for _, s := range p.Stages {
+			if _, ours := c.registry.Lookup(s.Kind, s.Name); ours {
+				return nil, fmt.Errorf("plugin %s has a %s %q, as feed itself has: it must have another name", p.Name, s.Kind, s.Name)
+			}
+		}
+	}
+	r, err := feed.NewRegistry(append(all, h.Factories()...)...)
+	if err != nil {
+		return nil, err
+	}
+	with := *c
+	with.registry, with.plugins = r, h
+	return &with, nil
+}
+
+// leftOut says which plugins do not run, and why.
+func (c *cli) leftOut() error {
+	if c.plugins == nil {
+		return nil
+	}
+	var errs []error
+	for _, p := range c.plugins.Plugins() {
+		if p.Error != "" {
+			errs = append(errs, fmt.Errorf("plugin %s is left out: %s", p.Name, strings.TrimPrefix(p.Error, "plugin "+p.Name+": ")))
+		}
+	}
+	return errors.Join(errs...)
+}
