@@ -37,7 +37,7 @@ func runChaosFeed(t *testing.T, limits func(*config.PluginLimits)) *chaosFeed {
 	c := &chaosFeed{
 		host: open(t, settings), queue: &feedtest.Queue{Window: 2000}, sink: &feedtest.Sink{}, quarantine: &feedtest.Quarantine{}, ended: make(chan error, 1),
 	}
-	f := c.host.Factories()[0]
+	f := factory(t, c.host, feed.KindTransform)
 	conf := f.NewConfig()
 	conf.(config.DocumentConfig).SetDocument([]byte(`{"mark": "+"}`))
 	if err := conf.Validate(); err != nil {

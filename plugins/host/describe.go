@@ -40,7 +40,9 @@ type stage struct {
 
 // kinds are the kinds of stages that a plugin may have.
 var kinds = map[pluginpb.Kind]feed.Kind{
+	pluginpb.Kind_KIND_SOURCE:    feed.KindSource,
 	pluginpb.Kind_KIND_TRANSFORM: feed.KindTransform,
+	pluginpb.Kind_KIND_SINK:      feed.KindSink,
 }
 
 // describe asks the plugin what it has, each process that comes until one answers.

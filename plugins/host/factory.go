@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/kraft-edge/datafeed/feed"
 	"github.com/kraft-edge/datafeed/feed/config"
@@ -30,10 +31,20 @@ func (p *plugin) factories() []feed.Factory {
 
 // factory returns the factory of the stage.
 func (s *served) factory() feed.Factory {
-	settings := settings{of: s, document: []byte("{}")}
+	settings := endpoints{settings{of: s, document: []byte("{}")}}
 	switch s.Kind {
+	case feed.KindSource:
+		return feed.SourceFactory(s.Name, s.Summary, func() sourceSettings { return sourceSettings{settings} },
+			func(c sourceSettings, env feed.StageEnv) (*remote.Source, error) {
+				return s.plugin.Source(s.Name, c.document, env), nil
+			})
+	case feed.KindSink:
+		return feed.SinkFactory(s.Name, s.Summary, func() sinkSettings { return sinkSettings{settings} },
+			func(c sinkSettings, env feed.StageEnv) (*remote.Sink, error) {
+				return s.plugin.Sink(s.Name, c.document, env, c.Durable()), nil
+			})
 	case feed.KindTransform:
-		return feed.TransformFactory(s.Name, s.Summary, func() transformSettings { return transformSettings{endpoints{settings}} },
+		return feed.TransformFactory(s.Name, s.Summary, func() transformSettings { return transformSettings{settings} },
 			func(c transformSettings, env feed.StageEnv) (feed.Transform, error) {
 				return s.plugin.Transform(s.Name, c.document, env), nil
 			})
@@ -95,7 +106,20 @@ func (s *endpoints) Reads() []string { return s.use.GetReads() }
 // Writes implements [feed.EndpointConfig].
 func (s *endpoints) Writes() []string { return s.use.GetWrites() }
 
-type transformSettings struct{ endpoints }
+type (
+	sourceSettings    struct{ endpoints }
+	transformSettings struct{ endpoints }
+	sinkSettings      struct{ endpoints }
+)
+
+// Window implements [feed.WindowConfig].
+func (s *sourceSettings) Window() int { return int(s.use.GetWindow()) }
+
+// AckTimeout implements [feed.AckTimeoutConfig].
+func (s *sourceSettings) AckTimeout() time.Duration { return time.Duration(s.use.GetAckTimeoutNanos()) }
 
 // FanOut implements [feed.FanOutConfig].
 func (s *transformSettings) FanOut() bool { return s.use.GetFanOut() }
+
+// Durable implements [feed.DurableConfig].
+func (s *sinkSettings) Durable() bool { return !s.use.GetNotDurable() }

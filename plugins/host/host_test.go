@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -137,11 +138,11 @@ func TestOpen(t *testing.T) {
 			t.Errorf("%s: running %v, %q; want %q", p.Name, p.Running, p.Error, want)
 		}
 	}
-	if p := h.Plugins()[0]; p.Title != "acme" || p.Version != "1.2.3" || len(p.Stages) != 1 || p.RSS < 1<<20 || p.PID == 0 {
+	if p := h.Plugins()[0]; p.Title != "acme" || p.Version != "1.2.3" || len(p.Stages) != 3 || p.RSS < 1<<20 || p.PID == 0 {
 		t.Errorf("got %+v", p)
 	}
-	f := h.Factories()
-	if len(f) != 2 || f[0].Name != "stamp" || f[0].Kind != feed.KindTransform {
+	f := slices.DeleteFunc(h.Factories(), func(f feed.Factory) bool { return f.Kind != feed.KindTransform })
+	if len(f) != 2 || f[0].Name != "stamp" {
 		t.Fatalf("got %v", f)
 	}
 	if got := made(t, f[0], "a", "b"); got != "a+ b+" {
@@ -168,7 +169,7 @@ func TestSwappedAfterTheCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	next(t, h.plugins[0].supervisor, 1)
-	if got := made(t, h.Factories()[0], "a"); got != "a+" || h.Plugins()[0].PID == before {
+	if got := made(t, factory(t, h, feed.KindTransform), "a"); got != "a+" || h.Plugins()[0].PID == before {
 		t.Errorf("got %s of process %d", got, h.Plugins()[0].PID)
 	}
 	var seen int
@@ -188,6 +189,64 @@ func TestSwappedAfterTheCheck(t *testing.T) {
 	if err != nil || seen != 1 {
 		t.Errorf("%d sockets, %v", seen, err)
 	}
+}
+
+// A route may be made of a plugin's stages alone, of which it knows what it must.
+func TestStages(t *testing.T) {
+	h := open(t, testSettings(t, script(t, filepath.Join(t.TempDir(), "acme"), "stages")))
+	env := feed.StageEnv{Feed: "test", Route: "test", Logger: testLogger(t)}
+	out := filepath.Join(t.TempDir(), "out")
+	configured := func(k feed.Kind, document string) (feed.Factory, feed.StageConfig) {
+		f := factory(t, h, k)
+		c := f.NewConfig()
+		c.(config.DocumentConfig).SetDocument([]byte(document))
+		if err := c.Validate(); err != nil {
+			t.Fatal(err)
+		}
+		return f, c
+	}
+	if _, c := configured(feed.KindSink, "{}"); c.(feed.DurableConfig).Durable() {
+		t.Error("a sink that is not durable is said to be")
+	}
+	f, c := configured(feed.KindSource, `{"count": 7}`)
+	if n := c.(feed.WindowConfig).Window(); n != 7 {
+		t.Errorf("its window is %d", n)
+	}
+	if r := c.(feed.EndpointConfig).Reads(); !slices.Equal(r, []string{"count://here"}) {
+		t.Errorf("it reads %v", r)
+	}
+	source, err := f.Source(c, env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, c = configured(feed.KindSink, fmt.Sprintf(`{"path": %q}`, out))
+	if !c.(feed.DurableConfig).Durable() {
+		t.Error("a sink that is durable is not said to be")
+	}
+	sink, err := f.Sink(c, env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd, err := feed.New(feed.Options{Logger: testLogger(t)}, feed.Route{Name: "test", Source: source, Sink: sink})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := fd.Run(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if text, err := os.ReadFile(out); err != nil || string(text) != "n:0\nn:1\nn:2\nn:3\nn:4\nn:5\nn:6\n" {
+		t.Errorf("got %q, %v", text, err)
+	}
+}
+
+// factory returns the host's only factory of a kind.
+func factory(t *testing.T, h *Host, k feed.Kind) feed.Factory {
+	t.Helper()
+	all := slices.DeleteFunc(h.Factories(), func(f feed.Factory) bool { return f.Kind != k })
+	if len(all) != 1 {
+		t.Fatalf("%d factories are of kind %s", len(all), k)
+	}
+	return all[0]
 }
 
 // What is executed may be a binary, too, whose directory lists it.
@@ -236,7 +295,7 @@ func TestOpenCancelled(t *testing.T) {
 // A message that kills the plugin twice is told from its neighbours.
 func TestPoison(t *testing.T) {
 	h := open(t, testSettings(t, script(t, filepath.Join(t.TempDir(), "acme"), "stages")))
-	got := made(t, h.Factories()[0], "a", "b", "c!panic", "d", "e")
+	got := made(t, factory(t, h, feed.KindTransform), "a", "b", "c!panic", "d", "e")
 	t.Log(got)
 	if !strings.HasPrefix(got, "a+ b+ ") || !strings.HasSuffix(got, " d+ e+") || !strings.Contains(got, "twice: ") {
 		t.Errorf("got %s", got)

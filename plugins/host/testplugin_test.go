@@ -21,6 +21,7 @@ import (
 	"google.golang.org/grpc/health/grpc_health_v1"
 
 	"github.com/kraft-edge/datafeed/feed"
+	"github.com/kraft-edge/datafeed/feed/feedtest"
 	"github.com/kraft-edge/datafeed/plugins"
 	"github.com/kraft-edge/datafeed/plugins/internal/wire"
 	"github.com/kraft-edge/datafeed/plugins/pluginpb"
@@ -55,7 +56,7 @@ func serveTestPlugin() {
 		endOnSignals()
 		fallthrough
 	case "stages":
-		plugins.Serve("acme", "1.2.3", stamp())
+		plugins.Serve("acme", "1.2.3", stamp(), counter(), file())
 	default:
 		serveGo(wire.Version)
 	}
@@ -87,6 +88,71 @@ func stamp() feed.Factory {
 				m.Payload = append(m.Payload, c.Mark...)
 				return []*message.Message{m}, nil
 			}}, nil
+		})
+}
+
+type countConfig struct {
+	Count int `yaml:"count" doc:"How many messages there are."`
+}
+
+// Validate implements [feed.StageConfig].
+func (*countConfig) Validate() error { return nil }
+
+// Window implements [feed.WindowConfig].
+func (c *countConfig) Window() int { return c.Count }
+
+// Reads implements [feed.EndpointConfig].
+func (*countConfig) Reads() []string { return []string{"count://here"} }
+
+// Writes implements [feed.EndpointConfig].
+func (*countConfig) Writes() []string { return nil }
+
+// counter is a source that ends.
+func counter() feed.Factory {
+	return feed.SourceFactory("counter", "Counts.", func() countConfig { return countConfig{} },
+		func(c countConfig, _ feed.StageEnv) (*feedtest.Queue, error) {
+			q := &feedtest.Queue{}
+			for n := range c.Count {
+				q.Put(fmt.Sprintf("n:%d", n))
+			}
+			q.End()
+			return q, nil
+		})
+}
+
+type fileConfig struct {
+	Path string `yaml:"path" doc:"File that messages are put behind."`
+}
+
+// Validate implements [feed.StageConfig].
+func (*fileConfig) Validate() error { return nil }
+
+// Durable implements [feed.DurableConfig].
+func (c *fileConfig) Durable() bool { return c.Path != "" }
+
+type fileSink struct{ *os.File }
+
+// PublishBatch implements [feed.BatchPublisher].
+func (f fileSink) PublishBatch(_ context.Context, b *feed.Batch) error {
+	for _, m := range b.Messages {
+		if _, err := fmt.Fprintf(f, "%s\n", m.Payload); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Publish implements [message.Publisher].
+func (f fileSink) Publish(_ string, msgs ...*message.Message) error {
+	return f.PublishBatch(context.Background(), feed.NewBatch(msgs...))
+}
+
+// file is a sink that writes payloads to a file.
+func file() feed.Factory {
+	return feed.SinkFactory("file", "Writes to a file.", func() fileConfig { return fileConfig{} },
+		func(c fileConfig, _ feed.StageEnv) (fileSink, error) {
+			f, err := os.OpenFile(c.Path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+			return fileSink{f}, err
 		})
 }
 
