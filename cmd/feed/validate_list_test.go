@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -70,6 +71,62 @@ func TestListOfRunThatIsGoneOnWith(t *testing.T) {
 	}
 	if want := 8; len(times) != want || len(slices.Compact(slices.Sorted(slices.Values(times)))) != want {
 		t.Errorf("the list has %d lines, of %d readings that are missing:\n%s", len(times), want, text)
+	}
+}
+
+// TestListOfRunThatBeginsAnew: when the watermark has gone back, what an earlier run has
+// listed is listed anew, and not once more.
+func TestListOfRunThatBeginsAnew(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "wrong.ndjson")
+	start := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	var truth, place validatetest.Memory
+	for hour := range 8 {
+		r := reading.Reading{Device: "press7", Tag: "temperature", Time: start.Add(time.Duration(hour) * time.Hour).UnixNano(), Value: reading.OfInt(1), Quality: "good", Seq: uint64(hour + 1)}
+		truth.Put(validate.Record{Reading: r})
+	}
+	job := validate.Job{Options: validate.DefaultOptions(), Expect: &truth, Observe: &place, From: start, To: start.Add(8 * time.Hour), State: filepath.Join(dir, "state.json")}
+	job.MaxCells, job.Lateness = 1, 0 // a window is a slice
+	c := newCLI(nil, streams{strings.NewReader(""), &strings.Builder{}, &strings.Builder{}})
+	stopped := errors.New("stopped")
+	for _, run := range []struct {
+		watermark, stops int // hours, discrepancies
+		want             string
+	}{
+		{8, 5, "missing missing missing missing"},
+		{2, 2, "missing"},
+		{2, 100, "missing missing"},
+		{8, 6, "missing missing missing missing missing"},
+		{5, 1, ""},
+		{8, 100, "missing missing missing missing missing missing missing missing"},
+	} {
+		truth.SetWatermark(start.Add(time.Duration(run.watermark) * time.Hour))
+		n := 0
+		job.Discrepancy = func(validate.Discrepancy) error {
+			if n++; n == run.stops {
+				return stopped
+			}
+			return nil
+		}
+		if _, err := c.compare(context.Background(), job, path); err != nil && !errors.Is(err, stopped) {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var verdicts []string
+		times := map[string]bool{}
+		for line := range strings.Lines(string(text)) {
+			var d validate.Discrepancy
+			if err := json.Unmarshal([]byte(line), &d); err != nil {
+				t.Fatal(err)
+			}
+			verdicts, times[d.Time.String()] = append(verdicts, string(d.Verdict)), true
+		}
+		if got := strings.Join(verdicts, " "); got != run.want || len(times) != len(verdicts) {
+			t.Errorf("watermark after %d hours, stopped at %d: listed %q at %d times, want %q", run.watermark, run.stops, got, len(times), run.want)
+		}
 	}
 }
 

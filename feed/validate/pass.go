@@ -65,7 +65,10 @@ func (r *run) both(ctx context.Context, do func(ctx context.Context, side int) e
 func (r *run) read(ctx context.Context, side int, q Query, take func(*Page) error) error {
 	var refused error
 	err := r.sides[side].Read(ctx, q, func(p Page) error {
-		if refused = ctx.Err(); refused == nil {
+		if refused == nil { // or else the side should not have gone on
+			refused = ctx.Err()
+		}
+		if refused == nil {
 			refused = take(&p)
 		}
 		return refused
