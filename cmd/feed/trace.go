@@ -155,7 +155,7 @@ func (c *cli) trace(ctx context.Context, dirs []string, q ledger.Query, asJSON b
 		err = writeWay(c.stdout, way)
 	}
 	if err == nil && len(way.Hops) == 0 {
-		err = fmt.Errorf("nothing found in %d records", way.Records)
+		err = fmt.Errorf("nothing found in %d records%s", way.Records, way.unread())
 	}
 	return failed(err)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/kraft-edge/datafeed/feed/ledger"
@@ -38,10 +39,19 @@ func writeWay(w io.Writer, found *way) error {
 	if found.Further > 0 {
 		fmt.Fprintf(w, "\n%d older records fit too: --limit shows more\n", found.Further)
 	}
-	if found.Unreadable > 0 {
-		fmt.Fprintf(w, "\n%d bytes of the ledgers could not be read: the end of what was being written when a process was killed, or is being written now, or damage\n", found.Unreadable)
+	if text := found.unread(); text != "" {
+		fmt.Fprintf(w, "\n%s\n", strings.TrimPrefix(text, ", and "))
 	}
 	return nil
+}
+
+// unread says of what could not be looked at, as the end of a sentence; "" when that is
+// nothing.
+func (w *way) unread() string {
+	if w.Unreadable == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", and %d bytes of the ledgers could not be read: the end of what was being written when a process was killed, or is being written now, or damage", w.Unreadable)
 }
 
 // hopLines says what is known of a hop, without what goes without saying.
