@@ -24,7 +24,7 @@ const defaultRepairLog = "repairs.ndjson"
 type repairLog struct {
 	path  string
 	route string
-	lock  io.Closer
+	lock  io.Closer // nil when the log is no file
 
 	mu     sync.Mutex
 	file   *os.File
@@ -52,18 +52,47 @@ func openRepairLog(path, state, route string) (*repairLog, error) {
 	default:
 		path = defaultRepairLog
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("--repair-log: %w", err)
 	}
-	lock, err := filelock.Take(filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".lock"))
+	l := &repairLog{path: path, route: route, file: f, buffer: bufio.NewWriter(f)}
+	if err := l.begin(); err != nil {
+		return nil, fmt.Errorf("--repair-log: %w", errors.Join(err, l.close()))
+	}
+	return l, nil
+}
+
+// begin locks a log that is a file, and ends its last line.
+func (l *repairLog) begin() error {
+	info, err := l.file.Stat()
+	if err != nil || !info.Mode().IsRegular() { // such as /dev/null
+		return err
+	}
+	l.lock, err = filelock.Take(filepath.Join(filepath.Dir(l.path), "."+filepath.Base(l.path)+".lock"))
 	if errors.Is(err, filelock.ErrTaken) {
-		err = fmt.Errorf("another repair writes %s, and would send the same: wait for its end: %w", path, err)
+		return fmt.Errorf("another repair writes %s, and would send the same: wait for its end: %w", l.path, err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("--repair-log: %w", errors.Join(err, f.Close()))
+		return err
 	}
-	return &repairLog{path: path, route: route, lock: lock, file: f, buffer: bufio.NewWriter(f)}, nil
+	return endLine(l.file, info.Size())
+}
+
+// endLine ends the line that a repair which was killed has left unfinished: the next one
+// would be a part of it.
+func endLine(f *os.File, size int64) error {
+	last := []byte{'\n'}
+	if size > 0 {
+		if _, err := f.ReadAt(last, size-1); err != nil {
+			return err
+		}
+	}
+	if last[0] == '\n' {
+		return nil
+	}
+	_, err := f.WriteString("\n")
+	return err
 }
 
 // add logs what became of readings. What a route has settled is in the file when it
@@ -105,7 +134,11 @@ func (l *repairLog) flushLocked() error {
 func (l *repairLog) close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := errors.Join(l.buffer.Flush(), l.file.Close(), l.lock.Close()); err != nil {
+	err := errors.Join(l.buffer.Flush(), l.file.Close())
+	if l.lock != nil {
+		err = errors.Join(err, l.lock.Close())
+	}
+	if err != nil {
 		return fmt.Errorf("--repair-log: %w", err)
 	}
 	return nil

@@ -525,6 +525,13 @@ func TestOneRepairAtATime(t *testing.T) {
 	if code, stdout, stderr := p.validate(t, "--repair"); code != exitOK {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}
+	null, err := openRepairLog(os.DevNull, "", "archive") // of which there is no other
+	if err != nil || null.lock != nil {
+		t.Fatalf("%+v, %v", null, err)
+	}
+	if err := null.close(); err != nil {
+		t.Error(err)
+	}
 }
 
 // TestRepairBesideALiveValidator is refused while a feed has its directory, for it would
@@ -558,5 +565,28 @@ func TestRepairBesideALiveValidator(t *testing.T) {
 	}
 	if code, stdout, stderr := p.validate(t, "--repair"); code != exitOK {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
+	}
+}
+
+// TestRepairLogAfterAKill: what a repair has left of a line takes nothing of the next with
+// it.
+func TestRepairLogAfterAKill(t *testing.T) {
+	path := t.TempDir() + "/log"
+	for _, was := range []string{"", "{}\n", `{"at":`} {
+		if err := os.WriteFile(path, []byte(was), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		l, err := openRepairLog(path, "", "archive")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(l.add("edge", []validate.Known{{Device: "press7"}}, repair.Sent), l.close()); err != nil {
+			t.Fatal(err)
+		}
+		b, err := os.ReadFile(path)
+		lines := strings.Split(strings.TrimSuffix(string(b), "\n"), "\n")
+		if last := lines[len(lines)-1]; err != nil || !json.Valid([]byte(last)) || !strings.Contains(last, "press7") || len(lines) > 2 {
+			t.Errorf("after %q: %q, %v", was, b, err)
+		}
 	}
 }
