@@ -47,6 +47,12 @@ check() {
 	skopeo)
 		has skopeo || want skopeo 'to check the image'
 		;;
+	prometheus)
+		has promtool || want prometheus 'to check alert rules'
+		;;
+	shellcheck)
+		has shellcheck || want shellcheck 'to check the commands of documents'
+		;;
 	azurite)
 		if [[ ! -x $azurite_dir/node_modules/.bin/azurite-blob || $(cat $azurite_dir/version 2>/dev/null) != "$azurite_version" ]]; then
 			azurite=yes
@@ -68,7 +74,7 @@ check() {
 	esac
 }
 
-(($#)) || set -- gcc rabbitmq mosquitto postgresql skopeo azurite duckdb
+(($#)) || set -- gcc rabbitmq mosquitto postgresql prometheus shellcheck skopeo azurite duckdb
 for thing; do check "$thing"; done
 if ((!${#packages[@]})) && [[ $azurite == no && $duckdb == no ]]; then
 	exit 0
@@ -138,7 +144,7 @@ install_packages() {
 		local package
 		for package in "${packages[@]}"; do
 			case $package in
-			rabbitmq-server | mosquitto | postgresql) as_root systemctl disable --quiet "$package.service" ;;
+			rabbitmq-server | mosquitto | postgresql | prometheus) as_root systemctl disable --quiet "$package.service" ;;
 			esac
 		done
 	fi
