@@ -57,7 +57,7 @@ func TestRolesAreOfTheContainerAlone(t *testing.T) {
 		}
 	}
 	count := 0
-	for _, name := range []string{"broker", "aio", "identity", "registry"} {
+	for _, name := range []string{"broker", "aio", "relay", "identity", "registry"} {
 		d, err := load(".", name, nil)
 		if err != nil {
 			t.Fatal(err)

@@ -27,6 +27,12 @@ var kinds = map[string]string{
 	"Microsoft.IoTOperations/instances/dataflowProfiles/dataflows": "connectivity.iotoperations.azure.com/v1 Dataflow",
 }
 
+// twinFiles are in aio/, and bicepFiles are those that deploy the same.
+var (
+	twinFiles  = []string{"broker.yaml", "listener.yaml", "dataflow.yaml", "relay.yaml"}
+	bicepFiles = []string{"broker", "aio", "relay"}
+)
+
 // references are the fields with which a custom resource names what Bicep calls its parent.
 var references = map[string]string{"BrokerListener": "brokerRef", "Dataflow": "profileRef"}
 
@@ -43,7 +49,7 @@ func (c customResource) key() string {
 
 func TestBicepAndCustomResourcesSayTheSame(t *testing.T) {
 	twins := map[string]customResource{}
-	for _, c := range customResources(t, "broker.yaml", "listener.yaml", "dataflow.yaml") {
+	for _, c := range customResources(t, twinFiles...) {
 		if c.Metadata["namespace"] != "azure-iot-operations" || len(c.Metadata) != 2 {
 			t.Errorf("%s has the metadata %v, and needs a name and the namespace azure-iot-operations", c.key(), c.Metadata)
 		}
@@ -67,7 +73,7 @@ func TestADifferenceOfTheTwinsIsSeen(t *testing.T) {
 		t.Run(c.what, func(t *testing.T) {
 			twins := map[string]customResource{}
 			changed := false
-			for _, name := range []string{"broker.yaml", "listener.yaml", "dataflow.yaml"} {
+			for _, name := range twinFiles {
 				content := read(t, filepath.Join("aio", name))
 				damaged := strings.Replace(content, c.from, c.to, 1)
 				changed = changed || damaged != content
@@ -90,7 +96,7 @@ func differences(t *testing.T, twins map[string]customResource) []string {
 	t.Helper()
 	var problems []string
 	left := maps.Clone(twins)
-	for _, name := range []string{"broker", "aio"} {
+	for _, name := range bicepFiles {
 		changed := map[string]any{}
 		if name == "aio" {
 			changed["cloudLeg"] = "dataflow" // the way for which there is more to compare
@@ -127,7 +133,7 @@ func differences(t *testing.T, twins map[string]customResource) []string {
 
 func TestFieldsAreThosePublished(t *testing.T) {
 	schemas := publishedFields(t)
-	for _, c := range customResources(t, "broker.yaml", "listener.yaml", "dataflow.yaml") {
+	for _, c := range customResources(t, twinFiles...) {
 		schema := schemas[c.APIVersion+" "+c.Kind]
 		if schema == nil {
 			t.Errorf("no definition of %s", c.key())
@@ -188,6 +194,9 @@ func publishedFields(t *testing.T) map[string]*jsonschema.Schema {
 func closeObjects(schema map[string]any) {
 	if _, open := schema["additionalProperties"]; schema["type"] == "object" && !open {
 		schema["additionalProperties"] = false
+	}
+	if values, ok := schema["additionalProperties"].(map[string]any); ok {
+		closeObjects(values)
 	}
 	if properties, ok := schema["properties"].(map[string]any); ok {
 		for _, property := range properties {

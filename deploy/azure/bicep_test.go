@@ -31,7 +31,7 @@ var versions = map[string]string{
 }
 
 func TestEveryBicepFileIsSoundAndOfPublishedVersions(t *testing.T) {
-	for _, name := range []string{"broker", "aio", "identity", "registry"} {
+	for _, name := range []string{"broker", "aio", "relay", "identity", "registry"} {
 		d, err := load(".", name, nil)
 		if err != nil {
 			t.Error(err)

@@ -1,0 +1,6 @@
+using 'relay.bicep'
+
+param instanceName = 'example-aio'
+param customLocationName = 'example-location'
+param topicRoot = 'kraft'
+param clientAuthority = 'mosquitto-relay-ca'
