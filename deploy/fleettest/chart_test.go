@@ -218,6 +218,19 @@ func TestWrongValuesAreRefused(t *testing.T) {
 	}
 }
 
+func TestTheReadmesValuesAreTaken(t *testing.T) {
+	readme := readFile(t, chartDirectory+"/README.md")
+	_, block, _ := strings.Cut(readme, "```yaml\n")
+	block, _, found := strings.Cut(block, "```")
+	if !found {
+		t.Fatal("the README has no values")
+	}
+	all := rendered(t, strings.Replace(block, "sha256:…", "sha256:"+strings.Repeat("0", 64), 1))
+	if all["Deployment bridge"] == nil || all["Deployment ingest"] != nil || all["NetworkPolicy bridge-egress"] == nil {
+		t.Errorf("the README's values make %v", slices.Sorted(maps.Keys(all)))
+	}
+}
+
 func TestHelmHasNothingToSayAgainstTheChart(t *testing.T) {
 	result := lint.AllWithKubeVersion(chartDirectory, merged(t, site), "st-one", nil)
 	for _, message := range result.Messages {
@@ -463,5 +476,9 @@ func read(t *testing.T, tree fs.FS, name string) string {
 
 func readFile(t *testing.T, name string) string {
 	t.Helper()
-	return read(t, os.DirFS("."), name)
+	content, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
 }
