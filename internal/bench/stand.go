@@ -101,7 +101,7 @@ func (s *stand) env(p path) []string {
 
 // returnPatience is how long RabbitMQ may take to count what a contender gave
 // back when it ended.
-const returnPatience = 3 * time.Second
+const returnPatience = 30 * time.Second
 
 // countedAnew is a time in which RabbitMQ counts the messages of every queue: it
 // does so each second.

@@ -142,7 +142,7 @@ func TestWithoutRabbitMQ(t *testing.T) {
 
 func TestAsFastAsPossible(t *testing.T) {
 	o, _ := options(t)
-	o.Rate = 0
+	o.Rate, o.For = 0, 300*time.Millisecond
 	r := demonstrate(t, o)
 	wantComplete(t, r, sourceProcess, routeDirect, routeTruth)
 	if d := r.Devices; d.Corrupt()+d.Duplicates+d.Reordered == 0 {
