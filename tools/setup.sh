@@ -44,6 +44,9 @@ check() {
 	postgresql)
 		has postgres '/usr/lib/postgresql/*/bin/postgres' || want postgresql 'the database that feeds write to'
 		;;
+	python)
+		/usr/bin/python3 -c 'import grpc, google.protobuf' 2>/dev/null || want 'python3-grpcio python3-protobuf' 'to run the plugin in Python'
+		;;
 	skopeo)
 		has skopeo || want skopeo 'to check the image'
 		;;
@@ -74,7 +77,7 @@ check() {
 	esac
 }
 
-(($#)) || set -- gcc rabbitmq mosquitto postgresql prometheus shellcheck skopeo azurite duckdb
+(($#)) || set -- gcc rabbitmq mosquitto postgresql prometheus shellcheck skopeo python azurite duckdb
 for thing; do check "$thing"; done
 if ((!${#packages[@]})) && [[ $azurite == no && $duckdb == no ]]; then
 	exit 0

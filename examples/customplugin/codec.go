@@ -50,6 +50,7 @@ func (lines) Append(dst []byte, rs []reading.Reading) ([]byte, error) {
 
 // Decode reads no more than the limits allow, and says which line it cannot read.
 func (l lines) Decode(dst []reading.Reading, body []byte, limits batch.Limits) ([]reading.Reading, error) {
+	limits = limits.OrDefaults()
 	if len(body) > limits.MaxBytes {
 		return dst, &batch.Corrupt{Reason: batch.ReasonLimits, Err: fmt.Errorf("%d bytes", len(body))}
 	}

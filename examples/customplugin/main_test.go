@@ -9,10 +9,9 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
-	"github.com/kraft-edge/datafeed/feed"
-	"github.com/kraft-edge/datafeed/feed/feedtest"
 	"github.com/kraft-edge/datafeed/feed/reading"
 	"github.com/kraft-edge/datafeed/feed/reading/batch"
+	"github.com/kraft-edge/datafeed/plugins/plugintest"
 )
 
 // boiling is a batch of one reading in the codec's format.
@@ -68,22 +67,28 @@ func TestLines(t *testing.T) {
 	}
 }
 
-// The transform keeps the contract, in this process as in its own.
-func TestCelsiusConforms(t *testing.T) {
-	feedtest.TestTransform(t, feedtest.TransformUnderTest{
-		New: func(t testing.TB) feed.Transform {
-			made, err := celsiusFactory.Transform(celsiusFactory.NewConfig(), feed.StageEnv{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			return made
-		},
-		Messages: func() []*message.Message {
+// The stages keep the contracts in this process, and in one of their own, which is
+// killed meanwhile: this test's binary is the plugin.
+func TestMain(m *testing.M) { plugintest.Main(m, "customplugin", "1.0.0", factories()...) }
+
+func TestPlugin(t *testing.T) {
+	plugintest.Run(t, factories(),
+		plugintest.Transform{Name: "celsius", Configuration: `{"field":"value"}`, Messages: func() []*message.Message {
 			var all []*message.Message
 			for _, payload := range []string{`{"value":212}`, `{"value":null}`, `{"value":"hot"}`, `{}`, `[`, ``} {
 				all = append(all, message.NewMessage(payload, []byte(payload)))
 			}
 			return all
+		}},
+		plugintest.Codec{
+			Name: "lines",
+			Batches: func() [][]reading.Reading {
+				return [][]reading.Reading{{
+					{Device: "press7", Tag: "oil", Time: 1, Value: reading.OfFloat(-0.1), Quality: "good", Seq: 1},
+					{Device: "press7", Tag: "water", Time: 2, Value: reading.OfFloat(1e300), Quality: "good", Seq: 2},
+				}}
+			},
+			Damaged: func() [][]byte { return [][]byte{[]byte("a;b;c"), []byte(";;;;"), {0xff}} },
 		},
-	})
+	)
 }

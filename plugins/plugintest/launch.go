@@ -61,8 +61,17 @@ func (l *launched) Client(context.Context) (pluginpb.StagesClient, uint64, error
 
 // start starts the process. The lock is held.
 func (l *launched) start() error {
+	sockets, err := os.MkdirTemp("", "plugin-") // short, unlike a test's own: the name of a socket has at most 107 bytes
+	if err != nil {
+		return err
+	}
+	l.t.Cleanup(func() {
+		if err := os.RemoveAll(sockets); err != nil {
+			l.t.Error(err)
+		}
+	})
 	cmd := exec.Command(l.path)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.TempDir()}
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.TempDir(), plugin.EnvUnixSocketDir + "=" + sockets} // as a host sets it
 	client := plugin.NewClient(&plugin.ClientConfig{
 		HandshakeConfig:  wire.Handshake,
 		VersionedPlugins: map[int]plugin.PluginSet{wire.Version: {wire.ServiceName: dispensed{}}},

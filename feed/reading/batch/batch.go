@@ -83,7 +83,7 @@ func span(rs []reading.Reading) (first, last int64) {
 // envelope says. It retains nothing of Body. An error is a [*Corrupt] or an
 // [*Unavailable], and leaves dst as it was.
 func (b *Batch) Decode(cs Codecs, dst []reading.Reading, l Limits) ([]reading.Reading, error) {
-	l = l.orDefaults()
+	l = l.OrDefaults()
 	codec, ok := cs.Lookup(b.Codec)
 	if !ok {
 		return dst, corrupt(ReasonCodec, "%.80q is unknown", b.Codec)

@@ -39,7 +39,7 @@ func (columnar) Append(dst []byte, rs []reading.Reading) ([]byte, error) {
 }
 
 func (columnar) Decode(dst []reading.Reading, body []byte, l Limits) ([]reading.Reading, error) {
-	l = l.orDefaults()
+	l = l.OrDefaults()
 	if len(body) == 0 {
 		return dst, errors.New("the body is empty")
 	}

@@ -10,7 +10,7 @@ import (
 func Columns(rs []reading.Reading) []byte { return newEncoder().encode(nil, rs) }
 
 // Unpacked returns how many bytes a body of n bytes may be unpacked to.
-func Unpacked(l Limits, n int) int { return l.orDefaults().unpacked(n) }
+func Unpacked(l Limits, n int) int { return l.OrDefaults().unpacked(n) }
 
 // Seal makes a frame of any envelope and body.
 func Seal(e Envelope, body []byte) []byte {

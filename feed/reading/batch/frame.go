@@ -66,7 +66,7 @@ func Parse(frame []byte, l Limits) (Batch, error) {
 	if checksum(frame[:before], b.Body) != b.Checksum {
 		return Batch{}, corrupt(ReasonChecksum, "the SHA-256 over header and body is another than that in the frame")
 	}
-	if l = l.orDefaults(); b.Count > l.MaxReadings {
+	if l = l.OrDefaults(); b.Count > l.MaxReadings {
 		return Batch{}, corrupt(ReasonLimits, "the header says %d readings, %d are allowed", b.Count, l.MaxReadings)
 	}
 	return b, nil

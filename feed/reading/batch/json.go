@@ -62,7 +62,7 @@ func (j jsonLines) Append(dst []byte, rs []reading.Reading) ([]byte, error) {
 }
 
 func (j jsonLines) Decode(dst []reading.Reading, body []byte, l Limits) ([]reading.Reading, error) {
-	l = l.orDefaults()
+	l = l.OrDefaults()
 	s := jsonScratches.Get().(*jsonScratch)
 	defer s.release()
 	text, err := j.compression.decompress(s.text[:0], body, l)

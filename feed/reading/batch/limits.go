@@ -21,7 +21,9 @@ type Limits struct {
 // ratioFloor is what may be unpacked whatever the ratio is.
 const ratioFloor = 1 << 20
 
-func (l Limits) orDefaults() Limits {
+// OrDefaults returns l with the defaults of the fields that are 0. A codec of one's
+// own calls it first.
+func (l Limits) OrDefaults() Limits {
 	for _, f := range []struct {
 		limit *int
 		value int
