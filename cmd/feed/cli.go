@@ -79,7 +79,7 @@ func (c *cli) rootCommand() *cobra.Command {
 	root.SetErr(c.stderr)
 	root.SetHelpCommandGroupID("about")
 	root.SetCompletionCommandGroupID("about")
-	root.AddGroup(&cobra.Group{ID: "run", Title: "Running:"}, &cobra.Group{ID: "look", Title: "Looking:"}, &cobra.Group{ID: "about", Title: "About:"})
+	root.AddGroup(&cobra.Group{ID: "run", Title: "Running:"}, &cobra.Group{ID: "look", Title: "Looking:"}, &cobra.Group{ID: "deploy", Title: "Deploying:"}, &cobra.Group{ID: "about", Title: "About:"})
 	add := func(group string, commands ...*cobra.Command) {
 		for _, cmd := range commands {
 			cmd.GroupID = group
@@ -88,6 +88,7 @@ func (c *cli) rootCommand() *cobra.Command {
 	}
 	add("run", c.runCommand(), c.demoCommand(), c.lintCommand(), c.testCommand(), c.validateCommand(), c.capacityCommand(), c.simulateCommand())
 	add("look", c.statusCommand(), c.traceCommand(), c.quarantineCommand())
+	add("deploy", c.deployCommand())
 	add("about", c.stagesCommand(), c.pluginsCommand(), c.schemaCommand(), c.versionCommand())
 	root.AddCommand(&cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: exitCodesHelp})
 	return root

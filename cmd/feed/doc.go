@@ -15,6 +15,7 @@
 //	feed schema                print a JSON Schema of the file for editors
 //	feed quarantine ls|show|replay|export|purge|audit
 //	                           deal with messages that could not be delivered
+//	feed deploy render|diff    render what Kubernetes is to run at a site, and compare it
 //	feed version               print version and build
 //
 // # Exit codes

@@ -23,7 +23,7 @@ func TestRenderBuildsOneTreeOnAnother(t *testing.T) {
 	all, err := Render(tree(
 		"base/kustomization.yaml", "resources: [account.yaml]\nconfigMapGenerator: [{name: settings, files: [a.conf]}]\n",
 		"base/a.conf", "key = 1\n",
-		"base/account.yaml", "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: feed}\n",
+		"base/account.yaml", "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: feed}\nimagePullSecrets: [{name: a}]\n",
 		"site/kustomization.yaml", "namespace: plant\nresources: [../base]\n",
 	), "site")
 	if err != nil {
@@ -56,7 +56,9 @@ func TestRenderRefuses(t *testing.T) {
 		files fstest.MapFS
 		want  string
 	}{
-		"a directory that is not there":   {tree("a/kustomization.yaml", ""), "/site"},
+		"an address":                      {tree("site/kustomization.yaml", "resources: ['https://example.invalid/a.git//base?ref=v1']\n"), "site/kustomization.yaml: https://example.invalid/a.git//base?ref=v1 is not in the tree"},
+		"an address further down":         {tree("site/kustomization.yaml", "resources: [../base]\n", "base/kustomization.yaml", "components: ['git@example.invalid:a/b']\n"), "base/kustomization.yaml: git@example.invalid:a/b is not in the tree"},
+		"a directory that is not there":   {tree("a/kustomization.yaml", ""), "site has no kustomization.yaml"},
 		"a file outside of the directory": {tree("site/kustomization.yaml", "configMapGenerator: [{name: a, files: [../b]}]\n", "b", ""), "is not in or below"},
 		"an unknown field":                {tree("site/kustomization.yaml", "resource: [a.yaml]\n"), "resource"},
 		"an empty kustomization":          {tree("site/kustomization.yaml", "namespace: a\n"), "kustomization"},

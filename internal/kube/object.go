@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+	sigsyaml "sigs.k8s.io/yaml"
 )
 
 // An Object is one object of Kubernetes, as YAML.
@@ -42,7 +43,8 @@ func Write(w io.Writer, all []Object) error {
 	return nil
 }
 
-// Parse takes a stream of YAML documents apart. Empty documents are passed over.
+// Parse takes a stream of YAML documents apart, and writes each as Render does, whoever has written it. Empty documents are
+// passed over.
 func Parse(stream []byte) ([]Object, error) {
 	var all []Object
 	decoder := yaml.NewDecoder(bytes.NewReader(stream))
@@ -56,18 +58,29 @@ func Parse(stream []byte) ([]Object, error) {
 		case len(document.Content) == 0 || document.Content[0].Tag == "!!null":
 			continue
 		}
-		var text bytes.Buffer
-		encoder := yaml.NewEncoder(&text)
-		encoder.SetIndent(2)
-		if err := errors.Join(encoder.Encode(&document), encoder.Close()); err != nil {
+		text, err := canonical(&document)
+		if err != nil {
 			return nil, fmt.Errorf("document %d: %w", len(all)+1, err)
 		}
-		object, err := parse(text.Bytes())
+		object, err := parse(text)
 		if err != nil {
 			return nil, fmt.Errorf("document %d: %w", len(all)+1, err)
 		}
 		all = append(all, object)
 	}
+}
+
+// canonical writes a document as kustomize does: keys sorted, in one style.
+func canonical(document *yaml.Node) ([]byte, error) {
+	text, err := yaml.Marshal(document)
+	if err != nil {
+		return nil, err
+	}
+	json, err := sigsyaml.YAMLToJSON(text)
+	if err != nil {
+		return nil, err
+	}
+	return sigsyaml.JSONToYAML(json)
 }
 
 func parse(document []byte) (Object, error) {

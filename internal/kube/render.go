@@ -16,6 +16,9 @@ import (
 // It reads the tree and nothing else: a kustomization that names an address, or a file outside of the tree, is an error.
 // Nothing is written, and no other program is run.
 func Render(tree fs.FS, dir string) ([]Object, error) {
+	if err := checkLocal(tree, path.Clean(dir), map[string]bool{}); err != nil {
+		return nil, err
+	}
 	disk, err := inMemory(tree)
 	if err != nil {
 		return nil, err

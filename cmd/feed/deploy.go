@@ -1,0 +1,149 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kraft-edge/datafeed/deploy"
+	"github.com/kraft-edge/datafeed/feed/config"
+	"github.com/kraft-edge/datafeed/internal/kube"
+)
+
+const deployHelp = `Renders what Kubernetes is to run at a site: RabbitMQ, PostgreSQL, Mosquitto and the
+feeds, with their configuration, rights and network policies. A site is a
+directory below overlays of a tree for kustomize. The binary has a tree of its own,
+with examples; --dir names another one, such as that of a repository of yours.
+
+Nothing is sent to a cluster, and no other program is run: render prints, and
+kubectl or GitOps applies.
+
+  feed deploy render --site poc | kubectl apply --server-side -f -
+  feed deploy render --site site-a --dir deploy/k8s > site-a.yaml
+  feed deploy diff   --site site-a --dir deploy/k8s site-a.yaml
+  feed deploy diff   --site site-a --dir deploy/k8s --against prod`
+
+// plan is what the flags of feed deploy say.
+type plan struct{ site, dir, against string }
+
+func (c *cli) deployCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "deploy",
+		Short: "Render what Kubernetes is to run at a site, and compare it",
+		Long:  deployHelp,
+		Args:  knownCommand,
+		RunE:  showHelp,
+	}
+	cmd.AddCommand(c.deployRenderCommand(), c.deployDiffCommand())
+	return cmd
+}
+
+func (p *plan) register(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&p.site, "site", "", "name of the site: a directory below overlays")
+	cmd.Flags().StringVar(&p.dir, "dir", "", "directory of the tree (default: the one that the binary has)")
+}
+
+func (c *cli) deployRenderCommand() *cobra.Command {
+	var p plan
+	cmd := &cobra.Command{
+		Use:   "render --site NAME",
+		Short: "Print the objects of a site as YAML",
+		Long:  deployHelp,
+		Args:  arguments(0, 0),
+		RunE: func(*cobra.Command, []string) error {
+			objects, err := p.render(p.site)
+			if err != nil {
+				return err
+			}
+			out := bufio.NewWriter(c.stdout)
+			return failed(errors.Join(kube.Write(out, objects), out.Flush()))
+		},
+	}
+	p.register(cmd)
+	return cmd
+}
+
+func (c *cli) deployDiffCommand() *cobra.Command {
+	var p plan
+	cmd := &cobra.Command{
+		Use:   "diff --site NAME [RENDERED]",
+		Short: "Compare the objects of a site with what was rendered before, or with another site",
+		Long: `Compares, object by object, what RENDERED has (a file, or a directory of files,
+that render has printed) or another site (--against) with what a site is now, as
+a unified diff. A ConfigMap or Secret whose name has another hash is the same object.
+
+The exit code is 0 when nothing differs, 1 when something does, 2 when that could
+not be found out.`,
+		Args: arguments(0, 1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			return c.deployDiff(p, args)
+		},
+	}
+	p.register(cmd)
+	cmd.Flags().StringVar(&p.against, "against", "", "another site of the tree to compare with")
+	return cmd
+}
+
+func (c *cli) deployDiff(p plan, args []string) error {
+	if (len(args) == 1) == (p.against != "") {
+		return errors.New("say what to compare with: a file or directory that was rendered before, or another site with --against NAME")
+	}
+	to, err := p.render(p.site)
+	if err != nil {
+		return err
+	}
+	var from []kube.Object
+	if p.against != "" {
+		from, err = p.render(p.against)
+	} else {
+		from, err = kube.ReadRendered(args[0])
+	}
+	if err != nil {
+		return err
+	}
+	differences := kube.Diff(from, to)
+	out := bufio.NewWriter(c.stdout)
+	for _, d := range differences {
+		if err := d.Write(out); err != nil {
+			return err
+		}
+	}
+	if err := out.Flush(); err != nil {
+		return err
+	}
+	switch n := len(differences); n {
+	case 0:
+		return nil
+	case 1:
+		return failed(errors.New("1 object differs"))
+	default:
+		return failed(fmt.Errorf("%d objects differ", n))
+	}
+}
+
+// render renders a site of the tree.
+func (p *plan) render(site string) ([]kube.Object, error) {
+	tree := deploy.Tree()
+	if p.dir != "" {
+		tree = os.DirFS(p.dir)
+	}
+	names, err := kube.Sites(tree)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case len(names) == 0:
+		return nil, fmt.Errorf("--dir %s: it has no site: there is no overlays/NAME/kustomization.yaml below it: %w", p.dir, fs.ErrNotExist)
+	case site == "":
+		return nil, fmt.Errorf("say which site: --site NAME, one of %q", names)
+	case !slices.Contains(names, site):
+		return nil, fmt.Errorf("%s has no site %q: %s", cmp.Or(p.dir, "the binary"), oneLine(site, 60), config.DidYouMean(site, names))
+	}
+	return kube.Render(tree, "overlays/"+site)
+}
