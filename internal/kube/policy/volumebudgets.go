@@ -16,23 +16,23 @@ import (
 	"github.com/kraft-edge/datafeed/internal/kube/site"
 )
 
-// What things take on disk at most. Package boottest measures each on the real servers, and fails when one takes more.
+// What things take on disk at most. Package boottest measures ReadingInQueue and ReadingInTable on the real servers, and fails
+// when they take more; the others are margins.
 const (
 	// A file system keeps a part of a volume for itself.
 	usable = 0.95
-	// ReadingInQueue is for one reading in a quorum queue, its properties and the queue's own bytes included.
+	// ReadingInQueue is for one reading that waits in a quorum queue, with its properties.
 	ReadingInQueue = 700
-	// PayloadInQueue is what a quorum queue takes for each byte of batches of some kilobytes: segments that are not full, and not
-	// truncated yet.
-	PayloadInQueue = 1.3
-	// NodeItself is what a node takes without a message.
-	NodeItself = 20_000_000
 	// ReadingInTable is for one reading in PostgreSQL with its index, uncompressed.
-	ReadingInTable = 150
-	// ReadingsPerSecond is the rate that the volumes are made for.
-	ReadingsPerSecond = 250
-	// MosquittoPayload is what Mosquitto takes, in memory and in its file, for each byte of payload that it counts.
-	MosquittoPayload = 4
+	ReadingInTable = 180
+	// payloadInQueue is for each byte of batches in a quorum queue, which keeps a segment until all of it is done with.
+	payloadInQueue = 1.3
+	// nodeItself is what a node takes without a message.
+	nodeItself = 20_000_000
+	// readingsPerSecond is the rate that the volumes are made for.
+	readingsPerSecond = 250
+	// mosquittoPayload is what Mosquitto takes, in memory and in its file, for each byte of payload that it counts.
+	mosquittoPayload = 4
 )
 
 // VolumeBudgets wants all bounds of what a process keeps, together, to be less than its volume.
@@ -95,7 +95,7 @@ func rabbitMQKeeps(s *site.Site, w *site.Workload) (float64, error) {
 		return 0, err
 	}
 	// One log is written, one is being taken apart, one may wait for that.
-	sum := free + 3*log + NodeItself
+	sum := free + 3*log + nodeItself
 	for _, q := range topology.Queues {
 		a := q.Arguments
 		switch {
@@ -111,7 +111,7 @@ func rabbitMQKeeps(s *site.Site, w *site.Workload) (float64, error) {
 		case a.MaxLength > 0:
 			sum += max(a.MaxBytes, a.MaxLength*ReadingInQueue)
 		default:
-			sum += a.MaxBytes * PayloadInQueue
+			sum += a.MaxBytes * payloadInQueue
 		}
 		if a.Type == "quorum" && a.DeliveryLimit < 1<<30 {
 			return 0, fmt.Errorf("queue %s gives up messages that were handed out %d times, as a sink that is away makes it", q.Name, a.DeliveryLimit)
@@ -135,7 +135,7 @@ func postgresKeeps(s *site.Site, w *site.Workload) (float64, error) {
 	}
 	retention, err := retention(s)
 	// A partition of a day goes when its last reading is old enough.
-	return sum + (retention+24*time.Hour).Seconds()*ReadingsPerSecond*ReadingInTable, err
+	return sum + (retention+24*time.Hour).Seconds()*readingsPerSecond*ReadingInTable, err
 }
 
 // retention is what ingest asks PostgreSQL to keep.
@@ -179,11 +179,11 @@ func mosquittoKeeps(s *site.Site, w *site.Workload) (float64, error) {
 		return 0, err
 	}
 	memory := w.Pod.Spec.Containers[0].Resources.Limits[corev1.ResourceMemory]
-	if held := queued * MosquittoPayload; held > 0.9*memory.AsApproximateFloat64() {
+	if held := queued * mosquittoPayload; held > 0.9*memory.AsApproximateFloat64() {
 		return 0, fmt.Errorf("it may hold %.2f GB in memory, of which it has %.2f GB", held/1e9, memory.AsApproximateFloat64()/1e9)
 	}
 	// The file, and the one that is being written beside it.
-	return 2 * queued * MosquittoPayload, nil
+	return 2 * queued * mosquittoPayload, nil
 }
 
 // feedKeeps is the sum of all that a feed bounds by maxBytes on its volume: quarantine, cache, store.

@@ -1,0 +1,194 @@
+package boottest
+
+import (
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/eclipse/paho.golang/paho"
+
+	"github.com/kraft-edge/datafeed/feed"
+	"github.com/kraft-edge/datafeed/feed/validate"
+	"github.com/kraft-edge/datafeed/internal/kube/policy"
+	"github.com/kraft-edge/datafeed/internal/testenv"
+	"github.com/kraft-edge/datafeed/internal/witness"
+	"github.com/kraft-edge/datafeed/stages/postgres"
+)
+
+// readings is how many devices send: an hour and a half of five devices.
+const readings = 4_000
+
+// TestSite runs the overlay poc on real servers, from simulated devices to both proofs, with nothing but what it ships: first
+// ingest alone, to see what waiting readings take on the disk, and then the others.
+func TestSite(t *testing.T) {
+	s := overlay(t, "poc")
+	node, nodeDir, running := startRabbitMQ(t, s)
+	db, broker, azurite := startPostgreSQL(t, s), startMosquitto(t, s), testenv.PrivateAzurite(t)
+	if err := <-running; err != nil {
+		t.Fatal(err)
+	}
+	settingsHold(t, node, db)
+
+	amqp := node.Addr()
+	cloud := newContainer(t, s, "cloud-api", nil)
+	cloud.start()
+	ingest := newContainer(t, s, "ingest", []string{
+		"AMQP_URL=amqp://ingest@" + amqp + "/", "POSTGRES_URL=postgres://ingest@" + db.Addr + "/plant?sslmode=disable",
+	})
+	bridge := newContainer(t, s, "bridge", []string{"AMQP_URL=amqp://bridge@" + amqp + "/", "MQTT_URL=" + broker.URL()})
+	archive := newContainer(t, s, "archive", []string{
+		"AMQP_URL=amqp://archive@" + amqp + "/", "AZURE_STORAGE_CONNECTION_STRING=" + azurite.ConnectionString(),
+	}, "maxDelay: 1m", "maxDelay: 1s")
+	validator := newContainer(t, s, "validator", []string{"AMQP_URL=amqp://validator@" + amqp + "/", "CLOUD_URL=http://127.0.0.1:" + cloud.port})
+	ingest.start()
+	ingest.ready(s)
+
+	start := time.Now().Add(-24 * time.Hour).UTC().Truncate(time.Hour)
+	before := diskUsage(t, filepath.Join(nodeDir, "data"))
+	simulator := newContainer(t, s, "simulator", []string{"AMQP_URL=amqp://simulator:example-simulator@" + amqp + "/"},
+		"http://cloud-api:8080", "http://127.0.0.1:"+cloud.port, "--rate=250", "--rate=0", "--for=24h", "--devices=5")
+	simulator.start("--period", "1m", "--batch-every", "5m", "--codec", "mixed", "--count", fmt.Sprint(readings), "--start", start.Format(time.RFC3339))
+	simulator.wait()
+	all := fmt.Sprint(readings)
+	testenv.Eventually(t, time.Minute, "PostgreSQL to have all readings", func() bool {
+		return query(t, db.URL(), "SELECT count(*)::text FROM telemetry.readings")[0] == all
+	})
+	testenv.Eventually(t, time.Minute, "all readings to wait for the bridge", func() bool {
+		n, unacked, err := queue(t, node, "telemetry-mqtt")
+		return err == nil && n == readings && unacked == 0
+	})
+	disk(t, "a reading that waits in a queue", float64(diskUsage(t, filepath.Join(nodeDir, "data"))-before)/readings, policy.ReadingInQueue)
+	disk(t, "a reading in PostgreSQL", tableBytes(t, db)/readings, policy.ReadingInTable)
+
+	arrived := witness.NewContents()
+	subscriber, err := witness.Subscribe(t.Context(), broker.URL(), "kraft/#", arrived, func(_ *paho.ClientConfig, c *paho.Connect) {
+		c.Username, c.UsernameFlag, c.Password, c.PasswordFlag = "observer", true, []byte("example-observer"), true
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []*container{bridge, archive, validator} {
+		c.start()
+	}
+	// Bridge takes single readings, the others batches, of which they make some.
+	for c, scope := range map[*container]string{bridge: "delivery", archive: "produced", validator: "produced"} {
+		c.ready(s)
+		testenv.Eventually(t, time.Minute, c.name+" to have delivered everything", func() bool {
+			return c.metric("datafeed_messages_delivered_total", `scope="`+scope+`"`) >= readings && c.metric("datafeed_messages_in_flight", "") == 0
+		})
+	}
+	testenv.Eventually(t, time.Minute, "the subscriber to have everything", func() bool { return arrived.Distinct() >= readings })
+	for _, c := range []*container{ingest, bridge, archive, validator} {
+		if imbalance := c.metric("datafeed_account_imbalance", ""); imbalance != 0 {
+			t.Errorf("%s: the account is out of balance by %v", c.name, imbalance)
+		}
+		if n := c.metric("datafeed_messages_quarantined_total", ""); n != 0 {
+			t.Errorf("%s has quarantined %v messages", c.name, n)
+		}
+		c.stop()
+	}
+	if err := subscriber.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if d := witness.Differ(stored(t, db), arrived); !d.Equal() {
+		t.Errorf("MQTT and PostgreSQL differ: %+v", d)
+	}
+
+	// The proof that ships with each overlay, and the one that a site may add.
+	environment := []string{"CLOUD_URL=http://127.0.0.1:" + cloud.port, "CLOUD_PLAINTEXT=true"}
+	blob := newContainer(t, s, "validate", append(environment, "AZURE_STORAGE_CONNECTION_STRING="+azurite.ConnectionString()))
+	proven(t, blob, start)
+	rows := newContainer(t, overlay(t, "site-example-b"), "validate-postgres", append(environment, "POSTGRES_URL=postgres://validate@"+db.Addr+"/plant?sslmode=disable"))
+	for key, value := range map[string]string{"cloud-secret": "example-cloud-validator", "postgres-password": "example-validate"} {
+		if err := rows.box.Write("/run/secrets/feed/"+key, []byte(value)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	proven(t, rows, start)
+	mayNot(t, node, db)
+	cloud.stop()
+}
+
+// proven runs a validation of the first hour, and wants it to prove that every reading is there.
+func proven(t *testing.T, c *container, start time.Time) {
+	t.Helper()
+	c.args = c.args[:2] // but --last, as these readings are of yesterday
+	c.start("--from", start.Format(time.RFC3339), "--to", start.Add(time.Hour).Format(time.RFC3339), "--json")
+	c.wait()
+	_, document, _ := strings.Cut(c.log.tail(1<<20), "\n{")
+	var r validate.Result
+	if err := json.NewDecoder(strings.NewReader("{" + document)).Decode(&r); err != nil {
+		t.Fatalf("%v in\n%s", err, c.log.tail(4000))
+	}
+	if r.Outcome != validate.Proven || r.Counts.Matched != r.Counts.Expected || r.Counts.Expected < readings/3 {
+		t.Errorf("%s: %s, %+v, because %v", c.name, r.Outcome, r.Counts, r.Reasons)
+	}
+}
+
+// disk wants something to take no more than the budgets of volumes suppose.
+func disk(t *testing.T, what string, bytes, most float64) {
+	t.Helper()
+	t.Logf("%s takes %.0f bytes, the budget has %.0f", what, bytes, most)
+	if bytes > most || bytes < 20 {
+		t.Errorf("%s takes %.0f bytes, the budget has %.0f", what, bytes, most)
+	}
+}
+
+func diskUsage(t *testing.T, dir string) int64 {
+	t.Helper()
+	var sum int64
+	err := filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		sum += info.Size()
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sum
+}
+
+// tableBytes returns what the partitions that have rows take, with their indexes.
+func tableBytes(t *testing.T, db *testenv.DatabaseServer) float64 {
+	t.Helper()
+	text := query(t, db.URL(), "SELECT sum(pg_total_relation_size(inhrelid))::text FROM pg_inherits WHERE inhparent = 'telemetry.points'::regclass AND pg_relation_size(inhrelid) > 0")[0]
+	var bytes float64
+	if _, err := fmt.Sscan(text, &bytes); err != nil {
+		t.Fatal(err)
+	}
+	return bytes
+}
+
+// stored returns what PostgreSQL has, read as the user that may read and nothing else.
+func stored(t *testing.T, db *testenv.DatabaseServer) *witness.Contents {
+	t.Helper()
+	c := postgres.DefaultConfig()
+	c.URL = feed.NewURL(databaseURL(db, "validate", "example-validate"))
+	r, err := postgres.OpenReader(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	all := witness.NewContents()
+	for row, err := range r.Readings(t.Context(), postgres.Query{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Add(row)
+	}
+	return all
+}
+
+func databaseURL(db *testenv.DatabaseServer, user, password string) string {
+	return "postgres://" + user + ":" + password + "@" + db.Addr + "/" + db.Name + "?sslmode=disable"
+}

@@ -1,0 +1,3 @@
+// Package boottest runs what overlays ship: RabbitMQ, PostgreSQL and Mosquitto with their files, and feed with its files and
+// arguments, as processes on one machine. Addresses, ports and mount paths are others than in a cluster, and nothing else.
+package boottest
