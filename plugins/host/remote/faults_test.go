@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -29,7 +30,7 @@ func (s *script) Transform(stream transformStream) error {
 	for {
 		r, err := stream.Recv()
 		if err != nil {
-			return nil
+			return hungUp(err)
 		}
 		if r.GetOpen() != nil {
 			err = stream.Send(&pluginpb.TransformResponse{Response: &pluginpb.TransformResponse_Opened{Opened: &pluginpb.Opened{}}})
@@ -40,6 +41,14 @@ func (s *script) Transform(stream transformStream) error {
 			return err
 		}
 	}
+}
+
+// hungUp is why a call has ended: nil when the host has ended it.
+func hungUp(err error) error {
+	if errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
 }
 
 // echo answers as it should.
