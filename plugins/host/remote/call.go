@@ -131,8 +131,10 @@ func (i *instance) within(ctx context.Context, d time.Duration, do func() error)
 	})
 	stop := context.AfterFunc(ctx, giveUp)
 	err := do()
-	timer.Stop()
-	stop()
+	inTime, notEnded := timer.Stop(), stop()
+	if !inTime || !notEnded { // it is being given up: who comes next must know
+		giveUp()
+	}
 	if err == nil {
 		return nil
 	}
