@@ -40,9 +40,11 @@ type stage struct {
 
 // kinds are the kinds of stages that a plugin may have.
 var kinds = map[pluginpb.Kind]feed.Kind{
-	pluginpb.Kind_KIND_SOURCE:    feed.KindSource,
-	pluginpb.Kind_KIND_TRANSFORM: feed.KindTransform,
-	pluginpb.Kind_KIND_SINK:      feed.KindSink,
+	pluginpb.Kind_KIND_SOURCE:      feed.KindSource,
+	pluginpb.Kind_KIND_TRANSFORM:   feed.KindTransform,
+	pluginpb.Kind_KIND_SINK:        feed.KindSink,
+	pluginpb.Kind_KIND_EXPECTATION: feed.KindExpectation,
+	pluginpb.Kind_KIND_CODEC:       feed.KindCodec,
 }
 
 // describe asks the plugin what it has, each process that comes until one answers.

@@ -7,6 +7,8 @@ import (
 
 	"github.com/kraft-edge/datafeed/feed"
 	"github.com/kraft-edge/datafeed/feed/config"
+	"github.com/kraft-edge/datafeed/feed/reading/batch"
+	"github.com/kraft-edge/datafeed/feed/validate"
 	"github.com/kraft-edge/datafeed/plugins/host/remote"
 	"github.com/kraft-edge/datafeed/plugins/pluginpb"
 )
@@ -47,6 +49,18 @@ func (s *served) factory() feed.Factory {
 		return feed.TransformFactory(s.Name, s.Summary, func() transformSettings { return transformSettings{settings} },
 			func(c transformSettings, env feed.StageEnv) (feed.Transform, error) {
 				return s.plugin.Transform(s.Name, c.document, env), nil
+			})
+	case feed.KindExpectation:
+		return validate.ExpectationFactory(s.Name, s.Summary, func() sideSettings { return sideSettings{settings} },
+			func(c sideSettings, env feed.StageEnv) (*remote.Expectation, error) {
+				ctx, cancel := context.WithTimeout(context.Background(), s.supervisor.program.limits.timeout)
+				defer cancel()
+				return s.plugin.Expectation(ctx, s.Name, c.document, env)
+			})
+	case feed.KindCodec:
+		return batch.Factory(s.Name, s.Summary, func() sideSettings { return sideSettings{settings} },
+			func(c sideSettings, env feed.StageEnv) (batch.Codec, error) {
+				return s.plugin.Codec(s.Name, c.document, env), nil
 			})
 	}
 	panic(fmt.Sprintf("a stage of kind %s has passed the check of what is known", s.Kind))
@@ -110,6 +124,7 @@ type (
 	sourceSettings    struct{ endpoints }
 	transformSettings struct{ endpoints }
 	sinkSettings      struct{ endpoints }
+	sideSettings      struct{ endpoints } // of a codec or an expectation
 )
 
 // Window implements [feed.WindowConfig].

@@ -3,9 +3,12 @@ package host
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,9 +16,13 @@ import (
 	"testing"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+	"golang.org/x/sys/unix"
 
 	"github.com/kraft-edge/datafeed/feed"
 	"github.com/kraft-edge/datafeed/feed/config"
+	"github.com/kraft-edge/datafeed/feed/reading"
+	"github.com/kraft-edge/datafeed/feed/reading/batch"
+	"github.com/kraft-edge/datafeed/feed/validate"
 )
 
 // binary is the content of the binary of the tests.
@@ -138,7 +145,7 @@ func TestOpen(t *testing.T) {
 			t.Errorf("%s: running %v, %q; want %q", p.Name, p.Running, p.Error, want)
 		}
 	}
-	if p := h.Plugins()[0]; p.Title != "acme" || p.Version != "1.2.3" || len(p.Stages) != 3 || p.RSS < 1<<20 || p.PID == 0 {
+	if p := h.Plugins()[0]; p.Title != "acme" || p.Version != "1.2.3" || len(p.Stages) != 5 || p.RSS < 1<<20 || p.PID == 0 {
 		t.Errorf("got %+v", p)
 	}
 	f := slices.DeleteFunc(h.Factories(), func(f feed.Factory) bool { return f.Kind != feed.KindTransform })
@@ -237,6 +244,101 @@ func TestStages(t *testing.T) {
 	if text, err := os.ReadFile(out); err != nil || string(text) != "n:0\nn:1\nn:2\nn:3\nn:4\nn:5\nn:6\n" {
 		t.Errorf("got %q, %v", text, err)
 	}
+}
+
+// Codecs and expectations come of a plugin, too.
+func TestSides(t *testing.T) {
+	h := open(t, testSettings(t, script(t, filepath.Join(t.TempDir(), "acme"), "stages")))
+	env := feed.StageEnv{Feed: "test", Route: "test", Logger: testLogger(t)}
+	f := factory(t, h, feed.KindCodec)
+	codec, err := batch.NewCodec(f, f.NewConfig(), env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := codec.Append(nil, []reading.Reading{{Device: "press-1", Tag: "t", Value: reading.OfInt(7)}})
+	if err != nil {
+		t.Error(err)
+	}
+	if got, err := codec.Decode(nil, body, batch.Limits{}); err != nil || len(got) != 1 || got[0].Device != "press-1" {
+		t.Errorf("got %v, %v of %s", got, err, body)
+	}
+	f = factory(t, h, feed.KindExpectation)
+	expectation, err := validate.NewExpectation(f, f.NewConfig(), env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w, err := expectation.Watermark(t.Context()); err != nil || !w.IsZero() {
+		t.Errorf("got %v, %v", w, err)
+	}
+	if err := errors.Join(codec.Close(), expectation.Close()); err != nil {
+		t.Error(err)
+	}
+}
+
+// Whatever ends the host, its plugins end with it.
+func TestEndWithHost(t *testing.T) {
+	p := script(t, filepath.Join(t.TempDir(), "acme"), "stages")
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	parent := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), exe)
+	cmd.Env = append(os.Environ(), hostOf+"="+p.Path+" "+p.SHA256, "TMPDIR="+parent)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var pid int
+	if _, err := fmt.Fscanln(out, &pid); err != nil {
+		t.Fatal(err)
+	}
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 20_000); err != nil || n != 1 {
+		t.Errorf("plugin %d goes on without its host: %v", pid, err)
+	}
+	if err := cmd.Wait(); err == nil {
+		t.Error("the host has ended well")
+	}
+	// The next host removes what that one has left.
+	if err := os.Chmod(parent, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	d, err := newPrivateDir(parent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.remove(); err != nil {
+		t.Error(err)
+	}
+	if left, err := os.ReadDir(parent); err != nil || len(left) > 0 {
+		t.Errorf("left are %v, %v", left, err)
+	}
+}
+
+// hostOf names the variable with the plugin of a process that is a host.
+const hostOf = "DATAFEED_TEST_HOST_OF"
+
+// serveHost runs a plugin until the process ends.
+func serveHost(of string) {
+	path, sum, _ := strings.Cut(of, " ")
+	h, err := Open(context.Background(), config.Plugins{List: []config.Plugin{{Path: path, SHA256: sum}}, Limits: config.DefaultPluginLimits}, slog.Default())
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(h.Plugins()[0].PID)
+	select {}
 }
 
 // factory returns the host's only factory of a kind.

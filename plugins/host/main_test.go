@@ -15,5 +15,8 @@ func TestMain(m *testing.M) {
 		serveTestPlugin()
 		return
 	}
+	if of := os.Getenv(hostOf); of != "" {
+		serveHost(of)
+	}
 	goleak.VerifyTestMain(m)
 }

@@ -22,6 +22,9 @@ import (
 
 	"github.com/kraft-edge/datafeed/feed"
 	"github.com/kraft-edge/datafeed/feed/feedtest"
+	"github.com/kraft-edge/datafeed/feed/reading/batch"
+	"github.com/kraft-edge/datafeed/feed/validate"
+	"github.com/kraft-edge/datafeed/feed/validate/validatetest"
 	"github.com/kraft-edge/datafeed/plugins"
 	"github.com/kraft-edge/datafeed/plugins/internal/wire"
 	"github.com/kraft-edge/datafeed/plugins/pluginpb"
@@ -56,7 +59,7 @@ func serveTestPlugin() {
 		endOnSignals()
 		fallthrough
 	case "stages":
-		plugins.Serve("acme", "1.2.3", stamp(), counter(), file())
+		plugins.Serve("acme", "1.2.3", stamp(), counter(), file(), columnar(), memory())
 	default:
 		serveGo(wire.Version)
 	}
@@ -153,6 +156,25 @@ func file() feed.Factory {
 		func(c fileConfig, _ feed.StageEnv) (fileSink, error) {
 			f, err := os.OpenFile(c.Path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 			return fileSink{f}, err
+		})
+}
+
+type noConfig struct{}
+
+// Validate implements [feed.StageConfig].
+func (*noConfig) Validate() error { return nil }
+
+// columnar is a codec that feed itself has.
+func columnar() feed.Factory {
+	codec, _ := batch.All().Lookup("columnar")
+	return batch.Factory(codec.Name(), "Packs by column.", func() noConfig { return noConfig{} }, func(noConfig, feed.StageEnv) (batch.Codec, error) { return codec, nil })
+}
+
+// memory is an expectation of nothing.
+func memory() feed.Factory {
+	return validate.ExpectationFactory("memory", "Expects nothing.", func() noConfig { return noConfig{} },
+		func(noConfig, feed.StageEnv) (*validatetest.Memory, error) {
+			return &validatetest.Memory{Name: "nowhere"}, nil
 		})
 }
 
