@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -52,8 +53,8 @@ func TestErrorsOfTakeCount(t *testing.T) {
 	told = append(told[1:], first) // which has its place in the sums when others have none
 	for name, between := range map[string]func(n int, taken error) error{
 		"returns it":          func(_ int, taken error) error { return taken },
-		"wraps it":            func(n int, taken error) error { return wrapped(n, taken) },
-		"hides it":            func(n int, taken error) error { return hidden(n, taken) },
+		"wraps it":            wrapped,
+		"hides it":            hidden,
 		"ends without it":     func(_ int, taken error) error { return map[bool]error{true: errEnough}[taken != nil] },
 		"goes on, regardless": func(int, error) error { return nil },
 	} {
@@ -88,7 +89,7 @@ func hidden(n int, err error) error {
 // it in the first pass or where readings are compared, makes no result of that part.
 func TestReadThatBreaksOff(t *testing.T) {
 	truth := plant(3, 2, 100, 4*time.Hour)
-	told := append(truth[:50:50], truth[51:]...)
+	told := slices.Concat(truth[:50], truth[51:])
 	broken := errors.New("the connection was lost")
 	for pass := 1; pass <= 2; pass++ {
 		for _, at := range []int{1, 40, len(told)} {
