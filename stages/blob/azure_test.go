@@ -291,13 +291,15 @@ func TestAzureCutAtRandom(t *testing.T) {
 
 	stop := make(chan struct{})
 	var cutter sync.WaitGroup
+	var inRow atomic.Int64 // failures since something succeeded
 	cutter.Go(func() {
-		rng := rand.New(rand.NewPCG(1, 2))
+		rng := testenv.Random(t)
 		for {
 			select {
 			case <-stop:
 				return
-			case <-time.After(time.Duration(1+rng.IntN(40)) * time.Millisecond):
+			// What takes longer than all pauses would never succeed.
+			case <-time.After(time.Duration(1+rng.IntN(40)) * time.Millisecond * time.Duration(1+inRow.Load())):
 				proxy.Cut()
 			}
 		}
@@ -315,9 +317,11 @@ func TestAzureCutAtRandom(t *testing.T) {
 		for {
 			err := s.PublishBatch(t.Context(), b)
 			if err == nil {
+				inRow.Store(0)
 				break
 			}
 			failures++
+			inRow.Add(1)
 			var be *feed.BatchError
 			if !errors.As(err, &be) || feed.IsPermanent(err) {
 				t.Fatalf("err = %v, want transient failures", err)
