@@ -60,7 +60,9 @@ func tighter[T feed.Size | int64 | time.Duration](a, b T) T {
 	return a
 }
 
-func newBroker() broker { return broker{queues: make(map[string]*queue), wal: walSize, routes: make(map[string][]string)} }
+func newBroker() broker {
+	return broker{queues: make(map[string]*queue), wal: walSize, routes: make(map[string][]string)}
+}
 
 // queue returns the queue of a name, which is made when there is none.
 func (b *broker) queue(name string) *queue {

@@ -38,14 +38,14 @@ type VolumeReport struct {
 
 // StoreReport is of a store that fills alone.
 type StoreReport struct {
-	Volume  string  `json:"volume"`
-	Store   string  `json:"store"`
-	Role    Role    `json:"role"`
-	Rate    float64 `json:"recordsPerSecond"`
-	OnDisk  float64 `json:"bytesOnDisk"`     // of each record
-	Bound   string  `json:"bound,omitempty"` // the tightest: a setting, or the volume
-	Lasts   Span    `json:"lastsHours"`      // until that is reached
-	Then    Effect  `json:"then,omitempty"`
+	Volume string  `json:"volume"`
+	Store  string  `json:"store"`
+	Role   Role    `json:"role"`
+	Rate   float64 `json:"recordsPerSecond"`
+	OnDisk float64 `json:"bytesOnDisk"`     // of each record
+	Bound  string  `json:"bound,omitempty"` // the tightest: a setting, or the volume
+	Lasts  Span    `json:"lastsHours"`      // until that is reached
+	Then   Effect  `json:"then,omitempty"`
 	// Next is the store in which everything waits when this one holds back, and
 	// End what happens when that is full, too; Bridges counts both.
 	Next    string `json:"thenWaitsIn,omitempty"`
@@ -151,10 +151,13 @@ func waiting(all []share) {
 		*StoreReport
 	}
 	byName := make(map[string]store)
+	var inOrder []store // so that circles of routes come out the same each time
 	for i := range all {
-		for j := range all[i].stores {
-			s := store{&all[i].stores[j], &all[i].reports[j]}
+		v := &all[i]
+		for j := range v.stores {
+			s := store{&v.stores[j], &v.reports[j]}
 			byName[s.Name] = s
+			inOrder = append(inOrder, s)
 		}
 	}
 	var wait func(s store, above map[string]bool)
@@ -175,10 +178,8 @@ func waiting(all []share) {
 		}
 		delete(above, s.Name)
 	}
-	for i := range all {
-		for j := range all[i].stores { // in this order, so that circles of routes come out the same each time
-			wait(byName[all[i].stores[j].Name], make(map[string]bool))
-		}
+	for _, s := range inOrder {
+		wait(s, make(map[string]bool))
 	}
 }
 
