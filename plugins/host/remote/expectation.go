@@ -50,8 +50,8 @@ var errExpectationClosed = errors.New("the expectation is closed")
 // Expectation returns an expectation of the plugin. It opens it, to know what it is,
 // and blocks until that is done or ctx ends. The configuration is a JSON object.
 func (p *Plugin) Expectation(ctx context.Context, stage string, configuration []byte, env feed.StageEnv) (*Expectation, error) {
-	e := &Expectation{plugin: p, life: lifetime.New(errExpectationClosed)}
-	first := e.open(p.instance(protocol{}, stage, configuration, env).request)
+	e := &Expectation{plugin: p, request: p.instance(protocol{}, stage, configuration, env).request, life: lifetime.New(errExpectationClosed)}
+	first := e.open()
 	if err := first.ready(ctx); err != nil {
 		return nil, err
 	}
@@ -60,9 +60,8 @@ func (p *Plugin) Expectation(ctx context.Context, stage string, configuration []
 }
 
 // open returns an instance that is not open yet.
-func (e *Expectation) open(request *pluginpb.Open) *expecting {
-	e.request = request
-	return &expecting{instance: &instance{plugin: e.plugin, request: request, protocol: protocol{
+func (e *Expectation) open() *expecting {
+	return &expecting{instance: &instance{plugin: e.plugin, request: e.request, protocol: protocol{
 		kind: feed.KindExpectation,
 		begin: func(ctx context.Context, c pluginpb.StagesClient, opts []grpc.CallOption) (grpc.ClientStream, error) {
 			return c.Expectation(ctx, opts...)
@@ -160,7 +159,7 @@ func (e *Expectation) with(ctx context.Context, do func(context.Context, *expect
 	}
 	e.mu.Unlock()
 	if i == nil {
-		i = e.open(e.request)
+		i = e.open()
 	}
 	defer func() {
 		e.mu.Lock()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -83,7 +84,7 @@ func TestWrongAnswers(t *testing.T) {
 			func(stream transformStream, _ *pluginpb.Batch) error {
 				<-stream.Context().Done()
 				return nil
-			}, "it did not answer within 1s",
+			}, "it did not answer within 3s",
 		},
 		"another batch": {
 			changed(func(m *pluginpb.Made) { m.Number += 7 }),
@@ -146,7 +147,7 @@ func TestWrongAnswers(t *testing.T) {
 					return c.batch(stream, b)
 				}
 				return echo(stream, b)
-			}}, remote.Limits{Timeout: time.Second, MessageBytes: limit})
+			}}, remote.Limits{Timeout: 3 * time.Second, MessageBytes: limit})
 			transform := plugin.Transform("any", []byte("{}"), env)
 			expectAll(t, transform, "a", "b", "c")
 			reasons := process.Reasons()
@@ -246,6 +247,66 @@ func TestKillsCondemnNothing(t *testing.T) {
 	if n := len(process.Reasons()); n != 20 {
 		t.Errorf("it was killed %d times", n)
 	}
+	if err := transform.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// While a suspect is in flight nothing else is: another stage's message that kills the
+// process then would be the suspect's blame.
+func TestSuspectIsAlone(t *testing.T) {
+	var mu sync.Mutex
+	inFlight, died, alone := 0, false, false
+	plugin, _ := connectTo(t, &script{batch: func(stream transformStream, b *pluginpb.Batch) error {
+		suspect := string(b.Messages[0].Payload) == "suspect"
+		mu.Lock()
+		inFlight++
+		if alone || suspect && died && inFlight > 1 {
+			t.Errorf("%d calls are in flight beside a suspect", inFlight-1)
+		}
+		die := suspect && !died
+		died = died || suspect
+		alone = suspect && !die
+		mu.Unlock()
+		defer func() {
+			mu.Lock()
+			defer mu.Unlock()
+			inFlight--
+			if suspect {
+				alone = false
+			}
+		}()
+		if die {
+			return errors.New("died")
+		}
+		return echo(stream, b)
+	}}, remote.Limits{Timeout: patience})
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	for range 3 {
+		other := plugin.Transform("other", []byte("{}"), env)
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					if err := other.Close(); err != nil {
+						t.Error(err)
+					}
+					return
+				default:
+					other.Batch(t.Context(), messages("x"))
+				}
+			}
+		})
+	}
+	transform := plugin.Transform("any", []byte("{}"), env)
+	payloads := make([]string, 100)
+	for i := range payloads {
+		payloads[i] = "suspect"
+	}
+	expectAll(t, transform, payloads...)
+	close(stop)
+	wg.Wait()
 	if err := transform.Close(); err != nil {
 		t.Error(err)
 	}

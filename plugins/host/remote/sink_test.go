@@ -148,9 +148,9 @@ func TestSinkIsCancelledAndStaysOpen(t *testing.T) {
 func TestSinkThatWaitsIsAskedAgain(t *testing.T) {
 	s := &shelf{wait: true, waiting: make(chan struct{})}
 	_, process := connect(t, s.factory())
-	sink := remote.New("acme", process, remote.Limits{Timeout: 100 * time.Millisecond}).Sink("shelf", []byte("{}"), env, true)
+	sink := remote.New("acme", process, remote.Limits{Timeout: 2 * time.Second}).Sink("shelf", []byte("{}"), env, true)
 	err := sink.PublishBatch(t.Context(), feed.NewBatch(messages("a")...))
-	if err == nil || err.Error() != "sink shelf of plugin acme was not done within 100ms: waited: context canceled" {
+	if err == nil || err.Error() != "sink shelf of plugin acme was not done within 2s: waited: context canceled" {
 		t.Errorf("it returned %v", err)
 	}
 	if feed.IsPermanent(err) || len(process.Reasons()) > 0 {

@@ -2,6 +2,7 @@ package remote_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -92,6 +93,47 @@ func TestSourceOfAProcessThatDies(t *testing.T) {
 			Break: func(testing.TB) { process.Kill() },
 		}
 	})
+}
+
+// A source with many messages sends no more than it may, and all of them.
+func TestSourceKeepsToItsCredit(t *testing.T) {
+	const n = 5000
+	q := &feedtest.Queue{}
+	for i := range n {
+		q.Put(fmt.Sprint(i))
+	}
+	plugin, process := connect(t, queueFactory(q))
+	source := plugin.Source("queue", []byte("{}"), env)
+	sub, err := source.SubscribeBatch(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for next := 0; next < n; {
+		ds, err := sub.Receive(t.Context(), nil, 700)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var settlements []feed.Settlement
+		for _, d := range ds {
+			if want := fmt.Sprint(next); string(d.Message.Payload) != want {
+				t.Fatalf("got %s, want %s", d.Message.Payload, want)
+			}
+			next++
+			settlements = append(settlements, feed.Settlement{Tag: d.Tag, Outcome: feed.Delivered})
+		}
+		if ahead := q.Unsettled(); ahead > 1000+len(ds) {
+			t.Errorf("%d deliveries are unsettled", ahead)
+		}
+		if err := sub.Settle(t.Context(), settlements); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := source.Close(); err != nil {
+		t.Error(err)
+	}
+	if q.Len() > 0 || len(process.Reasons()) > 0 {
+		t.Errorf("%d are left, the plugin failed because of %q", q.Len(), process.Reasons())
+	}
 }
 
 func TestSourceAsAPlainSubscriber(t *testing.T) {

@@ -20,6 +20,7 @@ import (
 const (
 	maxCredit      = 1000
 	maxCreditBytes = 8 << 20
+	likelyBytes    = 256 << 10 // of a message, before there was one
 )
 
 // subscription is one of a source. A goroutine receives what the plugin sends from
@@ -48,7 +49,7 @@ type subscription struct {
 }
 
 func newSubscription(i *instance) *subscription {
-	s := &subscription{stage: i, call: i.call, answers: make(chan *pluginpb.SourceResponse, 1), over: make(chan struct{}), changed: make(chan struct{})}
+	s := &subscription{stage: i, call: i.call, answers: make(chan *pluginpb.SourceResponse, 1), over: make(chan struct{}), changed: make(chan struct{}), size: likelyBytes}
 	go s.listen()
 	return s
 }

@@ -108,6 +108,9 @@ func (t *transform) some(ctx context.Context, msgs []*message.Message, made []fe
 	}
 	got := t.response.Results
 	for i := range got {
+		for _, m := range got[i].Messages {
+			m.SetContext(msgs[i].Context()) // it takes the place of the message
+		}
 		made = append(made, t.made(&got[i]))
 	}
 	t.suspects.passed(msgs[:len(got)])

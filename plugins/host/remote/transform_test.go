@@ -2,6 +2,7 @@ package remote_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -111,9 +112,14 @@ func TestTransformGivesWhatItGivesInProcess(t *testing.T) {
 		}
 	}
 	given := messages(payloads...)
+	type key struct{}
+	given[0].SetContext(context.WithValue(t.Context(), key{}, "kept"))
 	got := there.Batch(t.Context(), given)
 	if len(got) != len(want) {
 		t.Fatalf("%d results, want %d: %v", len(got), len(want), got)
+	}
+	if kept := got[0].Messages[0].Context().Value(key{}); kept != "kept" {
+		t.Errorf("the context's value is %v", kept)
 	}
 	for i := range want {
 		if show(got[i]) != show(want[i]) {
