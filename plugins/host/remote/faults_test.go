@@ -256,29 +256,39 @@ func TestKillsCondemnNothing(t *testing.T) {
 // process then would be the suspect's blame.
 func TestSuspectIsAlone(t *testing.T) {
 	var mu sync.Mutex
-	inFlight, died, alone := 0, false, false
-	plugin, _ := connectTo(t, &script{batch: func(stream transformStream, b *pluginpb.Batch) error {
-		suspect := string(b.Messages[0].Payload) == "suspect"
+	beside, died, alone := 0, false, false
+	enter := func(n int) {
 		mu.Lock()
-		inFlight++
-		if alone || suspect && died && inFlight > 1 {
-			t.Errorf("%d calls are in flight beside a suspect", inFlight-1)
+		defer mu.Unlock()
+		if alone {
+			t.Error("a call is in flight beside a suspect")
 		}
-		die := suspect && !died
-		died = died || suspect
-		alone = suspect && !die
-		mu.Unlock()
-		defer func() {
-			mu.Lock()
-			defer mu.Unlock()
-			inFlight--
-			if suspect {
-				alone = false
-			}
-		}()
-		if die {
+		beside += n
+	}
+	plugin, _ := connectTo(t, &script{batch: func(stream transformStream, b *pluginpb.Batch) error {
+		if string(b.Messages[0].Payload) != "suspect" {
+			enter(1)
+			enter(-1) // before the answer: with it the next call may begin
+			return echo(stream, b)
+		}
+		mu.Lock()
+		if !died {
+			died = true
+			mu.Unlock()
 			return errors.New("died")
 		}
+		if beside > 0 {
+			t.Errorf("%d calls are in flight beside a suspect", beside)
+		}
+		alone = true
+		mu.Unlock()
+		select { // the others have time to do it wrong
+		case <-time.After(10 * time.Millisecond):
+		case <-stream.Context().Done():
+		}
+		mu.Lock()
+		alone = false
+		mu.Unlock()
 		return echo(stream, b)
 	}}, remote.Limits{Timeout: patience})
 	stop := make(chan struct{})
@@ -300,7 +310,7 @@ func TestSuspectIsAlone(t *testing.T) {
 		})
 	}
 	transform := plugin.Transform("any", []byte("{}"), env)
-	payloads := make([]string, 100)
+	payloads := make([]string, 30)
 	for i := range payloads {
 		payloads[i] = "suspect"
 	}
