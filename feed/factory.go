@@ -179,7 +179,8 @@ func (f Factory) Side(c StageConfig, env StageEnv) (io.Closer, error) {
 
 // Registry is a set of factories. It is passed in; there is no global one.
 type Registry struct {
-	byKind map[Kind]map[string]Factory
+	byKind    map[Kind]map[string]Factory
+	otherwise func(Kind, string) (Factory, bool)
 }
 
 // NewRegistry returns a registry of the given factories. Two factories of one
@@ -201,9 +202,18 @@ func NewRegistry(factories ...Factory) (*Registry, error) {
 	return r, nil
 }
 
+// Otherwise returns a registry that looks up elsewhere what r does not have. What is
+// there is not listed.
+func (r *Registry) Otherwise(lookup func(Kind, string) (Factory, bool)) *Registry {
+	return &Registry{byKind: r.byKind, otherwise: lookup}
+}
+
 // Lookup returns the factory of the given kind and name.
 func (r *Registry) Lookup(k Kind, name string) (Factory, bool) {
 	f, ok := r.byKind[k][name]
+	if !ok && r.otherwise != nil {
+		return r.otherwise(k, name)
+	}
 	return f, ok
 }
 

@@ -11,7 +11,8 @@
 //	feed status                show what a running feed does
 //	feed trace [ID]            show the way of a message through every route
 //	feed stages [NAME]         list the stages, or the settings of one
-//	feed plugins ls|check      look at plugins: stages in processes of their own
+//	feed plugins ls|check|conformance
+//	                           look at plugins: stages in processes of their own
 //	feed schema                print a JSON Schema of the file for editors
 //	feed quarantine ls|show|replay|export|purge|audit
 //	                           deal with messages that could not be delivered

@@ -24,7 +24,7 @@ func (c *cli) pluginsCommand() *cobra.Command {
 		RunE:  showHelp,
 		Args:  knownCommand,
 	}
-	cmd.AddCommand(c.pluginsListCommand(), c.pluginsCheckCommand())
+	cmd.AddCommand(c.pluginsListCommand(), c.pluginsCheckCommand(), c.pluginsConformanceCommand())
 	return cmd
 }
 
@@ -104,6 +104,50 @@ Prints its stages, and the lines of feed.yaml that pin it.`,
 	return cmd
 }
 
+func (c *cli) pluginsConformanceCommand() *cobra.Command {
+	var f pluginFlags
+	cmd := &cobra.Command{
+		Use:   "conformance PATH",
+		Short: "Check that a plugin keeps to what every host expects",
+		Long: `Starts the plugin at PATH, whatever it is: only do so with a file that you trust.
+Checks what can be checked without knowing what its stages do: that it describes
+and documents them, refuses settings that it does not know, is the same after it
+was killed, and ends when it is asked to. The exit code is 1 when one check fails.
+What stages do with messages is tested by their author, with package plugintest.`,
+		Args: arguments(1, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.withPlugin(cmd.Context(), args[0], f, func(c *cli, _ config.Plugin) error {
+				checks, err := c.plugins.Conform(cmd.Context())
+				if err != nil {
+					return failed(err)
+				}
+				return failed(c.reportChecks(checks))
+			})
+		},
+	}
+	f.add(cmd)
+	return cmd
+}
+
+// reportChecks prints what was checked, and returns an error when something is wrong.
+func (c *cli) reportChecks(checks []host.Check) error {
+	wrong := 0
+	for _, k := range checks {
+		line := "ok    " + k.Name
+		if k.Problem != "" {
+			wrong++
+			line = "FAIL  " + k.Name + ": " + oneLine(k.Problem, 300)
+		}
+		if _, err := fmt.Fprintln(c.stdout, line); err != nil {
+			return err
+		}
+	}
+	if wrong > 0 {
+		return fmt.Errorf("%d of %d checks failed", wrong, len(checks))
+	}
+	return nil
+}
+
 // withPlugin does something with the plugin at a path, which runs meanwhile.
 func (c *cli) withPlugin(ctx context.Context, path string, f pluginFlags, do func(*cli, config.Plugin) error) error {
 	language := config.PluginLanguage(f.language)
@@ -116,7 +160,7 @@ func (c *cli) withPlugin(ctx context.Context, path string, f pluginFlags, do fun
 	}
 	pin := config.Plugin{Path: path, SHA256: sum, Env: f.env, Language: language}
 	settings := config.Plugins{List: []config.Plugin{pin}, Limits: config.DefaultPluginLimits}
-	settings.Limits.Restarts = 1 // one that does not come up is to be told of soon
+	settings.Limits.Restarts = 2 // one that does not come up is to be told of soon
 	log := newLogger(config.Log{Format: config.LogText, Level: config.LogInfo}, c.stderr)
 	return c.withPluginsIn(ctx, ".", settings, log, func(c *cli) error {
 		if err := c.leftOut(); err != nil {

@@ -2,7 +2,11 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"io"
+	"net/http"
 	"strings"
+	"testing"
 
 	watermill "github.com/ThreeDotsLabs/watermill/message"
 
@@ -35,4 +39,41 @@ func (c *acmeConfig) Validate() error {
 		return &feed.ConfigError{Key: "refuse", Problem: "is empty", Remedy: "write a payload"}
 	}
 	return nil
+}
+
+// A route whose plugin is left out is not ready and says why; the others run.
+func TestRunWithoutAPlugin(t *testing.T) {
+	r := startFeed(t, `
+quarantine: {path: `+t.TempDir()+`/quarantine.db}
+plugins: {list: [{path: missing, sha256: `+strings.Repeat("1", 64)+`}]}
+routes:
+  good: {source: {generate: {count: 10, rate: 0}}, sink: {log: {}}, allowLoss: true}
+  waiting: {source: {generate: {count: 10, rate: 0}}, transforms: [acme: {any: thing}], sink: {log: {}}, allowLoss: true}
+`)
+	if line := r.waitFor("a plugin is left out"); line["plugin"] != "missing" {
+		t.Errorf("got %v", line)
+	}
+	admin := fmt.Sprint(r.waitFor("feed starts")["admin"])
+	for stopped, retrying := false, false; !stopped || !retrying; { // in this order or the other
+		line, ok := <-r.lines
+		if !ok {
+			t.Fatal("the feed has ended")
+		}
+		stopped = stopped || line["msg"] == "route is stopped" && line["route"] == "good"
+		retrying = retrying || line["msg"] == "route is retrying" && line["route"] == "waiting" &&
+			strings.Contains(fmt.Sprint(line["reason"]), `transform acme: there is no transform "acme": plugin missing is left out: `)
+	}
+	for path, want := range map[string]string{
+		"readyz": "there is no transform", "metrics": `datafeed_plugin_up{feed="feed",plugin="missing"} 0`,
+	} {
+		answer, err := http.Get("http://" + admin + "/" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if err != nil || !strings.Contains(string(body), want) {
+			t.Errorf("%s: %s, %v", path, body, err)
+		}
+	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/kraft-edge/datafeed/feed"
 	"github.com/kraft-edge/datafeed/feed/config"
+	"github.com/kraft-edge/datafeed/plugins/host"
 )
 
 func (c *cli) runCommand() *cobra.Command {
@@ -38,7 +39,11 @@ func (c *cli) loggerOf(file string) *slog.Logger {
 
 // runFile runs the feed that a file describes.
 func (c *cli) runFile(ctx context.Context, file string) error {
-	cfg, err := config.Load(file, c.registry)
+	registry := c.registry
+	if err := c.leftOut(); err != nil {
+		registry = registry.Otherwise(host.Missing(err)) // its routes wait, the others are not to suffer
+	}
+	cfg, err := config.Load(file, registry)
 	if err != nil {
 		return err
 	}

@@ -275,6 +275,39 @@ func TestSides(t *testing.T) {
 	}
 }
 
+// What is expected of every plugin is checked, and what is wrong is said.
+func TestConform(t *testing.T) {
+	h := open(t, testSettings(t, script(t, filepath.Join(t.TempDir(), "acme"), "stages")))
+	checks, err := h.Conform(t.Context())
+	if err != nil || len(checks) != 4+2*5 {
+		t.Fatalf("%d checks, %v", len(checks), err)
+	}
+	for _, c := range checks {
+		if c.Problem != "" {
+			t.Errorf("%s: %s", c.Name, c.Problem)
+		}
+	}
+	h = open(t, testSettings(t, script(t, filepath.Join(t.TempDir(), "acme"), "raw")))
+	checks, err = h.Conform(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrong := map[string]string{}
+	for _, c := range checks {
+		wrong[c.Name] = c.Problem
+	}
+	for name, want := range map[string]string{
+		"refuses a key that transform obey does not have": "a key with a typing error would go unnoticed",
+		"refuses a stage that it does not have":           "it finds nothing wrong with the settings of a stage that it does not have",
+		"is the same after it was killed":                 "it describes itself in another way than before",
+		"documents transform obey":                        "",
+	} {
+		if got, ok := wrong[name]; !ok || (want == "") != (got == "") || !strings.Contains(got, want) {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+}
+
 // Whatever ends the host, its plugins end with it.
 func TestEndWithHost(t *testing.T) {
 	p := script(t, filepath.Join(t.TempDir(), "acme"), "stages")
