@@ -112,6 +112,46 @@ func TestMosquittoMayHandOn(t *testing.T) {
 	}
 }
 
+// bridge connects to the listener that aio.bicep makes, shows a token of its audience and the attribute of its rule, and
+// may leave by its port.
+func TestBridgeMayPublish(t *testing.T) {
+	d, err := load(".", "aio", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener := d.resource("listener").body["properties"].(map[string]any)
+	port := listener["ports"].([]any)[0].(map[string]any)
+	names := port["tls"].(map[string]any)["certManagerCertificateSpec"].(map[string]any)["san"].(map[string]any)["dns"].([]any)
+	methods := d.resource("authentication").body["properties"].(map[string]any)["authenticationMethods"].([]any)
+	audiences := methods[0].(map[string]any)["serviceAccountTokenSettings"].(map[string]any)["audiences"].([]any)
+	rules := d.resource("authorization").body["properties"].(map[string]any)["authorizationPolicies"].(map[string]any)["rules"].([]any)
+	attributes := rules[0].(map[string]any)["principals"].(map[string]any)["attributes"].([]any)[0].(map[string]any)
+	topics := rules[0].(map[string]any)["brokerResources"].([]any)[1].(map[string]any)["topics"].([]any)
+
+	root := strings.TrimSuffix(topics[0].(string), "/#")
+	want := map[string]string{
+		"ConfigMap site":                               fmt.Sprintf("mqtt-url: mqtts://%s:%d\n", names[0], port["port"]),
+		"ConfigMap bridge-config":                      "topic: " + root + "/",
+		"Deployment bridge":                            fmt.Sprintf("audience: %s\n", audiences[0]),
+		"ServiceAccount bridge":                        fmt.Sprintf("aio-broker-auth/datafeed: %s\n", attributes["datafeed"]),
+		"NetworkPolicy bridge-to-azure-iot-operations": fmt.Sprintf("port: %d\n", port["port"]),
+	}
+	for _, object := range overlayObjects(t, "prod") {
+		for id, part := range want {
+			if kind, name, _ := strings.Cut(id, " "); object.Kind != kind || object.Name != name && !regexp.MustCompile(`^`+name+`-[a-z0-9]{10}$`).MatchString(object.Name) {
+				continue
+			}
+			if !strings.Contains(string(object.YAML), part) {
+				t.Errorf("%s has no %q, which Azure expects:\n%s", id, part, object.YAML)
+			}
+			delete(want, id)
+		}
+	}
+	for id := range want {
+		t.Errorf("prod has no %s", id)
+	}
+}
+
 func setting(t *testing.T, conf, key string) string {
 	t.Helper()
 	for line := range strings.Lines(conf) {

@@ -21,7 +21,7 @@ var flows = map[string][]string{
 	},
 	"mosquitto": {"bridge → mosquitto 1883"},
 	"relay":     {"mosquitto → azure-iot-operations/* 8883"},
-	"aio":       {"bridge → azure-iot-operations/* 18883"},
+	"aio":       {"bridge → azure-iot-operations/* 18884"},
 	"azurite":   {"archive → azurite 10000", "validate → azurite 10000"},
 	"simulator": {
 		"simulator → cloud-api 8080",
