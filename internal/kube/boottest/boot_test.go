@@ -26,8 +26,9 @@ const readings = 4_000
 // ingest alone, to see what waiting readings take on the disk, and then the others.
 func TestSite(t *testing.T) {
 	s := overlay(t, "poc")
+	broker := startMosquitto(t, s) // first, as it knows -short
 	node, nodeDir, running := startRabbitMQ(t, s)
-	db, broker, azurite := startPostgreSQL(t, s), startMosquitto(t, s), testenv.PrivateAzurite(t)
+	db, azurite := startPostgreSQL(t, s), testenv.PrivateAzurite(t)
 	if err := <-running; err != nil {
 		t.Fatal(err)
 	}
