@@ -203,3 +203,19 @@ func TestCircleOfRoutes(t *testing.T) {
 		}
 	}
 }
+
+// TestTheShortestSenderCounts: of two queues that fill a third, the outage ends with
+// the one that is full first.
+func TestTheShortestSenderCounts(t *testing.T) {
+	all := []share{{
+		stores: []Store{{Name: "readings", Senders: []string{"long", "short", "longer"}}, {Name: "long"}, {Name: "short"}, {Name: "longer"}},
+		reports: []StoreReport{
+			{Store: "readings", Then: Refuses, Lasts: 1, Bridges: 1}, {Store: "long", Then: Refuses, Lasts: 20, Bridges: 20},
+			{Store: "short", Then: DropsOldest, Lasts: 5, Bridges: 5}, {Store: "longer", Then: Refuses, Lasts: 30, Bridges: 30},
+		},
+	}}
+	waiting(all)
+	if s := all[0].reports[0]; s.Next != "short" || s.Bridges != 6 || s.End != DropsOldest {
+		t.Errorf("%+v", s)
+	}
+}
