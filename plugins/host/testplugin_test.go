@@ -280,11 +280,13 @@ func obey(command string) {
 	case "hang":
 		select {}
 	case "grow":
-		block := make([]byte, 256<<20)
-		for i := range block {
-			block[i] = byte(i)
+		for n, err := resident(os.Getpid()); n < 220<<20 && err == nil; n, err = resident(os.Getpid()) {
+			block := make([]byte, 8<<20)
+			for i := 0; i < len(block); i += 4096 {
+				block[i] = 1
+			}
+			taken = append(taken, block)
 		}
-		taken = append(taken, block)
 	case "explode":
 		for {
 			block := make([]byte, 64<<20)
