@@ -34,6 +34,9 @@ test-long: TEST_TIMEOUT = 60m
 test-long: export TEST_LONG = 1
 test-long: test ## run all tests with the full amounts of messages, kills and rounds: half an hour
 
+test-deploy: ## test the Helm chart and Flux's objects with their own libraries, in a module of their own
+	cd deploy/fleettest && go test -timeout 10m ./...
+
 test-short: ## run the tests that need no servers
 	go test -short ./...
 

@@ -13,7 +13,7 @@ cd "$(dirname "$0")/.."
 
 timeout=${TEST_TIMEOUT:-9m}
 computes='DuckDB|ParquetLosesNothing|ParquetRowGroups|ColumnTypes|EachLie|ClockThatStands|ParserKeepsLittle|^TestPurge$|^TestMarks$|InPages|ManyInOnePut'
-apart='/(cmd/feed|deploy|internal/(bench|capacity|demo|e2e|embedded|kube|ociimage|standin|testenv))(/|$)'
+apart='/(cmd/feed|deploy|internal/(bench|capacity|demo|e2e|embedded|kube|ociimage|standin|testenv)|plugins/host)(/|$)'
 long='/(internal/e2e|stages/(amqp|blob|postgres|quarantine|simulate))$'
 
 all=$(go list ./...) || exit
