@@ -12,7 +12,7 @@ TEST_TIMEOUT  ?= 9m
 FUZZTIME      ?= 10s
 DEMO_FOR      ?= 20s
 
-.PHONY: help setup build image test test-long test-short lint demo bench bench-flat fuzz planted-bugs generate clean
+.PHONY: help setup build image test test-long test-deploy test-short lint demo bench bench-flat fuzz planted-bugs generate clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
