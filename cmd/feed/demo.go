@@ -5,8 +5,10 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,7 +21,7 @@ and carries the readings on to MQTT 5 and to files. The same devices deliver the
 same batches, as they should be, to the stand-in for a cloud API. In the end
 everything that has arrived is compared with what that API serves, reading by
 reading, and every hop is accounted for; feed validate says its verdict of the
-files, with --dir as a report to look at, too.
+files, and writes a report to look at, into --dir or among the temporary files.
 
 It starts a private RabbitMQ when rabbitmq-server is on the machine (or uses
 --amqp URL: names of its own, deleted at the end; --amqp off: the devices hand
@@ -27,8 +29,8 @@ their batches to the feed in the process), an MQTT broker inside the process
 that asks for a service account token as Azure IoT Operations does, and the
 cloud API. With --postgres the readings go to PostgreSQL, too, into a schema of
 its own that is dropped at the end. It writes devices.yaml and feed.yaml, and
-runs them as "feed run" does. Everything private is removed at the end, except
-with --dir. Ctrl-C ends the sending; a second one ends the demo at once.
+runs them as "feed run" does. Everything private but the report is removed at the
+end, except with --dir. Ctrl-C ends the sending; a second one ends the demo at once.
 
 It exits with 0 only when every place has the readings of the API, as they are
 and nothing else, what was damaged stands in the quarantine, and the accounts of
@@ -77,6 +79,9 @@ func (c *cli) demoCommand() *cobra.Command {
 			}
 			if asJSON {
 				o.Progress = c.stderr
+			}
+			if o.Dir == "" && !asJSON { // who reads the verdict may want to look at it
+				o.Page = filepath.Join(os.TempDir(), "feed-demo-"+time.Now().UTC().Format("20060102-150405.000")+".html")
 			}
 			o.Color = os.Getenv("NO_COLOR") == ""
 			ctx, stop, done := stopThenCancel(cmd.Context())

@@ -34,6 +34,9 @@ type Options struct {
 	// cloud API. It must be empty or not exist. Without it they stand in a temporary
 	// directory and are removed.
 	Dir string
+	// Page is the file that the report of the validation is written to, which must
+	// not exist. Empty: report.html in Dir, or none.
+	Page string
 	// Progress is where progress is shown; a terminal gets a live picture.
 	Progress io.Writer
 	// Color permits colours on a terminal.

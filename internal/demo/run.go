@@ -22,7 +22,7 @@ var ErrStopped = errors.New("stopped before anything was sent")
 var errUncompared = errors.New("ended before what has arrived was compared")
 
 // Run demonstrates. It blocks until sending has ended and all has arrived, or
-// until ctx ends, and leaves nothing behind but what o.Dir asks for. The report
+// until ctx ends, and leaves nothing behind but what o.Dir and o.Page ask for. The report
 // says whether the demo succeeded; an error says that it could not be held, or
 // that something private could not be removed.
 func Run(ctx context.Context, o Options) (report *Report, err error) {

@@ -49,10 +49,14 @@ func (s *stage) validate(ctx context.Context) (_ *ValidationReport, err error) {
 		return nil, err
 	}
 	v := &ValidationReport{Outcome: result.Outcome, Reasons: result.Reasons, From: result.From, To: result.To, Counts: result.Counts}
-	if s.options.Dir == "" {
+	switch {
+	case s.options.Page != "":
+		v.Page = s.options.Page
+	case s.options.Dir != "":
+		v.Page = filepath.Join(s.dir, pageName)
+	default:
 		return v, nil
 	}
-	v.Page = filepath.Join(s.dir, pageName)
 	page, err := os.OpenFile(v.Page, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o600)
 	if err != nil {
 		return nil, err
