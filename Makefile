@@ -34,7 +34,9 @@ test-long: TEST_TIMEOUT = 60m
 test-long: export TEST_LONG = 1
 test-long: test ## run all tests with the full amounts of messages, kills and rounds: half an hour
 
-test-deploy: ## test the Helm chart and Flux's objects with their own libraries, in a module of their own
+test-deploy: setup ## boot what deploy/ ships on real servers; alerts with promtool; Helm's and Flux's own libraries: 5 minutes
+	@go build -o $(BIN)/testservers ./internal/testenv/testservers
+	@$(BIN)/testservers with "$(CURDIR)" -- go test -timeout $(TEST_TIMEOUT) ./deploy/observability ./internal/kube/boottest
 	cd deploy/fleettest && go test -timeout 10m ./...
 
 test-short: ## run the tests that need no servers

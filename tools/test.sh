@@ -16,7 +16,9 @@ computes='DuckDB|ParquetLosesNothing|ParquetRowGroups|ColumnTypes|EachLie|ClockT
 apart='/(cmd/feed|deploy|internal/(bench|capacity|demo|e2e|embedded|kube|ociimage|standin|testenv)|plugins/host)(/|$)'
 long='/(internal/e2e|stages/(amqp|blob|postgres|quarantine|simulate))$'
 
-all=$(go list ./...) || exit
+deployment='/(deploy/observability|internal/kube/boottest)$' # "make test-deploy" runs these
+
+all=$(go list ./... | grep -vE "$deployment") || exit
 # in_order prints the packages on stdin, the long ones first.
 in_order() {
   local packages
