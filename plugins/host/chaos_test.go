@@ -18,6 +18,7 @@ import (
 	"github.com/kraft-edge/datafeed/feed"
 	"github.com/kraft-edge/datafeed/feed/config"
 	"github.com/kraft-edge/datafeed/feed/feedtest"
+	"github.com/kraft-edge/datafeed/internal/testenv"
 )
 
 // chaosFeed is a feed whose transform runs in a plugin.
@@ -119,7 +120,7 @@ var deaths = []syscall.Signal{syscall.SIGKILL, syscall.SIGSTOP, syscall.SIGUSR1,
 // repeats nothing and keeps the order of each key; and the feed holds as much as
 // before.
 func TestChaos(t *testing.T) {
-	kills := 100
+	kills := testenv.Amount(32, 100)
 	if testing.Short() {
 		kills = 12
 	}
