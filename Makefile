@@ -26,7 +26,7 @@ build: ## build the binary bin/feed
 image: ## build the image bin/feed-image.tar for amd64 and arm64, without a daemon
 	go run ./deploy/image
 
-test: setup ## run all tests, most with the race detector, on real servers: 12 minutes
+test: setup ## run all tests, most with the race detector, on real servers: 9 minutes
 	@go build -o $(BIN)/testservers ./internal/testenv/testservers
 	@TEST_TIMEOUT=$(TEST_TIMEOUT) $(BIN)/testservers with "$(CURDIR)" -- tools/test.sh
 

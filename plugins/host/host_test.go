@@ -371,7 +371,7 @@ func serveHost(of string) {
 		panic(err)
 	}
 	fmt.Println(h.Plugins()[0].PID)
-	select {}
+	forever()
 }
 
 // factory returns the host's only factory of a kind.

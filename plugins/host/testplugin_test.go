@@ -41,15 +41,15 @@ func serveTestPlugin() {
 		serveGo(99)
 	case "tcp":
 		fmt.Println("1|1|tcp|127.0.0.1:1|grpc")
-		select {}
+		forever()
 	case "elsewhere":
 		fmt.Println("1|1|unix|/tmp/somewhere-else|grpc")
-		select {}
+		forever()
 	case "chatty":
 		fmt.Println("Hello, I am your plugin!")
-		select {}
+		forever()
 	case "silent":
-		select {}
+		forever()
 	case "stillborn":
 		fmt.Fprintln(os.Stderr, "no licence found")
 		os.Exit(3)
@@ -274,11 +274,11 @@ func obey(command string) {
 		os.Exit(1)
 	case "panic":
 		go panic("poisoned") // one that nobody can recover from
-		select {}
+		forever()
 	case "stop":
 		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
 	case "hang":
-		select {}
+		forever()
 	case "grow":
 		for n, err := resident(os.Getpid()); n < 220<<20 && err == nil; n, err = resident(os.Getpid()) {
 			block := make([]byte, 8<<20)
@@ -323,4 +323,12 @@ func openDescriptors() []string {
 		}
 	}
 	return all
+}
+
+// forever never returns. Without cgo the runtime takes an empty select for a
+// deadlock when nothing else goes on.
+func forever() {
+	for {
+		_ = syscall.Pause()
+	}
 }
