@@ -129,6 +129,15 @@ func FilterReason(err error) (reason string, ok bool) {
 	return "", false
 }
 
+// IsTransient reports whether an error of a transform says that the message comes
+// again: one that is neither a [Filter] nor [Permanent].
+func IsTransient(err error) bool {
+	if _, filtered := FilterReason(err); filtered || err == nil {
+		return false
+	}
+	return !IsPermanent(err)
+}
+
 type connectionFatalError struct{ err error }
 
 func (e *connectionFatalError) Error() string { return e.err.Error() }

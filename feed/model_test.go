@@ -277,7 +277,7 @@ func inBatches(t feed.Transform) feed.Transform {
 		for _, m := range msgs {
 			out, err := one(m)
 			all = append(all, feed.Made{Messages: out, Err: err})
-			if _, filtered := feed.FilterReason(err); err != nil && !filtered && !feed.IsPermanent(err) {
+			if feed.IsTransient(err) {
 				break
 			}
 		}

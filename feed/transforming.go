@@ -217,14 +217,14 @@ func transformBatch(ctx context.Context, t Transform, msgs []*message.Message) [
 		}
 		for i := range msgs {
 			made := transformBatch(ctx, t, msgs[i:i+1])[0]
-			if all = append(all, made); transient(made.Err) {
+			if all = append(all, made); IsTransient(made.Err) {
 				break
 			}
 		}
 		return all
 	}
 	for i, m := range all {
-		if transient(m.Err) && i < len(msgs) {
+		if IsTransient(m.Err) && i < len(msgs) {
 			return all[:i+1]
 		}
 	}
@@ -232,13 +232,4 @@ func transformBatch(ctx context.Context, t Transform, msgs []*message.Message) [
 		return []Made{{Err: fmt.Errorf("it returned %d results for %d messages", len(all), len(msgs))}} // nothing is known
 	}
 	return all
-}
-
-// transient reports whether an error of a transform says that the message comes
-// again.
-func transient(err error) bool {
-	if _, filtered := FilterReason(err); filtered || err == nil {
-		return false
-	}
-	return !IsPermanent(err)
 }

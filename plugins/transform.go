@@ -102,7 +102,7 @@ func (x *transforming) batched(ctx context.Context, msgs []*message.Message) (al
 		for _, m := range msgs {
 			made, err := x.Try(ctx, m)
 			all = append(all, feed.Made{Messages: made, Err: err})
-			if _, filtered := feed.FilterReason(err); err != nil && !filtered && !feed.IsPermanent(err) {
+			if feed.IsTransient(err) {
 				break
 			}
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,19 +20,9 @@ func (c *cli) withPlugins(ctx context.Context, file string, log *slog.Logger, do
 	settings, err := config.LoadPlugins(file)
 	if err != nil {
 		// Whoever loads the whole file tells of this problem, too, in its place.
-		return orElse(do(c), err)
+		return cmp.Or(do(c), err)
 	}
 	return c.withPluginsIn(ctx, filepath.Dir(file), settings, log, do)
-}
-
-// orElse returns the first error that there is.
-func orElse(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // withPluginsIn is withPlugins for settings of a file in dir.

@@ -63,20 +63,11 @@ func (t *transform) batch(ctx context.Context, msgs []*message.Message) []feed.M
 		if err != nil {
 			return append(made, feed.Made{Err: err})
 		}
-		if n := len(made); n > before && transient(made[n-1].Err) {
+		if n := len(made); n > before && feed.IsTransient(made[n-1].Err) {
 			break
 		}
 	}
 	return made
-}
-
-// transient reports whether an error of a transform says that the message comes
-// again.
-func transient(err error) bool {
-	if _, filtered := feed.FilterReason(err); filtered || err == nil {
-		return false
-	}
-	return !feed.IsPermanent(err)
 }
 
 // some puts as many of the messages through as may go at once, and appends what was
