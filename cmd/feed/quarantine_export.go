@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kraft-edge/datafeed/internal/wholefile"
 	"github.com/kraft-edge/datafeed/stages/quarantine"
 )
 
@@ -126,7 +127,7 @@ func (c *cli) exportToFile(ctx context.Context, where *location, sel *selection,
 	})
 	progress.stop()
 	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = syncDirectory(filepath.Dir(abs))
+		err = wholefile.SyncDir(filepath.Dir(abs))
 	}
 	if err != nil {
 		return failed(fmt.Errorf("export to %s, which is not whole: %w", path, err))
@@ -136,16 +137,6 @@ func (c *cli) exportToFile(ctx context.Context, where *location, sel *selection,
 	}
 	_, err = fmt.Fprintf(c.stdout, "%s exported to %s\n", messages(n), path)
 	return failed(err)
-}
-
-// syncDirectory makes the name of a new file durable.
-func syncDirectory(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
 }
 
 // exportPage is how many messages are read at a time.

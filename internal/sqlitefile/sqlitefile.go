@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 
 	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"github.com/kraft-edge/datafeed/internal/wholefile"
 )
 
 // ErrForeign says that a database is of another application.
@@ -33,16 +35,7 @@ func Create(path string) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Close(), syncDir(dir))
-}
-
-// syncDir keeps a power loss from taking the name of a new file away.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return errors.Join(f.Close(), wholefile.SyncDir(dir))
 }
 
 // DSN names a file, by its absolute path, and settings of the connection to the
