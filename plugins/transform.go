@@ -123,7 +123,7 @@ func (x *transforming) answer(frame *wire.Frame, b *wire.Batch, i int, made []*m
 		return feed.IsPermanent(err)
 	default:
 		before := frame.Len()
-		if err := frame.AddMade(made); err != nil {
+		if err := frame.AddMade(b, i, made); err != nil {
 			frame.AddFailed(wire.FailureOf(feed.Permanent(fmt.Errorf("it made a message that cannot be sent: %w", err))))
 			return true
 		}

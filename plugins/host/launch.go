@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -65,7 +66,7 @@ const stopDelay = 3 * time.Second
 func launch(ctx context.Context, p program, dir string) (*instance, error) {
 	in := &instance{out: [2]*lines{{log: p.log.With("stream", "stdout")}, {log: p.log.With("stream", "stderr")}}}
 	abort := func() bool { return true }
-	in.client = goplugin.NewClient(&goplugin.ClientConfig{
+	config := &goplugin.ClientConfig{
 		HandshakeConfig:  wire.Handshake,
 		VersionedPlugins: map[int]goplugin.PluginSet{wire.Version: {wire.ServiceName: &stagesClient{}}},
 		RunnerFunc: func(_ hclog.Logger, cmd *exec.Cmd, sockets string) (runner.Runner, error) {
@@ -83,7 +84,11 @@ func launch(ctx context.Context, p program, dir string) (*instance, error) {
 		SyncStderr:       in.out[1],
 		GRPCDialOptions: append(wire.DialOptions(), grpc.WithDefaultCallOptions(
 			grpc.MaxCallRecvMsgSize(p.limits.messageBytes), grpc.MaxCallSendMsgSize(p.limits.messageBytes))),
-	})
+	}
+	if config.AutoMTLS {
+		config.GRPCDialOptions = append(config.GRPCDialOptions, wire.Secured(func() *tls.Config { return config.TLSConfig }))
+	}
+	in.client = goplugin.NewClient(config)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

@@ -1318,14 +1318,18 @@ func (x *Made) GetResults() []*Result {
 	return nil
 }
 
+// Result is one of the four.
 type Result struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What takes the place of the message, in order.
 	Messages []*Message `protobuf:"bytes,1,rep,name=messages,proto3" json:"messages,omitempty"`
 	// Filtered is the reason for which the message was dropped on purpose: few and
 	// constant ones, they become labels.
-	Filtered      string   `protobuf:"bytes,2,opt,name=filtered,proto3" json:"filtered,omitempty"`
-	Failure       *Failure `protobuf:"bytes,3,opt,name=failure,proto3" json:"failure,omitempty"`
+	Filtered string   `protobuf:"bytes,2,opt,name=filtered,proto3" json:"filtered,omitempty"`
+	Failure  *Failure `protobuf:"bytes,3,opt,name=failure,proto3" json:"failure,omitempty"`
+	// The message itself goes on, with these changes. It is the short form of one
+	// message: most transforms touch little of what they are sent.
+	Changed       *Changed `protobuf:"bytes,4,opt,name=changed,proto3" json:"changed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1381,6 +1385,82 @@ func (x *Result) GetFailure() *Failure {
 	return nil
 }
 
+func (x *Result) GetChanged() *Changed {
+	if x != nil {
+		return x.Changed
+	}
+	return nil
+}
+
+// Changed says what is other than in the message that was sent.
+type Changed struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Uuid          *string                `protobuf:"bytes,1,opt,name=uuid,proto3,oneof" json:"uuid,omitempty"`
+	Payload       []byte                 `protobuf:"bytes,2,opt,name=payload,proto3,oneof" json:"payload,omitempty"`
+	Metadata      map[string]string      `protobuf:"bytes,3,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // entries that are new, or have another value
+	Removed       []string               `protobuf:"bytes,4,rep,name=removed,proto3" json:"removed,omitempty"`                                                                             // keys of entries that are no more
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Changed) Reset() {
+	*x = Changed{}
+	mi := &file_stages_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Changed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Changed) ProtoMessage() {}
+
+func (x *Changed) ProtoReflect() protoreflect.Message {
+	mi := &file_stages_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Changed.ProtoReflect.Descriptor instead.
+func (*Changed) Descriptor() ([]byte, []int) {
+	return file_stages_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *Changed) GetUuid() string {
+	if x != nil && x.Uuid != nil {
+		return *x.Uuid
+	}
+	return ""
+}
+
+func (x *Changed) GetPayload() []byte {
+	if x != nil {
+		return x.Payload
+	}
+	return nil
+}
+
+func (x *Changed) GetMetadata() map[string]string {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *Changed) GetRemoved() []string {
+	if x != nil {
+		return x.Removed
+	}
+	return nil
+}
+
 // SettledBatch tells a transform that wants it how messages have ended.
 type SettledBatch struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1391,7 +1471,7 @@ type SettledBatch struct {
 
 func (x *SettledBatch) Reset() {
 	*x = SettledBatch{}
-	mi := &file_stages_proto_msgTypes[19]
+	mi := &file_stages_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1403,7 +1483,7 @@ func (x *SettledBatch) String() string {
 func (*SettledBatch) ProtoMessage() {}
 
 func (x *SettledBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[19]
+	mi := &file_stages_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1416,7 +1496,7 @@ func (x *SettledBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettledBatch.ProtoReflect.Descriptor instead.
 func (*SettledBatch) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{19}
+	return file_stages_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *SettledBatch) GetMessages() []*SettledMessage {
@@ -1437,7 +1517,7 @@ type SettledMessage struct {
 
 func (x *SettledMessage) Reset() {
 	*x = SettledMessage{}
-	mi := &file_stages_proto_msgTypes[20]
+	mi := &file_stages_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1449,7 +1529,7 @@ func (x *SettledMessage) String() string {
 func (*SettledMessage) ProtoMessage() {}
 
 func (x *SettledMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[20]
+	mi := &file_stages_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1462,7 +1542,7 @@ func (x *SettledMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettledMessage.ProtoReflect.Descriptor instead.
 func (*SettledMessage) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{20}
+	return file_stages_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *SettledMessage) GetBatch() uint64 {
@@ -1501,7 +1581,7 @@ type SinkRequest struct {
 
 func (x *SinkRequest) Reset() {
 	*x = SinkRequest{}
-	mi := &file_stages_proto_msgTypes[21]
+	mi := &file_stages_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1513,7 +1593,7 @@ func (x *SinkRequest) String() string {
 func (*SinkRequest) ProtoMessage() {}
 
 func (x *SinkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[21]
+	mi := &file_stages_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1526,7 +1606,7 @@ func (x *SinkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SinkRequest.ProtoReflect.Descriptor instead.
 func (*SinkRequest) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{21}
+	return file_stages_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *SinkRequest) GetRequest() isSinkRequest_Request {
@@ -1610,7 +1690,7 @@ type Cancel struct {
 
 func (x *Cancel) Reset() {
 	*x = Cancel{}
-	mi := &file_stages_proto_msgTypes[22]
+	mi := &file_stages_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1622,7 +1702,7 @@ func (x *Cancel) String() string {
 func (*Cancel) ProtoMessage() {}
 
 func (x *Cancel) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[22]
+	mi := &file_stages_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1635,7 +1715,7 @@ func (x *Cancel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cancel.ProtoReflect.Descriptor instead.
 func (*Cancel) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{22}
+	return file_stages_proto_rawDescGZIP(), []int{23}
 }
 
 type Probe struct {
@@ -1646,7 +1726,7 @@ type Probe struct {
 
 func (x *Probe) Reset() {
 	*x = Probe{}
-	mi := &file_stages_proto_msgTypes[23]
+	mi := &file_stages_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1658,7 +1738,7 @@ func (x *Probe) String() string {
 func (*Probe) ProtoMessage() {}
 
 func (x *Probe) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[23]
+	mi := &file_stages_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1671,7 +1751,7 @@ func (x *Probe) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Probe.ProtoReflect.Descriptor instead.
 func (*Probe) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{23}
+	return file_stages_proto_rawDescGZIP(), []int{24}
 }
 
 type SinkResponse struct {
@@ -1688,7 +1768,7 @@ type SinkResponse struct {
 
 func (x *SinkResponse) Reset() {
 	*x = SinkResponse{}
-	mi := &file_stages_proto_msgTypes[24]
+	mi := &file_stages_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1700,7 +1780,7 @@ func (x *SinkResponse) String() string {
 func (*SinkResponse) ProtoMessage() {}
 
 func (x *SinkResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[24]
+	mi := &file_stages_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1713,7 +1793,7 @@ func (x *SinkResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SinkResponse.ProtoReflect.Descriptor instead.
 func (*SinkResponse) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{24}
+	return file_stages_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *SinkResponse) GetResponse() isSinkResponse_Response {
@@ -1785,7 +1865,7 @@ type Published struct {
 
 func (x *Published) Reset() {
 	*x = Published{}
-	mi := &file_stages_proto_msgTypes[25]
+	mi := &file_stages_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1797,7 +1877,7 @@ func (x *Published) String() string {
 func (*Published) ProtoMessage() {}
 
 func (x *Published) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[25]
+	mi := &file_stages_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1810,7 +1890,7 @@ func (x *Published) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Published.ProtoReflect.Descriptor instead.
 func (*Published) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{25}
+	return file_stages_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Published) GetNumber() uint64 {
@@ -1844,7 +1924,7 @@ type MessageFailure struct {
 
 func (x *MessageFailure) Reset() {
 	*x = MessageFailure{}
-	mi := &file_stages_proto_msgTypes[26]
+	mi := &file_stages_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1856,7 +1936,7 @@ func (x *MessageFailure) String() string {
 func (*MessageFailure) ProtoMessage() {}
 
 func (x *MessageFailure) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[26]
+	mi := &file_stages_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1869,7 +1949,7 @@ func (x *MessageFailure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MessageFailure.ProtoReflect.Descriptor instead.
 func (*MessageFailure) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{26}
+	return file_stages_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *MessageFailure) GetIndex() uint32 {
@@ -1895,7 +1975,7 @@ type Probed struct {
 
 func (x *Probed) Reset() {
 	*x = Probed{}
-	mi := &file_stages_proto_msgTypes[27]
+	mi := &file_stages_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1907,7 +1987,7 @@ func (x *Probed) String() string {
 func (*Probed) ProtoMessage() {}
 
 func (x *Probed) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[27]
+	mi := &file_stages_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1920,7 +2000,7 @@ func (x *Probed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Probed.ProtoReflect.Descriptor instead.
 func (*Probed) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{27}
+	return file_stages_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Probed) GetFailure() *Failure {
@@ -1947,7 +2027,7 @@ type SourceRequest struct {
 
 func (x *SourceRequest) Reset() {
 	*x = SourceRequest{}
-	mi := &file_stages_proto_msgTypes[28]
+	mi := &file_stages_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1959,7 +2039,7 @@ func (x *SourceRequest) String() string {
 func (*SourceRequest) ProtoMessage() {}
 
 func (x *SourceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[28]
+	mi := &file_stages_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1972,7 +2052,7 @@ func (x *SourceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SourceRequest.ProtoReflect.Descriptor instead.
 func (*SourceRequest) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{28}
+	return file_stages_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *SourceRequest) GetRequest() isSourceRequest_Request {
@@ -2086,7 +2166,7 @@ type Subscribe struct {
 
 func (x *Subscribe) Reset() {
 	*x = Subscribe{}
-	mi := &file_stages_proto_msgTypes[29]
+	mi := &file_stages_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2098,7 +2178,7 @@ func (x *Subscribe) String() string {
 func (*Subscribe) ProtoMessage() {}
 
 func (x *Subscribe) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[29]
+	mi := &file_stages_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2111,7 +2191,7 @@ func (x *Subscribe) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Subscribe.ProtoReflect.Descriptor instead.
 func (*Subscribe) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{29}
+	return file_stages_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Subscribe) GetTopic() string {
@@ -2132,7 +2212,7 @@ type Credit struct {
 
 func (x *Credit) Reset() {
 	*x = Credit{}
-	mi := &file_stages_proto_msgTypes[30]
+	mi := &file_stages_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2144,7 +2224,7 @@ func (x *Credit) String() string {
 func (*Credit) ProtoMessage() {}
 
 func (x *Credit) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[30]
+	mi := &file_stages_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2157,7 +2237,7 @@ func (x *Credit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Credit.ProtoReflect.Descriptor instead.
 func (*Credit) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{30}
+	return file_stages_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Credit) GetDeliveries() uint32 {
@@ -2176,7 +2256,7 @@ type Settle struct {
 
 func (x *Settle) Reset() {
 	*x = Settle{}
-	mi := &file_stages_proto_msgTypes[31]
+	mi := &file_stages_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2188,7 +2268,7 @@ func (x *Settle) String() string {
 func (*Settle) ProtoMessage() {}
 
 func (x *Settle) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[31]
+	mi := &file_stages_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2201,7 +2281,7 @@ func (x *Settle) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settle.ProtoReflect.Descriptor instead.
 func (*Settle) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{31}
+	return file_stages_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Settle) GetSettlements() []*Settlement {
@@ -2221,7 +2301,7 @@ type Settlement struct {
 
 func (x *Settlement) Reset() {
 	*x = Settlement{}
-	mi := &file_stages_proto_msgTypes[32]
+	mi := &file_stages_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2233,7 +2313,7 @@ func (x *Settlement) String() string {
 func (*Settlement) ProtoMessage() {}
 
 func (x *Settlement) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[32]
+	mi := &file_stages_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2246,7 +2326,7 @@ func (x *Settlement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Settlement.ProtoReflect.Descriptor instead.
 func (*Settlement) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{32}
+	return file_stages_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Settlement) GetTag() uint64 {
@@ -2272,7 +2352,7 @@ type DescribeDelivery struct {
 
 func (x *DescribeDelivery) Reset() {
 	*x = DescribeDelivery{}
-	mi := &file_stages_proto_msgTypes[33]
+	mi := &file_stages_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2284,7 +2364,7 @@ func (x *DescribeDelivery) String() string {
 func (*DescribeDelivery) ProtoMessage() {}
 
 func (x *DescribeDelivery) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[33]
+	mi := &file_stages_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2297,7 +2377,7 @@ func (x *DescribeDelivery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DescribeDelivery.ProtoReflect.Descriptor instead.
 func (*DescribeDelivery) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{33}
+	return file_stages_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *DescribeDelivery) GetTag() uint64 {
@@ -2316,7 +2396,7 @@ type Unsubscribe struct {
 
 func (x *Unsubscribe) Reset() {
 	*x = Unsubscribe{}
-	mi := &file_stages_proto_msgTypes[34]
+	mi := &file_stages_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2328,7 +2408,7 @@ func (x *Unsubscribe) String() string {
 func (*Unsubscribe) ProtoMessage() {}
 
 func (x *Unsubscribe) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[34]
+	mi := &file_stages_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2341,7 +2421,7 @@ func (x *Unsubscribe) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unsubscribe.ProtoReflect.Descriptor instead.
 func (*Unsubscribe) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{34}
+	return file_stages_proto_rawDescGZIP(), []int{35}
 }
 
 type SourceResponse struct {
@@ -2362,7 +2442,7 @@ type SourceResponse struct {
 
 func (x *SourceResponse) Reset() {
 	*x = SourceResponse{}
-	mi := &file_stages_proto_msgTypes[35]
+	mi := &file_stages_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2374,7 +2454,7 @@ func (x *SourceResponse) String() string {
 func (*SourceResponse) ProtoMessage() {}
 
 func (x *SourceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[35]
+	mi := &file_stages_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2387,7 +2467,7 @@ func (x *SourceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SourceResponse.ProtoReflect.Descriptor instead.
 func (*SourceResponse) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{35}
+	return file_stages_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *SourceResponse) GetResponse() isSourceResponse_Response {
@@ -2516,7 +2596,7 @@ type Subscribed struct {
 
 func (x *Subscribed) Reset() {
 	*x = Subscribed{}
-	mi := &file_stages_proto_msgTypes[36]
+	mi := &file_stages_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2528,7 +2608,7 @@ func (x *Subscribed) String() string {
 func (*Subscribed) ProtoMessage() {}
 
 func (x *Subscribed) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[36]
+	mi := &file_stages_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2541,7 +2621,7 @@ func (x *Subscribed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Subscribed.ProtoReflect.Descriptor instead.
 func (*Subscribed) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{36}
+	return file_stages_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Subscribed) GetFailure() *Failure {
@@ -2567,7 +2647,7 @@ type Deliveries struct {
 
 func (x *Deliveries) Reset() {
 	*x = Deliveries{}
-	mi := &file_stages_proto_msgTypes[37]
+	mi := &file_stages_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2579,7 +2659,7 @@ func (x *Deliveries) String() string {
 func (*Deliveries) ProtoMessage() {}
 
 func (x *Deliveries) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[37]
+	mi := &file_stages_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2592,7 +2672,7 @@ func (x *Deliveries) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Deliveries.ProtoReflect.Descriptor instead.
 func (*Deliveries) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{37}
+	return file_stages_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Deliveries) GetDeliveries() []*Delivery {
@@ -2613,7 +2693,7 @@ type Delivery struct {
 
 func (x *Delivery) Reset() {
 	*x = Delivery{}
-	mi := &file_stages_proto_msgTypes[38]
+	mi := &file_stages_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2625,7 +2705,7 @@ func (x *Delivery) String() string {
 func (*Delivery) ProtoMessage() {}
 
 func (x *Delivery) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[38]
+	mi := &file_stages_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2638,7 +2718,7 @@ func (x *Delivery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Delivery.ProtoReflect.Descriptor instead.
 func (*Delivery) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{38}
+	return file_stages_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Delivery) GetMessage() *Message {
@@ -2672,7 +2752,7 @@ type SettledUpTo struct {
 
 func (x *SettledUpTo) Reset() {
 	*x = SettledUpTo{}
-	mi := &file_stages_proto_msgTypes[39]
+	mi := &file_stages_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2684,7 +2764,7 @@ func (x *SettledUpTo) String() string {
 func (*SettledUpTo) ProtoMessage() {}
 
 func (x *SettledUpTo) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[39]
+	mi := &file_stages_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2697,7 +2777,7 @@ func (x *SettledUpTo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettledUpTo.ProtoReflect.Descriptor instead.
 func (*SettledUpTo) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{39}
+	return file_stages_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *SettledUpTo) GetFailure() *Failure {
@@ -2720,7 +2800,7 @@ type Original struct {
 
 func (x *Original) Reset() {
 	*x = Original{}
-	mi := &file_stages_proto_msgTypes[40]
+	mi := &file_stages_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2732,7 +2812,7 @@ func (x *Original) String() string {
 func (*Original) ProtoMessage() {}
 
 func (x *Original) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[40]
+	mi := &file_stages_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2745,7 +2825,7 @@ func (x *Original) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Original.ProtoReflect.Descriptor instead.
 func (*Original) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{40}
+	return file_stages_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Original) GetPayload() []byte {
@@ -2794,7 +2874,7 @@ type Unsubscribed struct {
 
 func (x *Unsubscribed) Reset() {
 	*x = Unsubscribed{}
-	mi := &file_stages_proto_msgTypes[41]
+	mi := &file_stages_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2806,7 +2886,7 @@ func (x *Unsubscribed) String() string {
 func (*Unsubscribed) ProtoMessage() {}
 
 func (x *Unsubscribed) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[41]
+	mi := &file_stages_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2819,7 +2899,7 @@ func (x *Unsubscribed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unsubscribed.ProtoReflect.Descriptor instead.
 func (*Unsubscribed) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{41}
+	return file_stages_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Unsubscribed) GetFailure() *Failure {
@@ -2846,7 +2926,7 @@ type SubscriptionEnded struct {
 
 func (x *SubscriptionEnded) Reset() {
 	*x = SubscriptionEnded{}
-	mi := &file_stages_proto_msgTypes[42]
+	mi := &file_stages_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2858,7 +2938,7 @@ func (x *SubscriptionEnded) String() string {
 func (*SubscriptionEnded) ProtoMessage() {}
 
 func (x *SubscriptionEnded) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[42]
+	mi := &file_stages_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2871,7 +2951,7 @@ func (x *SubscriptionEnded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscriptionEnded.ProtoReflect.Descriptor instead.
 func (*SubscriptionEnded) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{42}
+	return file_stages_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *SubscriptionEnded) GetFailure() *Failure {
@@ -2895,7 +2975,7 @@ type CodecRequest struct {
 
 func (x *CodecRequest) Reset() {
 	*x = CodecRequest{}
-	mi := &file_stages_proto_msgTypes[43]
+	mi := &file_stages_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2907,7 +2987,7 @@ func (x *CodecRequest) String() string {
 func (*CodecRequest) ProtoMessage() {}
 
 func (x *CodecRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[43]
+	mi := &file_stages_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2920,7 +3000,7 @@ func (x *CodecRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CodecRequest.ProtoReflect.Descriptor instead.
 func (*CodecRequest) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{43}
+	return file_stages_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *CodecRequest) GetRequest() isCodecRequest_Request {
@@ -2992,7 +3072,7 @@ type Decode struct {
 
 func (x *Decode) Reset() {
 	*x = Decode{}
-	mi := &file_stages_proto_msgTypes[44]
+	mi := &file_stages_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3004,7 +3084,7 @@ func (x *Decode) String() string {
 func (*Decode) ProtoMessage() {}
 
 func (x *Decode) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[44]
+	mi := &file_stages_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3017,7 +3097,7 @@ func (x *Decode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Decode.ProtoReflect.Descriptor instead.
 func (*Decode) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{44}
+	return file_stages_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Decode) GetBody() []byte {
@@ -3066,7 +3146,7 @@ type Decoded struct {
 
 func (x *Decoded) Reset() {
 	*x = Decoded{}
-	mi := &file_stages_proto_msgTypes[45]
+	mi := &file_stages_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3078,7 +3158,7 @@ func (x *Decoded) String() string {
 func (*Decoded) ProtoMessage() {}
 
 func (x *Decoded) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[45]
+	mi := &file_stages_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3091,7 +3171,7 @@ func (x *Decoded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Decoded.ProtoReflect.Descriptor instead.
 func (*Decoded) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{45}
+	return file_stages_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *Decoded) GetReadings() []*Reading {
@@ -3124,7 +3204,7 @@ type Encode struct {
 
 func (x *Encode) Reset() {
 	*x = Encode{}
-	mi := &file_stages_proto_msgTypes[46]
+	mi := &file_stages_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3136,7 +3216,7 @@ func (x *Encode) String() string {
 func (*Encode) ProtoMessage() {}
 
 func (x *Encode) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[46]
+	mi := &file_stages_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3149,7 +3229,7 @@ func (x *Encode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Encode.ProtoReflect.Descriptor instead.
 func (*Encode) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{46}
+	return file_stages_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *Encode) GetReadings() []*Reading {
@@ -3169,7 +3249,7 @@ type Encoded struct {
 
 func (x *Encoded) Reset() {
 	*x = Encoded{}
-	mi := &file_stages_proto_msgTypes[47]
+	mi := &file_stages_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3181,7 +3261,7 @@ func (x *Encoded) String() string {
 func (*Encoded) ProtoMessage() {}
 
 func (x *Encoded) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[47]
+	mi := &file_stages_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3194,7 +3274,7 @@ func (x *Encoded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Encoded.ProtoReflect.Descriptor instead.
 func (*Encoded) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{47}
+	return file_stages_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *Encoded) GetBody() []byte {
@@ -3225,7 +3305,7 @@ type CodecResponse struct {
 
 func (x *CodecResponse) Reset() {
 	*x = CodecResponse{}
-	mi := &file_stages_proto_msgTypes[48]
+	mi := &file_stages_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3237,7 +3317,7 @@ func (x *CodecResponse) String() string {
 func (*CodecResponse) ProtoMessage() {}
 
 func (x *CodecResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[48]
+	mi := &file_stages_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3250,7 +3330,7 @@ func (x *CodecResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CodecResponse.ProtoReflect.Descriptor instead.
 func (*CodecResponse) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{48}
+	return file_stages_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *CodecResponse) GetResponse() isCodecResponse_Response {
@@ -3332,7 +3412,7 @@ type Reading struct {
 
 func (x *Reading) Reset() {
 	*x = Reading{}
-	mi := &file_stages_proto_msgTypes[49]
+	mi := &file_stages_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3344,7 +3424,7 @@ func (x *Reading) String() string {
 func (*Reading) ProtoMessage() {}
 
 func (x *Reading) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[49]
+	mi := &file_stages_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3357,7 +3437,7 @@ func (x *Reading) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reading.ProtoReflect.Descriptor instead.
 func (*Reading) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{49}
+	return file_stages_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *Reading) GetSite() string {
@@ -3495,7 +3575,7 @@ type ExpectationRequest struct {
 
 func (x *ExpectationRequest) Reset() {
 	*x = ExpectationRequest{}
-	mi := &file_stages_proto_msgTypes[50]
+	mi := &file_stages_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3507,7 +3587,7 @@ func (x *ExpectationRequest) String() string {
 func (*ExpectationRequest) ProtoMessage() {}
 
 func (x *ExpectationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[50]
+	mi := &file_stages_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3520,7 +3600,7 @@ func (x *ExpectationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExpectationRequest.ProtoReflect.Descriptor instead.
 func (*ExpectationRequest) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{50}
+	return file_stages_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *ExpectationRequest) GetRequest() isExpectationRequest_Request {
@@ -3602,7 +3682,7 @@ type WatermarkRequest struct {
 
 func (x *WatermarkRequest) Reset() {
 	*x = WatermarkRequest{}
-	mi := &file_stages_proto_msgTypes[51]
+	mi := &file_stages_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3614,7 +3694,7 @@ func (x *WatermarkRequest) String() string {
 func (*WatermarkRequest) ProtoMessage() {}
 
 func (x *WatermarkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[51]
+	mi := &file_stages_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3627,7 +3707,7 @@ func (x *WatermarkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatermarkRequest.ProtoReflect.Descriptor instead.
 func (*WatermarkRequest) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{51}
+	return file_stages_proto_rawDescGZIP(), []int{52}
 }
 
 type Query struct {
@@ -3642,7 +3722,7 @@ type Query struct {
 
 func (x *Query) Reset() {
 	*x = Query{}
-	mi := &file_stages_proto_msgTypes[52]
+	mi := &file_stages_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3654,7 +3734,7 @@ func (x *Query) String() string {
 func (*Query) ProtoMessage() {}
 
 func (x *Query) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[52]
+	mi := &file_stages_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3667,7 +3747,7 @@ func (x *Query) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Query.ProtoReflect.Descriptor instead.
 func (*Query) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{52}
+	return file_stages_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *Query) GetDevice() string {
@@ -3712,7 +3792,7 @@ type ExpectationResponse struct {
 
 func (x *ExpectationResponse) Reset() {
 	*x = ExpectationResponse{}
-	mi := &file_stages_proto_msgTypes[53]
+	mi := &file_stages_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3724,7 +3804,7 @@ func (x *ExpectationResponse) String() string {
 func (*ExpectationResponse) ProtoMessage() {}
 
 func (x *ExpectationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[53]
+	mi := &file_stages_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3737,7 +3817,7 @@ func (x *ExpectationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExpectationResponse.ProtoReflect.Descriptor instead.
 func (*ExpectationResponse) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{53}
+	return file_stages_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ExpectationResponse) GetResponse() isExpectationResponse_Response {
@@ -3813,7 +3893,7 @@ type ExpectationOpened struct {
 
 func (x *ExpectationOpened) Reset() {
 	*x = ExpectationOpened{}
-	mi := &file_stages_proto_msgTypes[54]
+	mi := &file_stages_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3825,7 +3905,7 @@ func (x *ExpectationOpened) String() string {
 func (*ExpectationOpened) ProtoMessage() {}
 
 func (x *ExpectationOpened) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[54]
+	mi := &file_stages_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3838,7 +3918,7 @@ func (x *ExpectationOpened) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExpectationOpened.ProtoReflect.Descriptor instead.
 func (*ExpectationOpened) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{54}
+	return file_stages_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *ExpectationOpened) GetOpened() *Opened {
@@ -3915,7 +3995,7 @@ type Watermark struct {
 
 func (x *Watermark) Reset() {
 	*x = Watermark{}
-	mi := &file_stages_proto_msgTypes[55]
+	mi := &file_stages_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3927,7 +4007,7 @@ func (x *Watermark) String() string {
 func (*Watermark) ProtoMessage() {}
 
 func (x *Watermark) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[55]
+	mi := &file_stages_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3940,7 +4020,7 @@ func (x *Watermark) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Watermark.ProtoReflect.Descriptor instead.
 func (*Watermark) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{55}
+	return file_stages_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *Watermark) GetTime() int64 {
@@ -3977,7 +4057,7 @@ type Page struct {
 
 func (x *Page) Reset() {
 	*x = Page{}
-	mi := &file_stages_proto_msgTypes[56]
+	mi := &file_stages_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3989,7 +4069,7 @@ func (x *Page) String() string {
 func (*Page) ProtoMessage() {}
 
 func (x *Page) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[56]
+	mi := &file_stages_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4002,7 +4082,7 @@ func (x *Page) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Page.ProtoReflect.Descriptor instead.
 func (*Page) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{56}
+	return file_stages_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *Page) GetRecords() []*Record {
@@ -4052,7 +4132,7 @@ type Record struct {
 
 func (x *Record) Reset() {
 	*x = Record{}
-	mi := &file_stages_proto_msgTypes[57]
+	mi := &file_stages_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4064,7 +4144,7 @@ func (x *Record) String() string {
 func (*Record) ProtoMessage() {}
 
 func (x *Record) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[57]
+	mi := &file_stages_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4077,7 +4157,7 @@ func (x *Record) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Record.ProtoReflect.Descriptor instead.
 func (*Record) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{57}
+	return file_stages_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *Record) GetReading() *Reading {
@@ -4121,7 +4201,7 @@ type Unreadable struct {
 
 func (x *Unreadable) Reset() {
 	*x = Unreadable{}
-	mi := &file_stages_proto_msgTypes[58]
+	mi := &file_stages_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4133,7 +4213,7 @@ func (x *Unreadable) String() string {
 func (*Unreadable) ProtoMessage() {}
 
 func (x *Unreadable) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[58]
+	mi := &file_stages_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4146,7 +4226,7 @@ func (x *Unreadable) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unreadable.ProtoReflect.Descriptor instead.
 func (*Unreadable) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{58}
+	return file_stages_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *Unreadable) GetObject() string {
@@ -4197,7 +4277,7 @@ type Costs struct {
 
 func (x *Costs) Reset() {
 	*x = Costs{}
-	mi := &file_stages_proto_msgTypes[59]
+	mi := &file_stages_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4209,7 +4289,7 @@ func (x *Costs) String() string {
 func (*Costs) ProtoMessage() {}
 
 func (x *Costs) ProtoReflect() protoreflect.Message {
-	mi := &file_stages_proto_msgTypes[59]
+	mi := &file_stages_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4222,7 +4302,7 @@ func (x *Costs) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Costs.ProtoReflect.Descriptor instead.
 func (*Costs) Descriptor() ([]byte, []int) {
-	return file_stages_proto_rawDescGZIP(), []int{59}
+	return file_stages_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *Costs) GetRequests() int64 {
@@ -4342,11 +4422,23 @@ const file_stages_proto_rawDesc = "" +
 	"\bresponse\"T\n" +
 	"\x04Made\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x124\n" +
-	"\aresults\x18\x02 \x03(\v2\x1a.datafeed.plugin.v1.ResultR\aresults\"\x94\x01\n" +
+	"\aresults\x18\x02 \x03(\v2\x1a.datafeed.plugin.v1.ResultR\aresults\"\xcb\x01\n" +
 	"\x06Result\x127\n" +
 	"\bmessages\x18\x01 \x03(\v2\x1b.datafeed.plugin.v1.MessageR\bmessages\x12\x1a\n" +
 	"\bfiltered\x18\x02 \x01(\tR\bfiltered\x125\n" +
-	"\afailure\x18\x03 \x01(\v2\x1b.datafeed.plugin.v1.FailureR\afailure\"N\n" +
+	"\afailure\x18\x03 \x01(\v2\x1b.datafeed.plugin.v1.FailureR\afailure\x125\n" +
+	"\achanged\x18\x04 \x01(\v2\x1b.datafeed.plugin.v1.ChangedR\achanged\"\xf4\x01\n" +
+	"\aChanged\x12\x17\n" +
+	"\x04uuid\x18\x01 \x01(\tH\x00R\x04uuid\x88\x01\x01\x12\x1d\n" +
+	"\apayload\x18\x02 \x01(\fH\x01R\apayload\x88\x01\x01\x12E\n" +
+	"\bmetadata\x18\x03 \x03(\v2).datafeed.plugin.v1.Changed.MetadataEntryR\bmetadata\x12\x18\n" +
+	"\aremoved\x18\x04 \x03(\tR\aremoved\x1a;\n" +
+	"\rMetadataEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\a\n" +
+	"\x05_uuidB\n" +
+	"\n" +
+	"\b_payload\"N\n" +
 	"\fSettledBatch\x12>\n" +
 	"\bmessages\x18\x01 \x03(\v2\".datafeed.plugin.v1.SettledMessageR\bmessages\"s\n" +
 	"\x0eSettledMessage\x12\x14\n" +
@@ -4577,7 +4669,7 @@ func file_stages_proto_rawDescGZIP() []byte {
 }
 
 var file_stages_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_stages_proto_msgTypes = make([]protoimpl.MessageInfo, 61)
+var file_stages_proto_msgTypes = make([]protoimpl.MessageInfo, 63)
 var file_stages_proto_goTypes = []any{
 	(Kind)(0),                   // 0: datafeed.plugin.v1.Kind
 	(Outcome)(0),                // 1: datafeed.plugin.v1.Outcome
@@ -4600,48 +4692,50 @@ var file_stages_proto_goTypes = []any{
 	(*TransformResponse)(nil),   // 18: datafeed.plugin.v1.TransformResponse
 	(*Made)(nil),                // 19: datafeed.plugin.v1.Made
 	(*Result)(nil),              // 20: datafeed.plugin.v1.Result
-	(*SettledBatch)(nil),        // 21: datafeed.plugin.v1.SettledBatch
-	(*SettledMessage)(nil),      // 22: datafeed.plugin.v1.SettledMessage
-	(*SinkRequest)(nil),         // 23: datafeed.plugin.v1.SinkRequest
-	(*Cancel)(nil),              // 24: datafeed.plugin.v1.Cancel
-	(*Probe)(nil),               // 25: datafeed.plugin.v1.Probe
-	(*SinkResponse)(nil),        // 26: datafeed.plugin.v1.SinkResponse
-	(*Published)(nil),           // 27: datafeed.plugin.v1.Published
-	(*MessageFailure)(nil),      // 28: datafeed.plugin.v1.MessageFailure
-	(*Probed)(nil),              // 29: datafeed.plugin.v1.Probed
-	(*SourceRequest)(nil),       // 30: datafeed.plugin.v1.SourceRequest
-	(*Subscribe)(nil),           // 31: datafeed.plugin.v1.Subscribe
-	(*Credit)(nil),              // 32: datafeed.plugin.v1.Credit
-	(*Settle)(nil),              // 33: datafeed.plugin.v1.Settle
-	(*Settlement)(nil),          // 34: datafeed.plugin.v1.Settlement
-	(*DescribeDelivery)(nil),    // 35: datafeed.plugin.v1.DescribeDelivery
-	(*Unsubscribe)(nil),         // 36: datafeed.plugin.v1.Unsubscribe
-	(*SourceResponse)(nil),      // 37: datafeed.plugin.v1.SourceResponse
-	(*Subscribed)(nil),          // 38: datafeed.plugin.v1.Subscribed
-	(*Deliveries)(nil),          // 39: datafeed.plugin.v1.Deliveries
-	(*Delivery)(nil),            // 40: datafeed.plugin.v1.Delivery
-	(*SettledUpTo)(nil),         // 41: datafeed.plugin.v1.SettledUpTo
-	(*Original)(nil),            // 42: datafeed.plugin.v1.Original
-	(*Unsubscribed)(nil),        // 43: datafeed.plugin.v1.Unsubscribed
-	(*SubscriptionEnded)(nil),   // 44: datafeed.plugin.v1.SubscriptionEnded
-	(*CodecRequest)(nil),        // 45: datafeed.plugin.v1.CodecRequest
-	(*Decode)(nil),              // 46: datafeed.plugin.v1.Decode
-	(*Decoded)(nil),             // 47: datafeed.plugin.v1.Decoded
-	(*Encode)(nil),              // 48: datafeed.plugin.v1.Encode
-	(*Encoded)(nil),             // 49: datafeed.plugin.v1.Encoded
-	(*CodecResponse)(nil),       // 50: datafeed.plugin.v1.CodecResponse
-	(*Reading)(nil),             // 51: datafeed.plugin.v1.Reading
-	(*ExpectationRequest)(nil),  // 52: datafeed.plugin.v1.ExpectationRequest
-	(*WatermarkRequest)(nil),    // 53: datafeed.plugin.v1.WatermarkRequest
-	(*Query)(nil),               // 54: datafeed.plugin.v1.Query
-	(*ExpectationResponse)(nil), // 55: datafeed.plugin.v1.ExpectationResponse
-	(*ExpectationOpened)(nil),   // 56: datafeed.plugin.v1.ExpectationOpened
-	(*Watermark)(nil),           // 57: datafeed.plugin.v1.Watermark
-	(*Page)(nil),                // 58: datafeed.plugin.v1.Page
-	(*Record)(nil),              // 59: datafeed.plugin.v1.Record
-	(*Unreadable)(nil),          // 60: datafeed.plugin.v1.Unreadable
-	(*Costs)(nil),               // 61: datafeed.plugin.v1.Costs
-	nil,                         // 62: datafeed.plugin.v1.Message.MetadataEntry
+	(*Changed)(nil),             // 21: datafeed.plugin.v1.Changed
+	(*SettledBatch)(nil),        // 22: datafeed.plugin.v1.SettledBatch
+	(*SettledMessage)(nil),      // 23: datafeed.plugin.v1.SettledMessage
+	(*SinkRequest)(nil),         // 24: datafeed.plugin.v1.SinkRequest
+	(*Cancel)(nil),              // 25: datafeed.plugin.v1.Cancel
+	(*Probe)(nil),               // 26: datafeed.plugin.v1.Probe
+	(*SinkResponse)(nil),        // 27: datafeed.plugin.v1.SinkResponse
+	(*Published)(nil),           // 28: datafeed.plugin.v1.Published
+	(*MessageFailure)(nil),      // 29: datafeed.plugin.v1.MessageFailure
+	(*Probed)(nil),              // 30: datafeed.plugin.v1.Probed
+	(*SourceRequest)(nil),       // 31: datafeed.plugin.v1.SourceRequest
+	(*Subscribe)(nil),           // 32: datafeed.plugin.v1.Subscribe
+	(*Credit)(nil),              // 33: datafeed.plugin.v1.Credit
+	(*Settle)(nil),              // 34: datafeed.plugin.v1.Settle
+	(*Settlement)(nil),          // 35: datafeed.plugin.v1.Settlement
+	(*DescribeDelivery)(nil),    // 36: datafeed.plugin.v1.DescribeDelivery
+	(*Unsubscribe)(nil),         // 37: datafeed.plugin.v1.Unsubscribe
+	(*SourceResponse)(nil),      // 38: datafeed.plugin.v1.SourceResponse
+	(*Subscribed)(nil),          // 39: datafeed.plugin.v1.Subscribed
+	(*Deliveries)(nil),          // 40: datafeed.plugin.v1.Deliveries
+	(*Delivery)(nil),            // 41: datafeed.plugin.v1.Delivery
+	(*SettledUpTo)(nil),         // 42: datafeed.plugin.v1.SettledUpTo
+	(*Original)(nil),            // 43: datafeed.plugin.v1.Original
+	(*Unsubscribed)(nil),        // 44: datafeed.plugin.v1.Unsubscribed
+	(*SubscriptionEnded)(nil),   // 45: datafeed.plugin.v1.SubscriptionEnded
+	(*CodecRequest)(nil),        // 46: datafeed.plugin.v1.CodecRequest
+	(*Decode)(nil),              // 47: datafeed.plugin.v1.Decode
+	(*Decoded)(nil),             // 48: datafeed.plugin.v1.Decoded
+	(*Encode)(nil),              // 49: datafeed.plugin.v1.Encode
+	(*Encoded)(nil),             // 50: datafeed.plugin.v1.Encoded
+	(*CodecResponse)(nil),       // 51: datafeed.plugin.v1.CodecResponse
+	(*Reading)(nil),             // 52: datafeed.plugin.v1.Reading
+	(*ExpectationRequest)(nil),  // 53: datafeed.plugin.v1.ExpectationRequest
+	(*WatermarkRequest)(nil),    // 54: datafeed.plugin.v1.WatermarkRequest
+	(*Query)(nil),               // 55: datafeed.plugin.v1.Query
+	(*ExpectationResponse)(nil), // 56: datafeed.plugin.v1.ExpectationResponse
+	(*ExpectationOpened)(nil),   // 57: datafeed.plugin.v1.ExpectationOpened
+	(*Watermark)(nil),           // 58: datafeed.plugin.v1.Watermark
+	(*Page)(nil),                // 59: datafeed.plugin.v1.Page
+	(*Record)(nil),              // 60: datafeed.plugin.v1.Record
+	(*Unreadable)(nil),          // 61: datafeed.plugin.v1.Unreadable
+	(*Costs)(nil),               // 62: datafeed.plugin.v1.Costs
+	nil,                         // 63: datafeed.plugin.v1.Message.MetadataEntry
+	nil,                         // 64: datafeed.plugin.v1.Changed.MetadataEntry
 }
 var file_stages_proto_depIdxs = []int32{
 	4,  // 0: datafeed.plugin.v1.DescribeResponse.stages:type_name -> datafeed.plugin.v1.Stage
@@ -4651,96 +4745,98 @@ var file_stages_proto_depIdxs = []int32{
 	8,  // 4: datafeed.plugin.v1.ValidateResponse.problems:type_name -> datafeed.plugin.v1.Problem
 	9,  // 5: datafeed.plugin.v1.ValidateResponse.use:type_name -> datafeed.plugin.v1.Use
 	14, // 6: datafeed.plugin.v1.Opened.failure:type_name -> datafeed.plugin.v1.Failure
-	62, // 7: datafeed.plugin.v1.Message.metadata:type_name -> datafeed.plugin.v1.Message.MetadataEntry
+	63, // 7: datafeed.plugin.v1.Message.metadata:type_name -> datafeed.plugin.v1.Message.MetadataEntry
 	12, // 8: datafeed.plugin.v1.TransformRequest.open:type_name -> datafeed.plugin.v1.Open
 	17, // 9: datafeed.plugin.v1.TransformRequest.batch:type_name -> datafeed.plugin.v1.Batch
-	21, // 10: datafeed.plugin.v1.TransformRequest.settled:type_name -> datafeed.plugin.v1.SettledBatch
+	22, // 10: datafeed.plugin.v1.TransformRequest.settled:type_name -> datafeed.plugin.v1.SettledBatch
 	15, // 11: datafeed.plugin.v1.Batch.messages:type_name -> datafeed.plugin.v1.Message
 	13, // 12: datafeed.plugin.v1.TransformResponse.opened:type_name -> datafeed.plugin.v1.Opened
 	19, // 13: datafeed.plugin.v1.TransformResponse.made:type_name -> datafeed.plugin.v1.Made
 	20, // 14: datafeed.plugin.v1.Made.results:type_name -> datafeed.plugin.v1.Result
 	15, // 15: datafeed.plugin.v1.Result.messages:type_name -> datafeed.plugin.v1.Message
 	14, // 16: datafeed.plugin.v1.Result.failure:type_name -> datafeed.plugin.v1.Failure
-	22, // 17: datafeed.plugin.v1.SettledBatch.messages:type_name -> datafeed.plugin.v1.SettledMessage
-	1,  // 18: datafeed.plugin.v1.SettledMessage.outcome:type_name -> datafeed.plugin.v1.Outcome
-	12, // 19: datafeed.plugin.v1.SinkRequest.open:type_name -> datafeed.plugin.v1.Open
-	17, // 20: datafeed.plugin.v1.SinkRequest.publish:type_name -> datafeed.plugin.v1.Batch
-	25, // 21: datafeed.plugin.v1.SinkRequest.probe:type_name -> datafeed.plugin.v1.Probe
-	24, // 22: datafeed.plugin.v1.SinkRequest.cancel:type_name -> datafeed.plugin.v1.Cancel
-	13, // 23: datafeed.plugin.v1.SinkResponse.opened:type_name -> datafeed.plugin.v1.Opened
-	27, // 24: datafeed.plugin.v1.SinkResponse.published:type_name -> datafeed.plugin.v1.Published
-	29, // 25: datafeed.plugin.v1.SinkResponse.probed:type_name -> datafeed.plugin.v1.Probed
-	28, // 26: datafeed.plugin.v1.Published.failures:type_name -> datafeed.plugin.v1.MessageFailure
-	14, // 27: datafeed.plugin.v1.Published.unknown:type_name -> datafeed.plugin.v1.Failure
-	14, // 28: datafeed.plugin.v1.MessageFailure.failure:type_name -> datafeed.plugin.v1.Failure
-	14, // 29: datafeed.plugin.v1.Probed.failure:type_name -> datafeed.plugin.v1.Failure
-	12, // 30: datafeed.plugin.v1.SourceRequest.open:type_name -> datafeed.plugin.v1.Open
-	31, // 31: datafeed.plugin.v1.SourceRequest.subscribe:type_name -> datafeed.plugin.v1.Subscribe
-	32, // 32: datafeed.plugin.v1.SourceRequest.credit:type_name -> datafeed.plugin.v1.Credit
-	33, // 33: datafeed.plugin.v1.SourceRequest.settle:type_name -> datafeed.plugin.v1.Settle
-	35, // 34: datafeed.plugin.v1.SourceRequest.describe:type_name -> datafeed.plugin.v1.DescribeDelivery
-	36, // 35: datafeed.plugin.v1.SourceRequest.unsubscribe:type_name -> datafeed.plugin.v1.Unsubscribe
-	34, // 36: datafeed.plugin.v1.Settle.settlements:type_name -> datafeed.plugin.v1.Settlement
-	1,  // 37: datafeed.plugin.v1.Settlement.outcome:type_name -> datafeed.plugin.v1.Outcome
-	13, // 38: datafeed.plugin.v1.SourceResponse.opened:type_name -> datafeed.plugin.v1.Opened
-	38, // 39: datafeed.plugin.v1.SourceResponse.subscribed:type_name -> datafeed.plugin.v1.Subscribed
-	39, // 40: datafeed.plugin.v1.SourceResponse.deliveries:type_name -> datafeed.plugin.v1.Deliveries
-	41, // 41: datafeed.plugin.v1.SourceResponse.settled:type_name -> datafeed.plugin.v1.SettledUpTo
-	42, // 42: datafeed.plugin.v1.SourceResponse.original:type_name -> datafeed.plugin.v1.Original
-	43, // 43: datafeed.plugin.v1.SourceResponse.unsubscribed:type_name -> datafeed.plugin.v1.Unsubscribed
-	44, // 44: datafeed.plugin.v1.SourceResponse.ended:type_name -> datafeed.plugin.v1.SubscriptionEnded
-	14, // 45: datafeed.plugin.v1.Subscribed.failure:type_name -> datafeed.plugin.v1.Failure
-	40, // 46: datafeed.plugin.v1.Deliveries.deliveries:type_name -> datafeed.plugin.v1.Delivery
-	15, // 47: datafeed.plugin.v1.Delivery.message:type_name -> datafeed.plugin.v1.Message
-	14, // 48: datafeed.plugin.v1.SettledUpTo.failure:type_name -> datafeed.plugin.v1.Failure
-	14, // 49: datafeed.plugin.v1.Original.failure:type_name -> datafeed.plugin.v1.Failure
-	14, // 50: datafeed.plugin.v1.Unsubscribed.failure:type_name -> datafeed.plugin.v1.Failure
-	14, // 51: datafeed.plugin.v1.SubscriptionEnded.failure:type_name -> datafeed.plugin.v1.Failure
-	12, // 52: datafeed.plugin.v1.CodecRequest.open:type_name -> datafeed.plugin.v1.Open
-	46, // 53: datafeed.plugin.v1.CodecRequest.decode:type_name -> datafeed.plugin.v1.Decode
-	48, // 54: datafeed.plugin.v1.CodecRequest.encode:type_name -> datafeed.plugin.v1.Encode
-	51, // 55: datafeed.plugin.v1.Decoded.readings:type_name -> datafeed.plugin.v1.Reading
-	14, // 56: datafeed.plugin.v1.Decoded.failure:type_name -> datafeed.plugin.v1.Failure
-	51, // 57: datafeed.plugin.v1.Encode.readings:type_name -> datafeed.plugin.v1.Reading
-	14, // 58: datafeed.plugin.v1.Encoded.failure:type_name -> datafeed.plugin.v1.Failure
-	13, // 59: datafeed.plugin.v1.CodecResponse.opened:type_name -> datafeed.plugin.v1.Opened
-	47, // 60: datafeed.plugin.v1.CodecResponse.decoded:type_name -> datafeed.plugin.v1.Decoded
-	49, // 61: datafeed.plugin.v1.CodecResponse.encoded:type_name -> datafeed.plugin.v1.Encoded
-	12, // 62: datafeed.plugin.v1.ExpectationRequest.open:type_name -> datafeed.plugin.v1.Open
-	53, // 63: datafeed.plugin.v1.ExpectationRequest.watermark:type_name -> datafeed.plugin.v1.WatermarkRequest
-	54, // 64: datafeed.plugin.v1.ExpectationRequest.query:type_name -> datafeed.plugin.v1.Query
-	32, // 65: datafeed.plugin.v1.ExpectationRequest.credit:type_name -> datafeed.plugin.v1.Credit
-	56, // 66: datafeed.plugin.v1.ExpectationResponse.opened:type_name -> datafeed.plugin.v1.ExpectationOpened
-	57, // 67: datafeed.plugin.v1.ExpectationResponse.watermark:type_name -> datafeed.plugin.v1.Watermark
-	58, // 68: datafeed.plugin.v1.ExpectationResponse.page:type_name -> datafeed.plugin.v1.Page
-	13, // 69: datafeed.plugin.v1.ExpectationOpened.opened:type_name -> datafeed.plugin.v1.Opened
-	14, // 70: datafeed.plugin.v1.Watermark.failure:type_name -> datafeed.plugin.v1.Failure
-	59, // 71: datafeed.plugin.v1.Page.records:type_name -> datafeed.plugin.v1.Record
-	60, // 72: datafeed.plugin.v1.Page.unreadable:type_name -> datafeed.plugin.v1.Unreadable
-	14, // 73: datafeed.plugin.v1.Page.failure:type_name -> datafeed.plugin.v1.Failure
-	61, // 74: datafeed.plugin.v1.Page.costs:type_name -> datafeed.plugin.v1.Costs
-	51, // 75: datafeed.plugin.v1.Record.reading:type_name -> datafeed.plugin.v1.Reading
-	2,  // 76: datafeed.plugin.v1.Stages.Describe:input_type -> datafeed.plugin.v1.DescribeRequest
-	6,  // 77: datafeed.plugin.v1.Stages.Validate:input_type -> datafeed.plugin.v1.ValidateRequest
-	10, // 78: datafeed.plugin.v1.Stages.Heartbeat:input_type -> datafeed.plugin.v1.HeartbeatRequest
-	16, // 79: datafeed.plugin.v1.Stages.Transform:input_type -> datafeed.plugin.v1.TransformRequest
-	23, // 80: datafeed.plugin.v1.Stages.Sink:input_type -> datafeed.plugin.v1.SinkRequest
-	30, // 81: datafeed.plugin.v1.Stages.Source:input_type -> datafeed.plugin.v1.SourceRequest
-	45, // 82: datafeed.plugin.v1.Stages.Codec:input_type -> datafeed.plugin.v1.CodecRequest
-	52, // 83: datafeed.plugin.v1.Stages.Expectation:input_type -> datafeed.plugin.v1.ExpectationRequest
-	3,  // 84: datafeed.plugin.v1.Stages.Describe:output_type -> datafeed.plugin.v1.DescribeResponse
-	7,  // 85: datafeed.plugin.v1.Stages.Validate:output_type -> datafeed.plugin.v1.ValidateResponse
-	11, // 86: datafeed.plugin.v1.Stages.Heartbeat:output_type -> datafeed.plugin.v1.HeartbeatResponse
-	18, // 87: datafeed.plugin.v1.Stages.Transform:output_type -> datafeed.plugin.v1.TransformResponse
-	26, // 88: datafeed.plugin.v1.Stages.Sink:output_type -> datafeed.plugin.v1.SinkResponse
-	37, // 89: datafeed.plugin.v1.Stages.Source:output_type -> datafeed.plugin.v1.SourceResponse
-	50, // 90: datafeed.plugin.v1.Stages.Codec:output_type -> datafeed.plugin.v1.CodecResponse
-	55, // 91: datafeed.plugin.v1.Stages.Expectation:output_type -> datafeed.plugin.v1.ExpectationResponse
-	84, // [84:92] is the sub-list for method output_type
-	76, // [76:84] is the sub-list for method input_type
-	76, // [76:76] is the sub-list for extension type_name
-	76, // [76:76] is the sub-list for extension extendee
-	0,  // [0:76] is the sub-list for field type_name
+	21, // 17: datafeed.plugin.v1.Result.changed:type_name -> datafeed.plugin.v1.Changed
+	64, // 18: datafeed.plugin.v1.Changed.metadata:type_name -> datafeed.plugin.v1.Changed.MetadataEntry
+	23, // 19: datafeed.plugin.v1.SettledBatch.messages:type_name -> datafeed.plugin.v1.SettledMessage
+	1,  // 20: datafeed.plugin.v1.SettledMessage.outcome:type_name -> datafeed.plugin.v1.Outcome
+	12, // 21: datafeed.plugin.v1.SinkRequest.open:type_name -> datafeed.plugin.v1.Open
+	17, // 22: datafeed.plugin.v1.SinkRequest.publish:type_name -> datafeed.plugin.v1.Batch
+	26, // 23: datafeed.plugin.v1.SinkRequest.probe:type_name -> datafeed.plugin.v1.Probe
+	25, // 24: datafeed.plugin.v1.SinkRequest.cancel:type_name -> datafeed.plugin.v1.Cancel
+	13, // 25: datafeed.plugin.v1.SinkResponse.opened:type_name -> datafeed.plugin.v1.Opened
+	28, // 26: datafeed.plugin.v1.SinkResponse.published:type_name -> datafeed.plugin.v1.Published
+	30, // 27: datafeed.plugin.v1.SinkResponse.probed:type_name -> datafeed.plugin.v1.Probed
+	29, // 28: datafeed.plugin.v1.Published.failures:type_name -> datafeed.plugin.v1.MessageFailure
+	14, // 29: datafeed.plugin.v1.Published.unknown:type_name -> datafeed.plugin.v1.Failure
+	14, // 30: datafeed.plugin.v1.MessageFailure.failure:type_name -> datafeed.plugin.v1.Failure
+	14, // 31: datafeed.plugin.v1.Probed.failure:type_name -> datafeed.plugin.v1.Failure
+	12, // 32: datafeed.plugin.v1.SourceRequest.open:type_name -> datafeed.plugin.v1.Open
+	32, // 33: datafeed.plugin.v1.SourceRequest.subscribe:type_name -> datafeed.plugin.v1.Subscribe
+	33, // 34: datafeed.plugin.v1.SourceRequest.credit:type_name -> datafeed.plugin.v1.Credit
+	34, // 35: datafeed.plugin.v1.SourceRequest.settle:type_name -> datafeed.plugin.v1.Settle
+	36, // 36: datafeed.plugin.v1.SourceRequest.describe:type_name -> datafeed.plugin.v1.DescribeDelivery
+	37, // 37: datafeed.plugin.v1.SourceRequest.unsubscribe:type_name -> datafeed.plugin.v1.Unsubscribe
+	35, // 38: datafeed.plugin.v1.Settle.settlements:type_name -> datafeed.plugin.v1.Settlement
+	1,  // 39: datafeed.plugin.v1.Settlement.outcome:type_name -> datafeed.plugin.v1.Outcome
+	13, // 40: datafeed.plugin.v1.SourceResponse.opened:type_name -> datafeed.plugin.v1.Opened
+	39, // 41: datafeed.plugin.v1.SourceResponse.subscribed:type_name -> datafeed.plugin.v1.Subscribed
+	40, // 42: datafeed.plugin.v1.SourceResponse.deliveries:type_name -> datafeed.plugin.v1.Deliveries
+	42, // 43: datafeed.plugin.v1.SourceResponse.settled:type_name -> datafeed.plugin.v1.SettledUpTo
+	43, // 44: datafeed.plugin.v1.SourceResponse.original:type_name -> datafeed.plugin.v1.Original
+	44, // 45: datafeed.plugin.v1.SourceResponse.unsubscribed:type_name -> datafeed.plugin.v1.Unsubscribed
+	45, // 46: datafeed.plugin.v1.SourceResponse.ended:type_name -> datafeed.plugin.v1.SubscriptionEnded
+	14, // 47: datafeed.plugin.v1.Subscribed.failure:type_name -> datafeed.plugin.v1.Failure
+	41, // 48: datafeed.plugin.v1.Deliveries.deliveries:type_name -> datafeed.plugin.v1.Delivery
+	15, // 49: datafeed.plugin.v1.Delivery.message:type_name -> datafeed.plugin.v1.Message
+	14, // 50: datafeed.plugin.v1.SettledUpTo.failure:type_name -> datafeed.plugin.v1.Failure
+	14, // 51: datafeed.plugin.v1.Original.failure:type_name -> datafeed.plugin.v1.Failure
+	14, // 52: datafeed.plugin.v1.Unsubscribed.failure:type_name -> datafeed.plugin.v1.Failure
+	14, // 53: datafeed.plugin.v1.SubscriptionEnded.failure:type_name -> datafeed.plugin.v1.Failure
+	12, // 54: datafeed.plugin.v1.CodecRequest.open:type_name -> datafeed.plugin.v1.Open
+	47, // 55: datafeed.plugin.v1.CodecRequest.decode:type_name -> datafeed.plugin.v1.Decode
+	49, // 56: datafeed.plugin.v1.CodecRequest.encode:type_name -> datafeed.plugin.v1.Encode
+	52, // 57: datafeed.plugin.v1.Decoded.readings:type_name -> datafeed.plugin.v1.Reading
+	14, // 58: datafeed.plugin.v1.Decoded.failure:type_name -> datafeed.plugin.v1.Failure
+	52, // 59: datafeed.plugin.v1.Encode.readings:type_name -> datafeed.plugin.v1.Reading
+	14, // 60: datafeed.plugin.v1.Encoded.failure:type_name -> datafeed.plugin.v1.Failure
+	13, // 61: datafeed.plugin.v1.CodecResponse.opened:type_name -> datafeed.plugin.v1.Opened
+	48, // 62: datafeed.plugin.v1.CodecResponse.decoded:type_name -> datafeed.plugin.v1.Decoded
+	50, // 63: datafeed.plugin.v1.CodecResponse.encoded:type_name -> datafeed.plugin.v1.Encoded
+	12, // 64: datafeed.plugin.v1.ExpectationRequest.open:type_name -> datafeed.plugin.v1.Open
+	54, // 65: datafeed.plugin.v1.ExpectationRequest.watermark:type_name -> datafeed.plugin.v1.WatermarkRequest
+	55, // 66: datafeed.plugin.v1.ExpectationRequest.query:type_name -> datafeed.plugin.v1.Query
+	33, // 67: datafeed.plugin.v1.ExpectationRequest.credit:type_name -> datafeed.plugin.v1.Credit
+	57, // 68: datafeed.plugin.v1.ExpectationResponse.opened:type_name -> datafeed.plugin.v1.ExpectationOpened
+	58, // 69: datafeed.plugin.v1.ExpectationResponse.watermark:type_name -> datafeed.plugin.v1.Watermark
+	59, // 70: datafeed.plugin.v1.ExpectationResponse.page:type_name -> datafeed.plugin.v1.Page
+	13, // 71: datafeed.plugin.v1.ExpectationOpened.opened:type_name -> datafeed.plugin.v1.Opened
+	14, // 72: datafeed.plugin.v1.Watermark.failure:type_name -> datafeed.plugin.v1.Failure
+	60, // 73: datafeed.plugin.v1.Page.records:type_name -> datafeed.plugin.v1.Record
+	61, // 74: datafeed.plugin.v1.Page.unreadable:type_name -> datafeed.plugin.v1.Unreadable
+	14, // 75: datafeed.plugin.v1.Page.failure:type_name -> datafeed.plugin.v1.Failure
+	62, // 76: datafeed.plugin.v1.Page.costs:type_name -> datafeed.plugin.v1.Costs
+	52, // 77: datafeed.plugin.v1.Record.reading:type_name -> datafeed.plugin.v1.Reading
+	2,  // 78: datafeed.plugin.v1.Stages.Describe:input_type -> datafeed.plugin.v1.DescribeRequest
+	6,  // 79: datafeed.plugin.v1.Stages.Validate:input_type -> datafeed.plugin.v1.ValidateRequest
+	10, // 80: datafeed.plugin.v1.Stages.Heartbeat:input_type -> datafeed.plugin.v1.HeartbeatRequest
+	16, // 81: datafeed.plugin.v1.Stages.Transform:input_type -> datafeed.plugin.v1.TransformRequest
+	24, // 82: datafeed.plugin.v1.Stages.Sink:input_type -> datafeed.plugin.v1.SinkRequest
+	31, // 83: datafeed.plugin.v1.Stages.Source:input_type -> datafeed.plugin.v1.SourceRequest
+	46, // 84: datafeed.plugin.v1.Stages.Codec:input_type -> datafeed.plugin.v1.CodecRequest
+	53, // 85: datafeed.plugin.v1.Stages.Expectation:input_type -> datafeed.plugin.v1.ExpectationRequest
+	3,  // 86: datafeed.plugin.v1.Stages.Describe:output_type -> datafeed.plugin.v1.DescribeResponse
+	7,  // 87: datafeed.plugin.v1.Stages.Validate:output_type -> datafeed.plugin.v1.ValidateResponse
+	11, // 88: datafeed.plugin.v1.Stages.Heartbeat:output_type -> datafeed.plugin.v1.HeartbeatResponse
+	18, // 89: datafeed.plugin.v1.Stages.Transform:output_type -> datafeed.plugin.v1.TransformResponse
+	27, // 90: datafeed.plugin.v1.Stages.Sink:output_type -> datafeed.plugin.v1.SinkResponse
+	38, // 91: datafeed.plugin.v1.Stages.Source:output_type -> datafeed.plugin.v1.SourceResponse
+	51, // 92: datafeed.plugin.v1.Stages.Codec:output_type -> datafeed.plugin.v1.CodecResponse
+	56, // 93: datafeed.plugin.v1.Stages.Expectation:output_type -> datafeed.plugin.v1.ExpectationResponse
+	86, // [86:94] is the sub-list for method output_type
+	78, // [78:86] is the sub-list for method input_type
+	78, // [78:78] is the sub-list for extension type_name
+	78, // [78:78] is the sub-list for extension extendee
+	0,  // [0:78] is the sub-list for field type_name
 }
 
 func init() { file_stages_proto_init() }
@@ -4757,18 +4853,19 @@ func file_stages_proto_init() {
 		(*TransformResponse_Opened)(nil),
 		(*TransformResponse_Made)(nil),
 	}
-	file_stages_proto_msgTypes[21].OneofWrappers = []any{
+	file_stages_proto_msgTypes[19].OneofWrappers = []any{}
+	file_stages_proto_msgTypes[22].OneofWrappers = []any{
 		(*SinkRequest_Open)(nil),
 		(*SinkRequest_Publish)(nil),
 		(*SinkRequest_Probe)(nil),
 		(*SinkRequest_Cancel)(nil),
 	}
-	file_stages_proto_msgTypes[24].OneofWrappers = []any{
+	file_stages_proto_msgTypes[25].OneofWrappers = []any{
 		(*SinkResponse_Opened)(nil),
 		(*SinkResponse_Published)(nil),
 		(*SinkResponse_Probed)(nil),
 	}
-	file_stages_proto_msgTypes[28].OneofWrappers = []any{
+	file_stages_proto_msgTypes[29].OneofWrappers = []any{
 		(*SourceRequest_Open)(nil),
 		(*SourceRequest_Subscribe)(nil),
 		(*SourceRequest_Credit)(nil),
@@ -4776,7 +4873,7 @@ func file_stages_proto_init() {
 		(*SourceRequest_Describe)(nil),
 		(*SourceRequest_Unsubscribe)(nil),
 	}
-	file_stages_proto_msgTypes[35].OneofWrappers = []any{
+	file_stages_proto_msgTypes[36].OneofWrappers = []any{
 		(*SourceResponse_Opened)(nil),
 		(*SourceResponse_Subscribed)(nil),
 		(*SourceResponse_Deliveries)(nil),
@@ -4785,29 +4882,29 @@ func file_stages_proto_init() {
 		(*SourceResponse_Unsubscribed)(nil),
 		(*SourceResponse_Ended)(nil),
 	}
-	file_stages_proto_msgTypes[43].OneofWrappers = []any{
+	file_stages_proto_msgTypes[44].OneofWrappers = []any{
 		(*CodecRequest_Open)(nil),
 		(*CodecRequest_Decode)(nil),
 		(*CodecRequest_Encode)(nil),
 	}
-	file_stages_proto_msgTypes[48].OneofWrappers = []any{
+	file_stages_proto_msgTypes[49].OneofWrappers = []any{
 		(*CodecResponse_Opened)(nil),
 		(*CodecResponse_Decoded)(nil),
 		(*CodecResponse_Encoded)(nil),
 	}
-	file_stages_proto_msgTypes[49].OneofWrappers = []any{
+	file_stages_proto_msgTypes[50].OneofWrappers = []any{
 		(*Reading_FloatBits)(nil),
 		(*Reading_Int)(nil),
 		(*Reading_Bool)(nil),
 		(*Reading_Text)(nil),
 	}
-	file_stages_proto_msgTypes[50].OneofWrappers = []any{
+	file_stages_proto_msgTypes[51].OneofWrappers = []any{
 		(*ExpectationRequest_Open)(nil),
 		(*ExpectationRequest_Watermark)(nil),
 		(*ExpectationRequest_Query)(nil),
 		(*ExpectationRequest_Credit)(nil),
 	}
-	file_stages_proto_msgTypes[53].OneofWrappers = []any{
+	file_stages_proto_msgTypes[54].OneofWrappers = []any{
 		(*ExpectationResponse_Opened)(nil),
 		(*ExpectationResponse_Watermark)(nil),
 		(*ExpectationResponse_Page)(nil),
@@ -4818,7 +4915,7 @@ func file_stages_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_stages_proto_rawDesc), len(file_stages_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   61,
+			NumMessages:   63,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -2,6 +2,7 @@ package remote_test
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"os"
 	"os/exec"
@@ -81,10 +82,12 @@ func BenchmarkRemoteTransform(b *testing.B) {
 	b.Run("in a plugin", func(b *testing.B) {
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), serveVariable+"=1")
-		process := plugin.NewClient(&plugin.ClientConfig{
+		config := &plugin.ClientConfig{
 			HandshakeConfig: wire.Handshake, VersionedPlugins: map[int]plugin.PluginSet{wire.Version: {wire.ServiceName: clientPlugin{}}},
-			Cmd: cmd, AutoMTLS: true, AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC}, GRPCDialOptions: wire.DialOptions(), Logger: hclog.NewNullLogger(),
-		})
+			Cmd: cmd, AutoMTLS: true, AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC}, Logger: hclog.NewNullLogger(),
+		}
+		config.GRPCDialOptions = append(wire.DialOptions(), wire.Secured(func() *tls.Config { return config.TLSConfig }))
+		process := plugin.NewClient(config)
 		defer process.Kill()
 		connection, err := process.Client()
 		if err != nil {
@@ -96,9 +99,13 @@ func BenchmarkRemoteTransform(b *testing.B) {
 		}
 		t := remote.New("bench", processConn{stages.(pluginpb.StagesClient)}, remote.Limits{Timeout: 30 * time.Second}).
 			Transform("sort", document(b, map[string]string{"prefix": ">"}), env)
+		fresh := make([]*message.Message, batch) // the transform changes them
 		host, there := cpu(b, 0), cpu(b, cmd.Process.Pid)
 		for b.Loop() {
-			if made := t.Batch(b.Context(), given); len(made) != batch || made[batch-1].Err != nil {
+			for i, m := range given {
+				fresh[i] = m.Copy()
+			}
+			if made := t.Batch(b.Context(), fresh); len(made) != batch || made[batch-1].Err != nil {
 				b.Fatal(made)
 			}
 		}

@@ -104,11 +104,33 @@ func TestWrongAnswers(t *testing.T) {
 		},
 		"two things": {
 			changed(func(m *pluginpb.Made) { m.Results[1].Filtered = "and filtered" }),
-			"it answered what it must not: result 1: it has more than one of messages, a reason to be filtered, and a failure",
+			"it answered what it must not: result 1: it has more than one of messages, changes, a reason to be filtered, and a failure",
 		},
 		"too long": {
 			changed(func(m *pluginpb.Made) { m.Results[0].Messages[0].Payload = make([]byte, limit) }),
 			"its answer is too long: grpc: received message larger than max (",
+		},
+		"changed and failed": {
+			changed(func(m *pluginpb.Made) {
+				m.Results[1] = &pluginpb.Result{Changed: &pluginpb.Changed{}, Failure: &pluginpb.Failure{Text: "no", Permanent: true}}
+			}),
+			"it answered what it must not: result 1: it has more than one of messages, changes, a reason to be filtered, and a failure",
+		},
+		"too many changes": {
+			changed(func(m *pluginpb.Made) {
+				many := map[string]string{}
+				for i := range 1025 {
+					many[fmt.Sprint(i)] = ""
+				}
+				m.Results[2] = &pluginpb.Result{Changed: &pluginpb.Changed{Metadata: many}}
+			}),
+			"it answered what it must not: result 2: it has more than 1024 metadata entries",
+		},
+		"too many removed": {
+			changed(func(m *pluginpb.Made) {
+				m.Results[0] = &pluginpb.Result{Changed: &pluginpb.Changed{Removed: make([]string, 1025)}}
+			}),
+			"it answered what it must not: result 0: it has more than 1024 metadata entries",
 		},
 		"too much metadata": {
 			changed(func(m *pluginpb.Made) {

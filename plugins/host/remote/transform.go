@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"google.golang.org/grpc"
@@ -98,11 +99,9 @@ func (t *transform) some(ctx context.Context, msgs []*message.Message, made []fe
 		return made, err
 	}
 	got := t.response.Results
+	same := slices.Clone(msgs[:len(got)])
 	for i := range got {
-		for _, m := range got[i].Messages {
-			m.SetContext(msgs[i].Context()) // it takes the place of the message
-		}
-		made = append(made, t.made(&got[i]))
+		made = append(made, t.made(same[i:i+1:i+1], &got[i]))
 	}
 	t.suspects.passed(msgs[:len(got)])
 	if t.call.opened.Settled {
@@ -167,13 +166,19 @@ func (t *transform) exchange(ctx context.Context, frame *wire.Frame, n int) erro
 	})
 }
 
-// made is a result as the route takes it.
-func (t *transform) made(r *wire.Result) feed.Made {
+// made is a result as the route takes it, of the one message that was sent.
+func (t *transform) made(sent []*message.Message, r *wire.Result) feed.Made {
 	switch {
+	case r.IsChanged:
+		r.Changed.Apply(sent[0])
+		return feed.Made{Messages: sent}
 	case r.Failure != wire.Failure{}:
 		return feed.Made{Err: r.Failure.Err()}
 	case r.Filtered != "":
 		return feed.Made{Err: t.filtered(r.Filtered)}
+	}
+	for _, m := range r.Messages {
+		m.SetContext(sent[0].Context()) // it takes the place of the message
 	}
 	return feed.Made{Messages: r.Messages} // none: the route says what that means
 }

@@ -112,6 +112,10 @@ func TestTransformGivesWhatItGivesInProcess(t *testing.T) {
 		}
 	}
 	given := messages(payloads...)
+	var bytes []message.Payload
+	for _, m := range given {
+		bytes = append(bytes, m.Payload)
+	}
 	type key struct{}
 	given[0].SetContext(context.WithValue(t.Context(), key{}, "kept"))
 	got := there.Batch(t.Context(), given)
@@ -128,8 +132,8 @@ func TestTransformGivesWhatItGivesInProcess(t *testing.T) {
 		if feed.IsPermanent(got[i].Err) != feed.IsPermanent(want[i].Err) {
 			t.Errorf("message %d: permanent is %v", i, feed.IsPermanent(got[i].Err))
 		}
-		if got := string(given[i].Payload); got != payloads[i] {
-			t.Errorf("the payload of message %d is %q now", i, got)
+		if got := string(bytes[i]); got != payloads[i] {
+			t.Errorf("somebody has written into the payload of message %d: %q", i, got)
 		}
 	}
 	if err := there.Close(); err != nil {

@@ -30,7 +30,7 @@ func (codec) Unmarshal(data mem.BufferSlice, v any) error {
 	if !ok {
 		return encoding.GetCodecV2(proto.Name).Unmarshal(data, v)
 	}
-	b := data.MaterializeToBuffer(mem.DefaultBufferPool())
+	b := data.MaterializeToBuffer(bodyPool{})
 	defer b.Free()
 	return in.unmarshal(b.ReadOnlyData())
 }

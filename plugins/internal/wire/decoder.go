@@ -31,6 +31,15 @@ type budget struct{ messages, entries int }
 
 func newBudget() budget { return budget{maxMessages, maxAll} }
 
+// entry is asked before a message gets one more than it has.
+func (b *budget) entry(has int) error {
+	if has >= maxEntries || b.entries <= 0 {
+		return errMetadata
+	}
+	b.entries--
+	return nil
+}
+
 // field is one of a protobuf message: a number, or bytes that are not nil.
 type field struct {
 	number protowire.Number
@@ -85,15 +94,20 @@ type decoder struct {
 	keys     map[string]string // metadata's, of which there are few different ones
 	texts    []byte            // what is left of a piece
 	messages []message.Message
-	entries  int // of metadata, of the last message: the next one is like it
+	entries  []entry // of metadata, in the order in which they came
 }
 
 const (
 	pieceBytes    = 4 << 10
 	pieceMessages = 8
-	likelyEntries = 16 // at most, for which room is made before they are seen
 	maxKeys       = 256
 )
+
+// begin lets go of the entries of what was decoded before.
+func (d *decoder) begin() {
+	clear(d.entries)
+	d.entries = d.entries[:0]
+}
 
 // batch decodes a request that is a batch.
 func (d *decoder) batch(b []byte, into *Batch) (is bool, err error) {
@@ -102,7 +116,9 @@ func (d *decoder) batch(b []byte, into *Batch) (is bool, err error) {
 		return is, err
 	}
 	clear(into.Messages)
-	*into = Batch{Messages: into.Messages[:0]}
+	clear(into.originals)
+	d.begin()
+	*into = Batch{Messages: into.Messages[:0], originals: into.originals[:0]}
 	budget := newBudget()
 	for len(body) > 0 {
 		f, n := consume(body)
@@ -116,11 +132,13 @@ func (d *decoder) batch(b []byte, into *Batch) (is bool, err error) {
 		case batchReceived:
 			into.Received = int64(f.varint)
 		case batchMessages:
+			first := len(d.entries)
 			m, err := d.message(f.bytes, &budget)
 			if err != nil {
 				return true, fmt.Errorf("message %d: %w", len(into.Messages), err)
 			}
 			into.Messages = append(into.Messages, m)
+			into.originals = append(into.originals, original{m.UUID, m.Payload, d.entries[first:]})
 		}
 	}
 	return true, nil
@@ -170,8 +188,7 @@ func (d *decoder) message(b []byte, budget *budget) (m *message.Message, err err
 		d.messages = make([]message.Message, pieceMessages)
 	}
 	m, d.messages = &d.messages[0], d.messages[1:]
-	m.Metadata = make(message.Metadata, min(d.entries, likelyEntries))
-	entries := 0
+	first := len(d.entries)
 	for len(b) > 0 {
 		var content []byte
 		switch tag := b[0]; tag {
@@ -185,10 +202,9 @@ func (d *decoder) message(b []byte, budget *budget) (m *message.Message, err err
 			case tagPayload:
 				m.Payload = d.copied(content)
 			case tagMetadata:
-				if entries++; entries > maxEntries || entries > budget.entries {
-					return nil, errMetadata
+				if err = budget.entry(len(d.entries) - first); err == nil {
+					err = d.entry(content)
 				}
-				err = d.entry(m.Metadata, content)
 			}
 			if err != nil {
 				return nil, err
@@ -201,12 +217,15 @@ func (d *decoder) message(b []byte, budget *budget) (m *message.Message, err err
 			b = b[n:]
 		}
 	}
-	budget.entries -= entries
-	d.entries = entries
+	m.Metadata = make(message.Metadata, len(d.entries)-first)
+	for _, e := range d.entries[first:] {
+		m.Metadata[e.key] = e.value
+	}
 	return m, nil
 }
 
-func (d *decoder) entry(metadata message.Metadata, b []byte) (err error) {
+// entry decodes an entry of metadata.
+func (d *decoder) entry(b []byte) (err error) {
 	var key, value string
 	for len(b) > 0 {
 		var content []byte
@@ -231,7 +250,7 @@ func (d *decoder) entry(metadata message.Metadata, b []byte) (err error) {
 			b = b[n:]
 		}
 	}
-	metadata[key] = value
+	d.entries = append(d.entries, entry{key, value})
 	return nil
 }
 

@@ -11,8 +11,6 @@ import (
 	"github.com/kraft-edge/datafeed/plugins/pluginpb"
 )
 
-var errNil = errors.New("it is a nil message")
-
 // Failure is an error on its way between the processes. The zero value is none.
 type Failure struct {
 	Text            string

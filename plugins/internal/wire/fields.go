@@ -16,11 +16,17 @@ const (
 	entryKey        = 1
 	entryValue      = 2
 
+	changedUUID     = messageUUID
+	changedPayload  = messagePayload
+	changedMetadata = messageMetadata
+	changedRemoved  = 4
+
 	madeNumber      = 1
 	madeResults     = 2
 	resultMessages  = 1
 	resultFiltered  = 2
 	resultFailure   = 3
+	resultChanged   = 4
 	failureText     = 1
 	failureForever  = 2
 	failureFatal    = 3

@@ -1,9 +1,8 @@
 package wire
 
 import (
-	"fmt"
+	"slices"
 	"sync"
-	"unicode/utf8"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"google.golang.org/grpc/mem"
@@ -69,16 +68,23 @@ func (f *Frame) AddMessage(m *message.Message) error {
 	return nil
 }
 
-// AddMade appends what was made of a message. It is as with AddMessage.
-func (f *Frame) AddMade(msgs []*message.Message) error {
+// AddMade appends what was made of message i of a batch. It is as with AddMessage.
+func (f *Frame) AddMade(of *Batch, i int, msgs []*message.Message) error {
 	b := *f.body
 	start := len(b)
 	b, outer := begin(b, madeResults)
+	short := len(msgs) == 1 && len(of.originals[i].entries) <= manyEntries
 	for _, m := range msgs {
 		var inner int
 		var err error
-		b, inner = begin(b, resultMessages)
-		if b, err = appendMessage(b, m); err != nil {
+		if short {
+			b, inner = begin(b, resultChanged)
+			b, err = of.originals[i].appendChanged(b, m)
+		} else {
+			b, inner = begin(b, resultMessages)
+			b, err = appendMessage(b, m)
+		}
+		if err != nil {
 			*f.body = b[:start]
 			return err
 		}
@@ -133,8 +139,9 @@ func (f *Frame) buffers() mem.BufferSlice {
 	return mem.BufferSlice{mem.SliceBuffer(head), mem.NewBuffer(f.body, bodyPool{})}
 }
 
-// bodies are those of frames. A batch is like the one before it, so that a body
-// seldom has to grow.
+// bodies are those of frames, and of messages while they are decoded. A batch is
+// like the one before it, so that a body seldom has to grow; gRPC's own pool would
+// clear a megabyte for each.
 var bodies = sync.Pool{New: func() any { return new([]byte) }}
 
 func newFrame(field protowire.Number) *Frame {
@@ -143,12 +150,13 @@ func newFrame(field protowire.Number) *Frame {
 	return &Frame{field: field, body: body}
 }
 
-// bodyPool takes bodies back from gRPC.
+// bodyPool is the bodies as gRPC takes them, and gives them back.
 type bodyPool struct{}
 
 func (bodyPool) Get(n int) *[]byte {
-	b := make([]byte, n)
-	return &b
+	b := bodies.Get().(*[]byte)
+	*b = slices.Grow((*b)[:0], n)[:n]
+	return b
 }
 
 func (bodyPool) Put(b *[]byte) { bodies.Put(b) }
@@ -188,13 +196,10 @@ func appendNumber(b []byte, field protowire.Number, n uint64) []byte {
 }
 
 func appendMessage(b []byte, m *message.Message) ([]byte, error) {
-	if m == nil {
-		return b, errNil
+	if err := sendable(m); err != nil {
+		return b, err
 	}
 	if m.UUID != "" {
-		if !utf8.ValidString(m.UUID) {
-			return b, fmt.Errorf("its id %.40q is no UTF-8", m.UUID)
-		}
 		b = protowire.AppendTag(b, messageUUID, protowire.BytesType)
 		b = protowire.AppendString(b, m.UUID)
 	}
@@ -202,20 +207,11 @@ func appendMessage(b []byte, m *message.Message) ([]byte, error) {
 		b = protowire.AppendTag(b, messagePayload, protowire.BytesType)
 		b = protowire.AppendBytes(b, m.Payload)
 	}
-	if len(m.Metadata) > maxEntries {
-		return b, fmt.Errorf("it has %d metadata entries, more than %d", len(m.Metadata), maxEntries)
-	}
 	for k, v := range m.Metadata {
-		if !utf8.ValidString(k) || !utf8.ValidString(v) {
-			return b, fmt.Errorf("its metadata %.40q: %.40q is no UTF-8", k, v)
+		var err error
+		if b, err = appendEntry(b, messageMetadata, k, v); err != nil {
+			return b, err
 		}
-		n := 2 + protowire.SizeBytes(len(k)) + protowire.SizeBytes(len(v))
-		b = protowire.AppendTag(b, messageMetadata, protowire.BytesType)
-		b = protowire.AppendVarint(b, uint64(n))
-		b = protowire.AppendTag(b, entryKey, protowire.BytesType)
-		b = protowire.AppendString(b, k)
-		b = protowire.AppendTag(b, entryValue, protowire.BytesType)
-		b = protowire.AppendString(b, v)
 	}
 	return b, nil
 }

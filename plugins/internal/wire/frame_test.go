@@ -2,6 +2,7 @@ package wire
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"strings"
 	"testing"
@@ -86,13 +87,67 @@ func TestBatchIsPlainProtobuf(t *testing.T) {
 	})
 }
 
+// received is a batch as a plugin gets it.
+func received(t interface{ Fatal(...any) }, msgs ...*message.Message) *Batch {
+	f := NewBatch(1)
+	for _, m := range msgs {
+		if err := f.AddMessage(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var r TransformRequest
+	if err := r.unmarshal(sent(f)); err != nil {
+		t.Fatal(err)
+	}
+	return &r.Batch
+}
+
+// drawMade draws what a transform makes of a message: that itself, changed or not,
+// another one, or any number of them.
+func drawMade(t *rapid.T, m *message.Message) []*message.Message {
+	if rapid.IntRange(0, 2).Draw(t, "new") == 0 {
+		return rapid.SliceOfN(rapid.Custom(drawMessage), 1, 3).Draw(t, "messages")
+	}
+	other := drawMessage(t)
+	if rapid.Bool().Draw(t, "new uuid") {
+		m.UUID = other.UUID
+	}
+	if rapid.Bool().Draw(t, "new payload") {
+		m.Payload = other.Payload
+	}
+	for k, v := range m.Metadata {
+		switch rapid.IntRange(0, 3).Draw(t, "entry") {
+		case 0:
+			delete(m.Metadata, k)
+		case 1:
+			m.Metadata[k] = v + "+"
+		}
+	}
+	if rapid.Bool().Draw(t, "new entries") {
+		maps.Copy(m.Metadata, other.Metadata)
+	}
+	return []*message.Message{m}
+}
+
+// What comes of a message at the host is what the transform has made of it, and
+// on the wire it is what the generated code reads and writes.
 func TestMadeIsPlainProtobuf(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
+		msgs := rapid.SliceOfN(rapid.Custom(drawMessage), 0, 6).Draw(t, "batch")
+		if len(msgs) > 0 && rapid.Bool().Draw(t, "many entries") {
+			for i := range manyEntries {
+				msgs[0].Metadata[fmt.Sprint(i)] = ""
+			}
+		}
+		batch := received(t, msgs...)
 		f := NewMade(3)
-		want := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Result {
-			switch rapid.IntRange(0, 3).Draw(t, "kind") {
+		var want []Result
+		for i, m := range batch.Messages {
+			var r Result
+			switch rapid.IntRange(0, 4).Draw(t, "kind") {
 			case 0:
-				return Result{Filtered: rapid.SampledFrom([]string{"old", strings.Repeat("r", 200)}).Draw(t, "reason")}
+				r.Filtered = rapid.SampledFrom([]string{"old", strings.Repeat("r", 200)}).Draw(t, "reason")
+				f.AddFiltered(r.Filtered)
 			case 1:
 				err := errors.New(rapid.SampledFrom([]string{"broken", strings.Repeat("e", 5000)}).Draw(t, "text"))
 				if rapid.Bool().Draw(t, "fatal") {
@@ -101,21 +156,19 @@ func TestMadeIsPlainProtobuf(t *testing.T) {
 				if rapid.Bool().Draw(t, "permanent") {
 					err = feed.Permanent(err)
 				}
-				return Result{Failure: FailureOf(err)}
-			}
-			return Result{Messages: rapid.SliceOfN(rapid.Custom(drawMessage), 0, 3).Draw(t, "messages")}
-		}), 0, 6).Draw(t, "results")
-		for _, r := range want {
-			switch {
-			case r.Filtered != "":
-				f.AddFiltered(r.Filtered)
-			case r.Failure != Failure{}:
+				r.Failure = FailureOf(err)
 				f.AddFailed(r.Failure)
+			case 2:
+				if err := f.AddMade(batch, i, nil); err != nil {
+					t.Fatal(err)
+				}
 			default:
-				if err := f.AddMade(r.Messages); err != nil {
+				r.Messages = drawMade(t, m)
+				if err := f.AddMade(batch, i, r.Messages); err != nil {
 					t.Fatal(err)
 				}
 			}
+			want = append(want, r)
 		}
 		var read pluginpb.TransformResponse
 		if err := proto.Unmarshal(sent(f), &read); err != nil {
@@ -134,6 +187,10 @@ func TestMadeIsPlainProtobuf(t *testing.T) {
 		}
 		for i, r := range got.Results {
 			w := want[i]
+			if r.IsChanged {
+				r.Changed.Apply(msgs[i])
+				r.Messages = []*message.Message{msgs[i]}
+			}
 			if r.Filtered != w.Filtered || r.Failure != w.Failure || len(r.Messages) != len(w.Messages) {
 				t.Fatalf("result %d: got %+v, want %+v", i, r, w)
 			}
@@ -144,9 +201,31 @@ func TestMadeIsPlainProtobuf(t *testing.T) {
 	})
 }
 
+// A message that goes on as it was takes a few bytes.
+func TestUnchangedIsShort(t *testing.T) {
+	batch := received(t, &message.Message{UUID: "id", Payload: make([]byte, 1000), Metadata: message.Metadata{"topic": "a/b", "time": "now"}})
+	f := NewMade(1)
+	before := f.Len()
+	if err := f.AddMade(batch, 0, batch.Messages); err != nil {
+		t.Fatal(err)
+	}
+	if n := f.Len() - before; n > 6 {
+		t.Errorf("it takes %d bytes", n)
+	}
+	batch.Messages[0].Metadata["topic"] = "c"
+	before = f.Len()
+	if err := f.AddMade(batch, 0, batch.Messages); err != nil {
+		t.Fatal(err)
+	}
+	if n := f.Len() - before; n > 20 {
+		t.Errorf("with a new topic it takes %d bytes", n)
+	}
+}
+
 // A message that cannot be sent leaves the frame as it was.
 func TestFrameRefuses(t *testing.T) {
 	good := &message.Message{UUID: "a", Payload: []byte("1")}
+	batch := received(t, good)
 	many := &message.Message{Metadata: message.Metadata{}}
 	for i := range maxEntries + 1 {
 		many.Metadata[strings.Repeat("k", i)] = ""
@@ -156,7 +235,8 @@ func TestFrameRefuses(t *testing.T) {
 	} {
 		for kind, add := range map[string]func(*Frame, *message.Message) error{
 			"batch":    (*Frame).AddMessage,
-			"made":     func(f *Frame, m *message.Message) error { return f.AddMade([]*message.Message{good, m}) },
+			"made":     func(f *Frame, m *message.Message) error { return f.AddMade(batch, 0, []*message.Message{good, m}) },
+			"changed":  func(f *Frame, m *message.Message) error { return f.AddMade(batch, 0, []*message.Message{m}) },
 			"delivery": func(f *Frame, m *message.Message) error { return f.AddDelivery(feed.Delivery{Message: m}) },
 		} {
 			f := NewBatch(1)

@@ -1,8 +1,10 @@
 package wire
 
 import (
+	"maps"
 	"testing"
 
+	"github.com/ThreeDotsLabs/watermill/message"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/kraft-edge/datafeed/plugins/pluginpb"
@@ -12,11 +14,12 @@ import (
 // hand, too, and says the same.
 
 func FuzzTransformResponse(f *testing.F) {
-	message := &pluginpb.Message{Uuid: "id", Payload: []byte("payload"), Metadata: map[string]string{"topic": "a/b", "": ""}}
+	one := &pluginpb.Message{Uuid: "id", Payload: []byte("payload"), Metadata: map[string]string{"topic": "a/b", "": ""}}
 	seed(f,
 		&pluginpb.TransformResponse{Response: &pluginpb.TransformResponse_Opened{Opened: &pluginpb.Opened{Settled: true}}},
 		&pluginpb.TransformResponse{Response: &pluginpb.TransformResponse_Made{Made: &pluginpb.Made{Number: 1, Results: []*pluginpb.Result{
-			{Messages: []*pluginpb.Message{message, message}}, {Filtered: "old"}, {Failure: &pluginpb.Failure{Text: "no", Permanent: true, ConnectionFatal: true}}, {},
+			{Messages: []*pluginpb.Message{one, one}}, {Filtered: "old"}, {Failure: &pluginpb.Failure{Text: "no", Permanent: true, ConnectionFatal: true}}, {},
+			{Changed: &pluginpb.Changed{Uuid: new("other"), Payload: []byte{}, Metadata: map[string]string{"topic": "c"}, Removed: []string{"time"}}},
 		}}}})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var got TransformResponse
@@ -44,14 +47,34 @@ func FuzzTransformResponse(f *testing.F) {
 			for j, m := range r.Messages {
 				same(t, g.Messages[j], m.Uuid, m.Payload, m.Metadata)
 			}
+			if c := r.Changed; g.IsChanged != (c != nil) {
+				t.Fatalf("result %d: got %+v, want %v", i, g, r)
+			} else if c != nil {
+				was := func() *message.Message {
+					return &message.Message{UUID: "id", Payload: []byte("p"), Metadata: message.Metadata{"topic": "a/b", "time": "now"}}
+				}
+				changed, want := was(), was()
+				g.Changed.Apply(changed)
+				if c.Uuid != nil {
+					want.UUID = *c.Uuid
+				}
+				if c.Payload != nil {
+					want.Payload = c.Payload
+				}
+				for _, key := range c.Removed {
+					delete(want.Metadata, key)
+				}
+				maps.Copy(want.Metadata, c.Metadata)
+				same(t, changed, want.UUID, want.Payload, want.Metadata)
+			}
 		}
 	})
 }
 
 func FuzzSourceResponse(f *testing.F) {
-	message := &pluginpb.Message{Uuid: "id", Payload: []byte("payload"), Metadata: map[string]string{"topic": "a/b"}}
+	one := &pluginpb.Message{Uuid: "id", Payload: []byte("payload"), Metadata: map[string]string{"topic": "a/b"}}
 	seed(f, &pluginpb.SourceResponse{Response: &pluginpb.SourceResponse_Deliveries{Deliveries: &pluginpb.Deliveries{Deliveries: []*pluginpb.Delivery{
-		{Message: message, Tag: 1}, {Message: message, Tag: 1 << 40, Redelivered: true},
+		{Message: one, Tag: 1}, {Message: one, Tag: 1 << 40, Redelivered: true},
 	}}}})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var got SourceResponse
@@ -82,8 +105,8 @@ func FuzzSourceResponse(f *testing.F) {
 }
 
 func FuzzSinkRequest(f *testing.F) {
-	message := &pluginpb.Message{Uuid: "id", Payload: []byte("payload"), Metadata: map[string]string{"topic": "a/b"}}
-	seed(f, &pluginpb.SinkRequest{Request: &pluginpb.SinkRequest_Publish{Publish: &pluginpb.Batch{Number: 7, Received: -1, Messages: []*pluginpb.Message{message, {}}}}})
+	one := &pluginpb.Message{Uuid: "id", Payload: []byte("payload"), Metadata: map[string]string{"topic": "a/b"}}
+	seed(f, &pluginpb.SinkRequest{Request: &pluginpb.SinkRequest_Publish{Publish: &pluginpb.Batch{Number: 7, Received: -1, Messages: []*pluginpb.Message{one, {}}}}})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var got SinkRequest
 		_ = got.unmarshal(b)

@@ -12,11 +12,12 @@ import (
 	"github.com/kraft-edge/datafeed/plugins/pluginpb"
 )
 
-// Batch is a decoded batch. Its slice is of use until the next one is received.
+// Batch is a decoded batch. Its slices are of use until the next one is received.
 type Batch struct {
-	Number   uint64
-	Received int64 // nanoseconds since 1970 UTC; 0 when it was not said
-	Messages []*message.Message
+	Number    uint64
+	Received  int64 // nanoseconds since 1970 UTC; 0 when it was not said
+	Messages  []*message.Message
+	originals []original
 }
 
 // TransformRequest is received into: a batch, or else what Other says.
@@ -57,12 +58,14 @@ func (r *SinkRequest) unmarshal(b []byte) error {
 	return proto.Unmarshal(b, r.Other)
 }
 
-// Result is what a transform has made of a message: of Messages, Filtered and
-// Failure one is set.
+// Result is what a transform has made of a message: of Messages, Filtered, Failure
+// and IsChanged one is set.
 type Result struct {
-	Messages []*message.Message
-	Filtered string
-	Failure  Failure
+	Messages  []*message.Message
+	Filtered  string
+	Failure   Failure
+	IsChanged bool
+	Changed   Change // of use until the next response is received
 }
 
 // TransformResponse is received into: what was made of a batch, or else what Other
@@ -89,6 +92,7 @@ func (r *TransformResponse) unmarshal(b []byte) error {
 	}
 	clear(r.Results)
 	r.Number, r.Results, r.made = 0, r.Results[:0], make([]*message.Message, 0, len(r.Results)+1)
+	r.decoder.begin()
 	budget := newBudget()
 	return fields(body, func(f field) error {
 		switch f.number {
@@ -127,6 +131,10 @@ func (r *TransformResponse) result(b []byte, budget *budget) (Result, error) {
 			failure, err := failureIn(f.bytes)
 			result.Failure = failure
 			return err
+		case resultChanged:
+			change, err := r.decoder.change(f.bytes, budget)
+			result.IsChanged, result.Changed = true, change
+			return err
 		}
 		return nil
 	})
@@ -135,13 +143,13 @@ func (r *TransformResponse) result(b []byte, budget *budget) (Result, error) {
 	}
 	result.Messages = r.made[start:len(r.made):len(r.made)]
 	set := 0
-	for _, is := range [...]bool{len(result.Messages) > 0, result.Filtered != "", result.Failure != Failure{}} {
+	for _, is := range [...]bool{len(result.Messages) > 0, result.Filtered != "", result.Failure != Failure{}, result.IsChanged} {
 		if is {
 			set++
 		}
 	}
 	if set > 1 {
-		return result, errors.New("it has more than one of messages, a reason to be filtered, and a failure")
+		return result, errors.New("it has more than one of messages, changes, a reason to be filtered, and a failure")
 	}
 	return result, nil
 }
@@ -182,6 +190,7 @@ func (r *SourceResponse) unmarshal(b []byte) error {
 		r.Other = new(pluginpb.SourceResponse)
 		return proto.Unmarshal(b, r.Other)
 	}
+	r.decoder.begin()
 	budget := newBudget()
 	return fields(body, func(f field) error {
 		if f.number != deliveriesDelivery {
