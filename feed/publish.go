@@ -23,23 +23,3 @@ func publishBatch(ctx context.Context, sink message.Publisher, b *Batch) (err er
 	return p.PublishBatch(ctx, b)
 }
 
-// transformOne calls a transform and turns a panic into a permanent error: the
-// same message would cause it again.
-func transformOne(t Transform, m *message.Message) (out []*message.Message, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = Permanent(fmt.Errorf("transform panicked: %v\n%s", r, debug.Stack()))
-		}
-	}()
-	return t.Func(m)
-}
-
-// callBatch calls a transform that takes batches.
-func callBatch(ctx context.Context, t Transform, msgs []*message.Message) (all []Made, panicked error) {
-	defer func() {
-		if r := recover(); r != nil {
-			all, panicked = nil, fmt.Errorf("transform panicked: %v\n%s", r, debug.Stack())
-		}
-	}()
-	return t.Batch(ctx, msgs), nil
-}

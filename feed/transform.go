@@ -53,16 +53,6 @@ type Settled struct {
 	Outcome Outcome          // of the delivery that it is of: the worst of what was made of it
 }
 
-// Try puts one message through, whichever form the transform has. A panic of it
-// becomes a [Permanent] error.
-func (t Transform) Try(ctx context.Context, m *message.Message) ([]*message.Message, error) {
-	if t.Batch == nil {
-		return transformOne(t, m)
-	}
-	made := transformBatch(ctx, t, []*message.Message{m})[0]
-	return made.Messages, made.Err
-}
-
 // seen is a message that a transform with Settled has got.
 type seen struct {
 	transform int

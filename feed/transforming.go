@@ -80,7 +80,7 @@ func (r *runner) transformEntry(e *entry) error {
 func (r *runner) advance(s *steps, end int) error {
 	for s.at < end {
 		for ; s.done < len(s.in); s.done++ {
-			made, err := transformOne(r.Transforms[s.at], s.in[s.done])
+			made, err := r.Transforms[s.at].one(s.in[s.done])
 			if err := r.made(s, made, err); err != nil {
 				return err
 			}
@@ -187,7 +187,7 @@ func (r *runner) waveBatch(ctx context.Context, at, deliveries int) (int, error)
 	}
 	var all []Made
 	if len(msgs) > 0 { // not all of them were dropped before
-		all = transformBatch(ctx, r.Transforms[at], msgs)
+		all = r.Transforms[at].TryBatch(ctx, msgs)
 	}
 	for i := range deliveries {
 		s := &r.abreast[i]
@@ -203,33 +203,4 @@ func (r *runner) waveBatch(ctx context.Context, at, deliveries int) (int, error)
 		s.next()
 	}
 	return deliveries, nil
-}
-
-// transformBatch calls a transform and sees to it that what it returns stands for
-// the messages: all of them, or those before a transient error, which is the last.
-// When it panics, the messages come again one at a time, and the one that it
-// panics at fails for good.
-func transformBatch(ctx context.Context, t Transform, msgs []*message.Message) []Made {
-	all, panicked := callBatch(ctx, t, msgs)
-	if panicked != nil {
-		if len(msgs) == 1 {
-			return []Made{{Err: Permanent(panicked)}}
-		}
-		for i := range msgs {
-			made := transformBatch(ctx, t, msgs[i:i+1])[0]
-			if all = append(all, made); IsTransient(made.Err) {
-				break
-			}
-		}
-		return all
-	}
-	for i, m := range all {
-		if IsTransient(m.Err) && i < len(msgs) {
-			return all[:i+1]
-		}
-	}
-	if len(all) != len(msgs) {
-		return []Made{{Err: fmt.Errorf("it returned %d results for %d messages", len(all), len(msgs))}} // nothing is known
-	}
-	return all
 }

@@ -83,32 +83,12 @@ func (x *transforming) batch(ctx context.Context, b *wire.Batch) *wire.Frame {
 		}
 		return frame
 	}
-	for i, made := range x.batched(ctx, b.Messages) {
+	for i, made := range x.TryBatch(ctx, b.Messages) {
 		if !x.answer(frame, b, i, made.Messages, made.Err) {
 			break
 		}
 	}
 	return frame
-}
-
-// batched calls a transform that takes batches. When it panics, its messages are
-// put through one by one: then it is known which one it is.
-func (x *transforming) batched(ctx context.Context, msgs []*message.Message) (all []feed.Made) {
-	defer func() {
-		if recover() == nil {
-			return
-		}
-		all = nil
-		for _, m := range msgs {
-			made, err := x.Try(ctx, m)
-			all = append(all, feed.Made{Messages: made, Err: err})
-			if feed.IsTransient(err) {
-				break
-			}
-		}
-	}()
-	all = x.Batch(ctx, msgs)
-	return all[:min(len(all), len(msgs))]
 }
 
 // answer appends what was made of a message, and reports whether the next one may
