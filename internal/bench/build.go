@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -13,7 +14,7 @@ import (
 
 // programs are the paths of what is measured.
 type programs struct {
-	feed, loop string
+	feed, loop, plugin string
 }
 
 const feedSource = "./cmd/feed"
@@ -21,15 +22,28 @@ const feedSource = "./cmd/feed"
 // releaseFlags are those of "make build".
 var releaseFlags = []string{"-trimpath"}
 
-// build builds both programs as "make build" does.
+// pluginFolder is the folder of plugins beside the programs.
+const pluginFolder = "plugins"
+
+// build builds all programs as "make build" does.
 func build(ctx context.Context, root, dir string) (programs, error) {
-	p := programs{feed: filepath.Join(dir, "feed"), loop: filepath.Join(dir, "plainloop")}
-	for program, source := range map[string]string{p.feed: feedSource, p.loop: "./internal/bench/plainloop"} {
+	p := programs{feed: filepath.Join(dir, "feed"), loop: filepath.Join(dir, "plainloop"), plugin: filepath.Join(dir, pluginFolder, "bridgeplugin")}
+	for program, source := range map[string]string{p.feed: feedSource, p.loop: "./internal/bench/plainloop", p.plugin: "./internal/bench/bridgeplugin"} {
 		if err := goBuild(ctx, root, program, source); err != nil {
 			return programs{}, err
 		}
 	}
-	return p, nil
+	return p, pin(p.plugin)
+}
+
+// pin writes down the checksum of a plugin, as sha256sum does.
+func pin(plugin string) error {
+	data, err := os.ReadFile(plugin)
+	if err != nil {
+		return err
+	}
+	line := fmt.Sprintf("%x  %s\n", sha256.Sum256(data), filepath.Base(plugin))
+	return os.WriteFile(filepath.Join(filepath.Dir(plugin), "SHA256SUMS"), []byte(line), 0o600)
 }
 
 // goBuild builds one program; flags come on top of those of a release.

@@ -51,7 +51,7 @@ func chart(title string, results []result, metrics []metric) string {
 			if j == 0 {
 				title = r.path.title
 			}
-			d.panel(panelX(j), top, title, m, []side{{"", "feed", r.feeds(m)}, {"", "loop", r.loops(m)}})
+			d.panel(panelX(j), top, title, m, []side{{"", "feed", r.feeds(m)}, {"", "loop", r.baselines(m)}})
 		}
 	}
 	return d.end()

@@ -20,6 +20,8 @@ type contender struct {
 	env  []string // in addition to the environment
 	// leastBytes is how much it writes at a time while it has something to do.
 	leastBytes uint64
+	// parent says that it starts processes, which count, too.
+	parent bool
 }
 
 const (
@@ -48,7 +50,7 @@ func (c contender) run(ctx context.Context, settled settled) (measurement, error
 	go func() { isSettled <- settled(ctx, p.cmd.Process.Pid) }()
 	look := time.NewTicker(lookEvery)
 	defer look.Stop()
-	watch := watch{pid: p.cmd.Process.Pid, lastWrite: p.begin, leastBytes: c.leastBytes}
+	watch := watch{pid: p.cmd.Process.Pid, lastWrite: p.begin, leastBytes: c.leastBytes, parent: c.parent}
 	for waiting := true; waiting; {
 		select {
 		case now := <-look.C:
@@ -71,7 +73,13 @@ func (c contender) run(ctx context.Context, settled settled) (measurement, error
 	if !watch.saw() {
 		return m, fmt.Errorf("%s: /proc/%d could not be read", c.name, watch.pid)
 	}
-	m.cpu = p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()
+	// The kernel adds the CPU time of children that the process has waited for.
+	m.cpu, m.childrenRSS = p.cmd.ProcessState.UserTime()+p.cmd.ProcessState.SystemTime(), watch.children.rss()
+	if c.parent {
+		if err := watch.children.counted(m.cpu); err != nil {
+			return m, fmt.Errorf("%s: %w", c.name, err)
+		}
+	}
 	return m, nil
 }
 

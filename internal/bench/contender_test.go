@@ -9,7 +9,7 @@ import (
 
 // shell is a contender that runs a shell script.
 func shell(script string) contender {
-	return contender{"shell", []string{"/bin/sh", "-c", script}, []string{"GREETING=hello"}, ackBytes}
+	return contender{name: "shell", args: []string{"/bin/sh", "-c", script}, env: []string{"GREETING=hello"}, leastBytes: ackBytes}
 }
 
 func TestContenderIsStoppedWhenAllIsSettled(t *testing.T) {

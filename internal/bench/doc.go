@@ -22,6 +22,10 @@
 // the servers' own figures say that it did. On the path steady messages come
 // evenly, and a subscriber notes how long each has taken.
 //
+// On the path plugin the feed is compared with itself: with its transform in a
+// plugin (see bridgeplugin), and with the same one in its own process. CPU time is
+// then that of both processes.
+//
 // With -flat there is no plain loop. Sweeps change one thing of the load
 // (devices, payload, routes, messages that wait) and compare the feed's CPU time
 // for a message and its peak memory with those of the smallest load, round by

@@ -7,17 +7,23 @@ import (
 
 // goal is what the feed is meant to reach, in the median.
 type goal struct {
-	metric   metric
-	limit    float64 // the highest, or for metrics of which more is better the lowest
-	absolute bool    // of the feed's own value; else of the ratio to the plain loop's, or to a baseline's
+	metric metric
+	limit  float64 // the highest, or for metrics of which more is better the lowest
+	of     quantity
 }
 
-// ratio makes a goal for the feed's value as a multiple of the plain loop's,
-// or of a baseline's.
-func ratio(m metric, limit float64) goal { return goal{metric: m, limit: limit} }
+// quantity is what a goal is for.
+type quantity int
 
-// absolute makes a goal for the feed's own value, in the metric's unit.
-func absolute(m metric, limit float64) goal { return goal{metric: m, limit: limit, absolute: true} }
+const (
+	ofRatio quantity = iota // the feed's value as a multiple of the baseline's
+	ofValue                 // the feed's own value, in the metric's unit
+	ofAdded                 // by how much that is more than the baseline's
+)
+
+func ratio(m metric, limit float64) goal    { return goal{metric: m, limit: limit} }
+func absolute(m metric, limit float64) goal { return goal{metric: m, limit: limit, of: ofValue} }
+func added(m metric, limit float64) goal    { return goal{metric: m, limit: limit, of: ofAdded} }
 
 // check is a goal beside what was measured.
 type check struct {
@@ -47,10 +53,15 @@ func missed(checks []check) error {
 
 // check compares a goal with a result.
 func (g goal) check(r result) check {
-	if g.absolute {
+	feed, baseline := r.path.sides()
+	switch g.of {
+	case ofValue:
 		return g.compare(r.path.title, g.metric.name+" of the feed", r.feeds(g.metric))
+	case ofAdded:
+		return g.compare(r.path.title, g.metric.name+", "+feed+" − "+baseline, r.differences(g.metric))
+	default:
+		return g.compare(r.path.title, g.metric.name+", "+feed+" ÷ "+baseline, r.ratios(g.metric))
 	}
-	return g.compare(r.path.title, g.metric.name+", feed ÷ plain loop", r.ratios(g.metric))
 }
 
 // compare compares a goal with the values of something. What was not measured
@@ -61,7 +72,7 @@ func (g goal) compare(of, what string, values []float64) check {
 	if g.metric.moreIsBetter {
 		sign, met = "≥", s.median >= g.limit
 	}
-	if g.absolute {
+	if g.of != ofRatio {
 		unit := " " + g.metric.unit
 		return check{of: of, what: what, measured: spread(s, g.metric.format) + unit, goal: fmt.Sprintf("%s %g%s", sign, g.limit, unit), met: met}
 	}

@@ -25,9 +25,10 @@ func (r report) markdown() string {
 	p.line("differ from the ratio of the medians where values scatter. Why the feed costs less is told in the records")
 	p.line("[5](adr/0005-own-mqtt-publisher.md), [7](adr/0007-own-delivery-decoding.md), [8](adr/0008-json-fields.md) and")
 	p.line("[10](adr/0010-few-wake-ups.md); the last one also tells why a message that comes alone costs more than one of a backlog.")
+	p.line("What a plugin costs is measured beside a feed that does without.")
 	p.line("")
 	p.goals(r.checks())
-	backlog, steady := r.byKind()
+	backlog, steady, plugin := r.byKind()
 	if len(backlog) > 0 {
 		p.line("")
 		p.line("![CPU time and rate of each run](%s)", chartFile)
@@ -39,6 +40,9 @@ func (r report) markdown() string {
 		r.writeResult(p, result)
 		p.line("")
 		p.line("![Latency of each run](%s)", latencyChartFile)
+	}
+	for _, result := range plugin {
+		r.writeResult(p, result)
 	}
 	if r.startup != nil {
 		r.writeStartup(p)
@@ -67,21 +71,22 @@ func (r report) writeResult(p *page, result result) {
 	p.line("")
 	p.line("%s", result.path.about)
 	p.line("")
-	p.line("| | feed | plain loop | feed ÷ plain loop |")
-	p.line("|---|---:|---:|---:|")
-	for _, row := range result.rows() {
-		p.line("| %s, %s | %s | %s | %s |", row.metric.name, row.metric.unit,
-			spread(row.feed, row.metric.format), spread(row.loop, row.metric.format), spread(row.each, "%.2f"))
+	for i, cells := range result.table() {
+		p.row(cells)
+		if i == 0 {
+			p.line("|---|%s", strings.Repeat("---:|", len(cells)-1))
+		}
 	}
 	p.line("")
-	p.line("Medians of %d pairs, and in brackets the lowest and the highest value; the ratio is taken pair by pair.", len(result.pairs))
+	p.line("Medians of %d pairs, and in brackets the lowest and the highest value; %s.", len(result.pairs), result.path.pairwise())
 	p.line("")
 	p.line("<details><summary>Each pair</summary>")
 	p.line("")
-	p.line("| pair | feed | plain loop | CPU ratio |")
+	feed, baseline := result.path.sides()
+	p.line("| pair | %s | %s | CPU ratio |", feed, baseline)
 	p.line("|---:|---|---|---:|")
-	for i, ratio := range result.ratios(cpuMetric) {
-		p.line("| %d | %v | %v | %.2f |", i+1, result.pairs[i].feed, result.pairs[i].loop, ratio)
+	for i, pair := range result.pairs {
+		p.line("| %d | %v | %v | %.2f |", i+1, pair.feed, pair.baseline, pair.ratio(cpuMetric))
 	}
 	p.line("")
 	p.line("CPU time is that of 100,000 messages.")

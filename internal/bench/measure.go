@@ -46,7 +46,8 @@ func measurePath(ctx context.Context, s *stand, p path, o options, out io.Writer
 		} else {
 			r.pairs = append(r.pairs, one)
 		}
-		fmt.Fprintf(out, "  %-8s feed %s; plain loop %s; CPU ratio %.2f\n", name, one.feed, one.loop, cpuMetric.value(one.feed)/cpuMetric.value(one.loop))
+		feed, baseline := p.sides()
+		fmt.Fprintf(out, "  %-8s %s %s; %s %s; CPU ratio %.2f\n", name, feed, one.feed, baseline, one.baseline, one.ratio(cpuMetric))
 	}
 	return r, nil
 }
@@ -59,22 +60,30 @@ func measurePair(ctx context.Context, s *stand, p path, o options, i int) (one p
 		l = l.toWarmUp()
 	}
 	run := func(c competitor, into *measurement) error {
+		var start measurement
 		var err error
-		if p.steady {
+		if c.start != nil {
+			start, err = c.start(ctx)
+		}
+		switch {
+		case err != nil:
+		case p.steady:
 			*into, err = s.carrySteady(ctx, p, c, o.steadyLoad())
-		} else {
+		default:
 			*into, err = s.carryWaiting(ctx, p, c, l, i == 0)
 		}
 		if err != nil {
 			return fmt.Errorf("%s, %s: %w", p.name, c.name, err)
 		}
+		into.startCPU = start.cpu
+		into.cpu -= start.cpu
 		return nil
 	}
 	feed := func() error { return run(s.feed(p), &one.feed) }
-	loop := func() error { return run(s.loop(p), &one.loop) }
-	order := []func() error{feed, loop}
+	baseline := func() error { return run(s.baseline(p), &one.baseline) }
+	order := []func() error{feed, baseline}
 	if i%2 == 0 {
-		order = []func() error{loop, feed}
+		order = []func() error{baseline, feed}
 	}
 	for _, run := range order {
 		if err := run(); err != nil {

@@ -23,7 +23,7 @@ func (r report) writeMethod(p *page) {
 	p.line("- Messages are readings as JSON of %d bytes, of %s devices, persistent, in quorum queues of one node.", o.payloadBytes, thousands(o.devices))
 	p.line("- A pair is a run of each contender right after the other; which is first alternates.")
 	p.line("- Peak RSS is the process's high-water mark (VmHWM), in MiB.")
-	backlog, steady := r.byKind()
+	backlog, steady, plugin := r.byKind()
 	if len(backlog) > 0 {
 		p.line("- Paths that empty queues: %s messages wait in each queue. The contender starts, empties them, and gets SIGTERM once", thousands(o.messages))
 		p.line("  RabbitMQ says that everything is settled. CPU time is user and system time of the process from start to end, as the")
@@ -31,6 +31,14 @@ func (r report) writeMethod(p *page) {
 		p.line("  was settled. A first pair, of a quarter, warms up the servers and is not counted. After each run it is checked that everything arrived")
 		p.line("  once: for MQTT by Mosquitto's own count of publishes, and in the first pair by a subscriber; for blobs and tables by reading")
 		p.line("  them. The whole feed has its end when the queue of batches was empty, and after that all queues were.")
+	}
+	if len(plugin) > 0 {
+		p.line("- With a transform in a plugin: both sides are the feed, with batches of %s messages. The plugin,", thousands(plugin[0].path.legs[0].batch))
+		p.line("  [`internal/bench/bridgeplugin`](../internal/bench/bridgeplugin), serves the feed's own bridge; the feed runs it as any other, its")
+		p.line("  checksum compared and the connection encrypted. CPU time is that of the feed and of the plugin together, less that of a")
+		p.line("  start with an empty queue right before, which is shown by itself: the file of a plugin is copied and hashed then. Peak RSS is")
+		p.line("  the sum of both; each pair shows the two. For both sides the rate is counted to the last time that the feed wrote %s", thousands(leastWork))
+		p.line("  bytes within %v: a plugin's heartbeat is less.", lookEvery)
 	}
 	if len(steady) > 0 {
 		p.line("- At a steady rate: %s messages a second, each at its time by the clock and not by pauses between them, for %v to run", thousands(o.rate), o.runIn)
@@ -78,11 +86,11 @@ func (r report) prefetches() string {
 
 // duplicates says how many messages came again.
 func (r report) duplicates(results []result) string {
-	feed, loop := 0, 0
+	feed, baseline := 0, 0
 	for _, result := range results {
 		for _, p := range result.pairs {
-			feed, loop = feed+p.feed.duplicates, loop+p.loop.duplicates
+			feed, baseline = feed+p.feed.duplicates, baseline+p.baseline.duplicates
 		}
 	}
-	return fmt.Sprintf("duplicates: %d of the feed, %d of the plain loop", feed, loop)
+	return fmt.Sprintf("duplicates: %d of the feed, %d of the plain loop", feed, baseline)
 }

@@ -14,12 +14,15 @@ type metric struct {
 }
 
 var (
-	cpuMetric  = metric{name: "CPU per 100,000 messages", unit: "s", format: "%.2f", value: measurement.cpuPer100k}
-	rateMetric = metric{name: "rate", unit: "messages/s", format: "%.0f", moreIsBetter: true, value: measurement.rate}
-	rssMetric  = metric{name: "peak RSS", unit: "MiB", format: "%.1f", value: measurement.rss}
-	p50Metric  = latencyMetric("latency p50", func(l latencies) time.Duration { return l.p50 })
-	p99Metric  = latencyMetric("latency p99", func(l latencies) time.Duration { return l.p99 })
-	maxMetric  = latencyMetric("highest latency", func(l latencies) time.Duration { return l.max })
+	cpuMetric = metric{name: "CPU per 100,000 messages", unit: "s", format: "%.2f", value: measurement.cpuPer100k}
+	// messageCPUMetric is the same for one message.
+	messageCPUMetric = metric{name: "CPU per message", unit: "µs", format: "%.2f", value: measurement.cpuPerMessage}
+	startMetric      = metric{name: "CPU of a start", unit: "ms", format: "%.0f", value: func(m measurement) float64 { return milliseconds(m.startCPU) }}
+	rateMetric       = metric{name: "rate", unit: "messages/s", format: "%.0f", moreIsBetter: true, value: measurement.rate}
+	rssMetric        = metric{name: "peak RSS", unit: "MiB", format: "%.1f", value: measurement.rss}
+	p50Metric        = latencyMetric("latency p50", func(l latencies) time.Duration { return l.p50 })
+	p99Metric        = latencyMetric("latency p99", func(l latencies) time.Duration { return l.p99 })
+	maxMetric        = latencyMetric("highest latency", func(l latencies) time.Duration { return l.max })
 )
 
 func latencyMetric(name string, of func(latencies) time.Duration) metric {

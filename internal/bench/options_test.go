@@ -23,7 +23,7 @@ func TestParseDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o.messages != 100_000 || o.pairs != 7 || len(o.paths) != 8 || !o.startup || o.withoutGoals || o.docs != "docs" {
+	if o.messages != 100_000 || o.pairs != 7 || len(o.paths) != 9 || !o.startup || o.withoutGoals || o.docs != "docs" {
 		t.Errorf("got %+v", o)
 	}
 	l := o.steadyLoad()
@@ -42,7 +42,7 @@ func TestParseRefuses(t *testing.T) {
 		"-devices 0":      "positive",
 		"-for 0s":         "-for",
 		"-run-in -1s":     "-run-in",
-		"-paths mqtt,ftp": `no path "ftp": there are mqtt, mqtt-json, blob, both, unbatch, whole, mqtt-blob, steady, startup`,
+		"-paths mqtt,ftp": `no path "ftp": there are mqtt, mqtt-json, blob, both, unbatch, whole, mqtt-blob, plugin, steady, startup`,
 		"mqtt":            "unexpected",
 		"-flat -rounds 0": "-rounds",
 		"-sweeps tides":   `no sweep "tides": there are devices, payload, routes, backlog`,

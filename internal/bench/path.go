@@ -17,6 +17,7 @@ type path struct {
 	// perBatch is how many readings a message in the queue holds; 0: it is one.
 	perBatch int
 	fromMQTT bool // messages wait in a session at Mosquitto instead of a queue
+	inPlugin bool // the bridge runs in a plugin; the baseline is a feed in whose own process it runs
 	goals    []goal
 }
 
@@ -65,6 +66,8 @@ var (
     sink:
       amqp: {url: "${AMQP_URL}", exchange: bench-out}
     batch: {maxMessages: 20_000, maxBytes: 16MiB}
+`}
+	pluginLeg = leg{job: "mqtt", destination: "mqtt", prefetch: 2000, batch: 500, stages: mqttLeg.stages + `    batch: {maxMessages: BATCH}
 `}
 	ingestLeg = leg{job: "ingest", binding: "batches.#", destination: "postgres", prefetch: 50, batch: 10_000, stages: `    transforms:
       - unbatch: {cache: {path: "DIR/batches.db", maxBytes: 1GiB}}
@@ -138,6 +141,14 @@ func paths() []path {
 			goals:    []goal{ratio(cpuMetric, 1.0), ratio(rateMetric, 1.0)},
 		},
 		{
+			name:     "plugin",
+			title:    "A transform in a plugin",
+			about:    "The first path with the bridge, which sets the topic and leaves the payload, in a plugin, and again with it in the feed's own process.",
+			legs:     []leg{pluginLeg},
+			inPlugin: true,
+			goals:    []goal{added(messageCPUMetric, 6), ratio(rateMetric, 0.6)},
+		},
+		{
 			name:   "steady",
 			title:  "AMQP → MQTT at a steady rate",
 			about:  "The first path while messages come evenly: a gateway publishes them to the exchange, persistent and with publisher confirms, each at its time; an MQTT subscriber notes when it arrives.",
@@ -148,8 +159,33 @@ func paths() []path {
 	}
 }
 
+// sides names the two that are compared: the feed, and its baseline.
+func (p path) sides() (feed, baseline string) {
+	if p.inPlugin {
+		return "in a plugin", "in process"
+	}
+	return "feed", "plain loop"
+}
+
+// pairwise says what is taken pair by pair.
+func (p path) pairwise() string {
+	if p.inPlugin {
+		return "ratio and difference are taken pair by pair"
+	}
+	return "the ratio is taken pair by pair"
+}
+
+// inProcess is the path with the bridge in the feed's own process.
+func (p path) inProcess() path {
+	p.inPlugin = false
+	return p
+}
+
 // metrics returns what is measured on the path, the most important first.
 func (p path) metrics() []metric {
+	if p.inPlugin {
+		return []metric{messageCPUMetric, startMetric, rateMetric, rssMetric}
+	}
 	if p.steady {
 		return []metric{cpuMetric, p50Metric, p99Metric, maxMetric, rssMetric}
 	}
@@ -173,15 +209,26 @@ const routeYAML = `  QUEUE:
 // anyPort is an admin address for those who do not ask there.
 const anyPort = "127.0.0.1:0"
 
+// pluginYAML names the plugin.
+const pluginYAML = `plugins: {directory: "DIR/` + pluginFolder + `"}
+`
+
+// pluginStage is what the plugin calls its bridge: a feed has one of that name.
+const pluginStage = "plugin-bridge"
+
 // yaml returns the feed's configuration; dir is for its files, admin the
 // address of its admin server. Other addresses, and credentials, come from the
 // environment.
 func (p path) yaml(dir, admin string) string {
-	text := strings.NewReplacer("DIR", dir, "ADMIN", admin).Replace(feedYAML)
+	text, stages := feedYAML, strings.NewReplacer()
+	if p.inPlugin {
+		text, stages = pluginYAML+feedYAML, strings.NewReplacer("- bridge:", "- "+pluginStage+":")
+	}
+	text = strings.NewReplacer("DIR", dir, "ADMIN", admin).Replace(text)
 	for _, l := range p.legs {
 		text += strings.NewReplacer(
 			"DIR", dir, "QUEUE", l.queue(), "PREFETCH", strconv.Itoa(l.prefetch), "BATCH", strconv.Itoa(l.batch),
-		).Replace(cmp.Or(l.source, routeYAML) + l.stages)
+		).Replace(cmp.Or(l.source, routeYAML) + stages.Replace(l.stages))
 	}
 	return text
 }
@@ -219,12 +266,22 @@ func (p path) chain() bool {
 // leastBytes is what a contender writes at a time while it has something to do,
 // see [ackBytes]. A chain is looked at for a while after its end, in which its
 // connections, two for a leg, may write a heartbeat of eight bytes each.
+//
+// The heartbeat of a plugin is longer than an acknowledgement; but where messages
+// go to a plugin and on, much is written at a time.
 func (p path) leastBytes() uint64 {
-	if p.chain() {
+	switch {
+	case p.chain():
 		return uint64(8 + 2*8*len(p.legs))
+	case p.inPlugin:
+		return leastWork
 	}
 	return ackBytes
 }
+
+// leastWork is more than the bytes of a plugin's heartbeat, and less than those of
+// ten messages.
+const leastWork = 1 << 10
 
 // destinations returns the names of the destinations, each once.
 func (p path) destinations() []string {

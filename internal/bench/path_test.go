@@ -23,7 +23,7 @@ func TestPathsMeetBothContenders(t *testing.T) {
 			if job[0] != l.job || !p.fromMQTT && job[1] != p.bindings()[i].queue || !strings.Contains(yaml, window) {
 				t.Errorf("%s: job %q for\n%s", p.name, jobs[i], yaml)
 			}
-			if l.batch > 0 && !strings.Contains(yaml, "maxMessages: "+job[3]+",") {
+			if l.batch > 0 && !strings.Contains(yaml, "maxMessages: "+job[3]) {
 				t.Errorf("%s: job %q for\n%s", p.name, jobs[i], yaml)
 			}
 		}
@@ -32,6 +32,20 @@ func TestPathsMeetBothContenders(t *testing.T) {
 				t.Errorf("%s: %s is not measured", p.name, g.metric.name)
 			}
 		}
+	}
+}
+
+// TestPluginDiffersInNothingElse compares what both sides of the path plugin are
+// told.
+func TestPluginDiffersInNothingElse(t *testing.T) {
+	p, _ := findPath("plugin")
+	in, out := p.yaml("/dir", anyPort), p.inProcess().yaml("/dir", anyPort)
+	if !strings.Contains(in, "plugins: {directory: \"/dir/plugins\"}\n") || !strings.Contains(in, "batch: {maxMessages: 500}") {
+		t.Errorf("no plugin, or no batch, in\n%s", in)
+	}
+	same := strings.Replace(strings.Replace(in, "plugins: {directory: \"/dir/plugins\"}\n", "", 1), "- plugin-bridge:", "- bridge:", 1)
+	if same != out || in == out {
+		t.Errorf("in a plugin\n%s\nin process\n%s", in, out)
 	}
 }
 

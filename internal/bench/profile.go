@@ -15,6 +15,7 @@ import (
 
 	"github.com/kraft-edge/datafeed/feed"
 	"github.com/kraft-edge/datafeed/feed/config"
+	"github.com/kraft-edge/datafeed/plugins/host"
 	"github.com/kraft-edge/datafeed/stages"
 )
 
@@ -26,8 +27,8 @@ func profileAll(ctx context.Context, s *stand, o options, out io.Writer) error {
 			continue // a rate says how much of a profile is waiting, and nothing more
 		}
 		file := "feed-" + p.name + ".prof"
-		c := competitor{"feed under the profiler", func(ctx context.Context, env []string, settled settled) (measurement, error) {
-			return measurement{}, runProfiled(ctx, p.yaml(s.dir, anyPort), env, file, settled)
+		c := competitor{name: "feed under the profiler", empty: func(ctx context.Context, env []string, settled settled) (measurement, error) {
+			return measurement{}, s.runProfiled(ctx, p, env, file, settled)
 		}}
 		if err := s.queues(p).declare(); err != nil {
 			return err
@@ -49,13 +50,23 @@ func profileAll(ctx context.Context, s *stand, o options, out io.Writer) error {
 }
 
 // runProfiled runs a feed until settled returns. The profile includes what this
-// process does to know that.
-func runProfiled(ctx context.Context, yaml string, env []string, file string, settled settled) error {
-	registry, err := feed.NewRegistry(stages.All()...)
+// process does to know that, and nothing of a plugin.
+func (s *stand) runProfiled(ctx context.Context, p path, env []string, file string, settled settled) (err error) {
+	factories := stages.All()
+	if p.inPlugin {
+		settings := config.Plugins{Directory: filepath.Dir(s.programs.plugin), Limits: config.DefaultPluginLimits}
+		h, err := host.Open(ctx, settings, slog.Default())
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, h.Close()) }()
+		factories = append(factories, h.Factories()...)
+	}
+	registry, err := feed.NewRegistry(factories...)
 	if err != nil {
 		return err
 	}
-	c, err := config.Parse("bench", []byte(yaml), registry, func(name string) (string, bool) {
+	c, err := config.Parse("bench", []byte(p.yaml(s.dir, anyPort)), registry, func(name string) (string, bool) {
 		for _, e := range env {
 			if value, ok := strings.CutPrefix(e, name+"="); ok {
 				return value, true

@@ -42,10 +42,8 @@ func (r report) text() string {
 	for _, result := range r.results {
 		fmt.Fprintf(&b, "\n%s: medians of %d pairs (lowest–highest)\n", result.path.title, len(result.pairs))
 		table(&b, func(w *tabwriter.Writer) {
-			fmt.Fprintln(w, "\tfeed\tplain loop\tfeed ÷ loop")
-			for _, row := range result.rows() {
-				fmt.Fprintf(w, "%s, %s\t%s\t%s\t%s\n", row.metric.name, row.metric.unit,
-					spread(row.feed, row.metric.format), spread(row.loop, row.metric.format), spread(row.each, "%.2f"))
+			for _, cells := range result.table() {
+				fmt.Fprintln(w, strings.Join(cells, "\t"))
 			}
 		})
 	}
@@ -83,7 +81,7 @@ const (
 // write writes the page and its charts into a folder. A chart of nothing is not
 // left behind from an earlier report.
 func (r report) write(dir string) error {
-	backlog, steady := r.byKind()
+	backlog, steady, _ := r.byKind()
 	return writePage(dir, pageFile, r.markdown(), []image{
 		{chartFile, chart("CPU time and rate of the feed and of a plain loop", backlog, []metric{cpuMetric, rateMetric})},
 		{latencyChartFile, chart("Latency of the feed and of a plain loop", steady, []metric{p50Metric, p99Metric})},
@@ -113,14 +111,18 @@ func writePage(dir, file, markdown string, images []image) error {
 	return os.WriteFile(filepath.Join(dir, file), []byte(markdown), 0o644)
 }
 
-// byKind separates the paths that empty a queue from those at a steady rate.
-func (r report) byKind() (backlog, steady []result) {
+// byKind separates the paths that empty a queue from those at a steady rate, and
+// from those on which the feed is compared with itself.
+func (r report) byKind() (backlog, steady, plugin []result) {
 	for _, result := range r.results {
-		if result.path.steady {
+		switch {
+		case result.path.steady:
 			steady = append(steady, result)
-		} else {
+		case result.path.inPlugin:
+			plugin = append(plugin, result)
+		default:
 			backlog = append(backlog, result)
 		}
 	}
-	return backlog, steady
+	return backlog, steady, plugin
 }

@@ -63,9 +63,9 @@ func TestRatiosAreTakenPairByPair(t *testing.T) {
 	if len(rows) != 3 {
 		t.Fatalf("%d rows", len(rows))
 	}
-	want := row{cpuMetric, summary{2, 1, 3}, summary{4, 2, 4}, summary{0.5, 0.25, 1.5}}
-	if got := rows[0]; got.metric.name != want.metric.name || got.feed != want.feed || got.loop != want.loop || got.each != want.each {
-		t.Errorf("got %v %v %v, want %v", got.feed, got.loop, got.each, want)
+	want := row{cpuMetric, summary{2, 1, 3}, summary{4, 2, 4}, summary{0.5, 0.25, 1.5}, summary{-2, -3, 1}}
+	if got := rows[0]; got.metric.name != want.metric.name || got.feed != want.feed || got.baseline != want.baseline || got.ratio != want.ratio || got.added != want.added {
+		t.Errorf("got %v %v %v %v, want %v", got.feed, got.baseline, got.ratio, got.added, want)
 	}
 }
 
@@ -82,6 +82,50 @@ func TestText(t *testing.T) {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in\n%s", want, text)
 		}
+	}
+}
+
+// TestPluginIsComparedWithTheFeed looks at figures of a plugin, for whose goal the
+// difference counts.
+func TestPluginIsComparedWithTheFeed(t *testing.T) {
+	p, _ := findPath("plugin")
+	p.goals = []goal{added(messageCPUMetric, 6)}
+	side := func(cpu time.Duration, mib int64) measurement { return measured(cpu, 4*time.Second, mib) }
+	with := func(cpu time.Duration) measurement {
+		m := side(cpu, 30)
+		m.childrenRSS, m.startCPU = 20<<20, 150*time.Millisecond
+		return m
+	}
+	r := sample()
+	r.results = append(r.results, result{path: p, pairs: []pair{
+		{with(1400 * time.Millisecond), side(800*time.Millisecond, 31)},
+		{with(1200 * time.Millisecond), side(700*time.Millisecond, 32)},
+		{with(2000 * time.Millisecond), side(1000*time.Millisecond, 33)},
+	}})
+	if err := missed(r.checks()); err != nil {
+		t.Errorf("all goals are reached exactly: %v", err)
+	}
+	page := r.markdown()
+	for _, want := range []string{
+		"| A transform in a plugin | CPU per message, in a plugin − in process | 6.00 (5.00–10.00) µs | ≤ 6 µs | met |",
+		"|  | in a plugin | in process | in a plugin ÷ in process | in a plugin − in process |\n|---|---:|---:|---:|---:|\n",
+		"| CPU per message, µs | 14.00 (12.00–20.00) | 8.00 (7.00–10.00) | 1.75 (1.71–2.00) | 6.00 (5.00–10.00) |",
+		"| CPU of a start, ms | 150 (150–150) |",
+		"| peak RSS, MiB | 50.0 (50.0–50.0) | 32.0 (31.0–33.0) |",
+		"| pair | in a plugin | in process | CPU ratio |",
+		"| 1 | 1.40 s CPU, 25000/s, 30.0 + 20.0 MiB | 0.80 s CPU, 25000/s, 31.0 MiB | 1.75 |",
+		"ratio and difference are taken pair by pair", "with batches of 500 messages", "the feed wrote 1,024\n  bytes within 10ms",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("%q is not in\n%s", want, page)
+		}
+	}
+	if backlog, steady, plugin := r.byKind(); len(backlog) != 1 || len(steady) != 1 || len(plugin) != 1 {
+		t.Errorf("charts of %d and %d paths, %d beside", len(backlog), len(steady), len(plugin))
+	}
+	r.results[2].path.goals[0].limit = 5.9
+	if err := missed(r.checks()); err == nil || !strings.Contains(err.Error(), "CPU per message, in a plugin − in process 6.00 (5.00–10.00) µs, goal ≤ 5.9 µs") {
+		t.Errorf("got %v", err)
 	}
 }
 
@@ -151,7 +195,7 @@ func TestWrite(t *testing.T) {
 }
 
 func TestChart(t *testing.T) {
-	backlog, steady := sample().byKind()
+	backlog, steady, _ := sample().byKind()
 	metrics := []metric{cpuMetric, rateMetric}
 	for _, tt := range []struct {
 		results []result

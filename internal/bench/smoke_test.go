@@ -87,8 +87,11 @@ func testPaths(ctx context.Context, t *testing.T, s *stand) {
 			t.Errorf("%s: %d pairs", r.path.name, len(r.pairs))
 		}
 		for _, p := range r.pairs {
-			for name, m := range map[string]measurement{"feed": p.feed, "loop": p.loop} {
-				if want := map[bool]int{false: n, true: 500}[r.path.steady]; m.messages != want || m.cpu <= 0 || m.elapsed <= 0 || m.peakRSS < 1<<20 {
+			for name, m := range map[string]measurement{"feed": p.feed, "baseline": p.baseline} {
+				if want := map[bool]int{false: n, true: 500}[r.path.steady]; m.messages != want || m.cpu+m.startCPU <= 0 || m.elapsed <= 0 || m.peakRSS < 1<<20 {
+					t.Errorf("%s, %s: %+v", r.path.name, name, m)
+				}
+				if (m.childrenRSS > 0) != (r.path.inPlugin && name == "feed") || (m.startCPU > 0) != r.path.inPlugin {
 					t.Errorf("%s, %s: %+v", r.path.name, name, m)
 				}
 				if l := m.latency; r.path.steady != (0 < l.p50 && l.p50 <= l.p99 && l.p99 <= l.max) {

@@ -39,12 +39,15 @@ type destination interface {
 type competitor struct {
 	name  string
 	empty func(ctx context.Context, env []string, settled settled) (measurement, error)
+	// start has it start and stop, with nothing to do, when that is to be told apart
+	// from the messages; nil: it is not.
+	start func(ctx context.Context) (measurement, error)
 }
 
 // newStand builds the programs and starts the servers. Their files are in dir.
 func newStand(ctx context.Context, root, dir string, progress *progress) (*stand, error) {
 	s := &stand{root: root, dir: dir, progress: progress, destinations: map[string]destination{}}
-	progress.say("building the feed and the plain loop")
+	progress.say("building the feed, the plain loop and the plugin")
 	var err error
 	if s.programs, err = build(ctx, root, dir); err != nil {
 		return nil, err
@@ -173,11 +176,36 @@ func (s *stand) check(ctx context.Context, p path, published *published) error {
 
 // feed is the feed itself, with the configuration of a path.
 func (s *stand) feed(p path) competitor {
-	return competitor{"feed", func(ctx context.Context, env []string, settled settled) (measurement, error) {
+	name, _ := p.sides()
+	c := s.feedAs(name, p, p.leastBytes())
+	if p.inPlugin {
+		c.start = func(ctx context.Context) (measurement, error) { return s.startOf(ctx, p) }
+	}
+	return c
+}
+
+// baseline is what the feed is measured against: the plain loop, or a feed without
+// a plugin.
+func (s *stand) baseline(p path) competitor {
+	_, name := p.sides()
+	if p.inPlugin {
+		without := p.inProcess()
+		c := s.feedAs(name, without, p.leastBytes())
+		c.start = func(ctx context.Context) (measurement, error) { return s.startOf(ctx, without) }
+		return c
+	}
+	return competitor{name: name, empty: func(ctx context.Context, env []string, settled settled) (measurement, error) {
+		return contender{name: name, args: slices.Concat([]string{s.programs.loop}, p.jobs()), env: env, leastBytes: p.leastBytes()}.run(ctx, settled)
+	}}
+}
+
+func (s *stand) feedAs(name string, p path, leastBytes uint64) competitor {
+	return competitor{name: name, empty: func(ctx context.Context, env []string, settled settled) (measurement, error) {
 		c, err := s.feedContender(p, anyPort, env)
 		if err != nil {
 			return measurement{}, err
 		}
+		c.name, c.leastBytes = name, leastBytes
 		return c.run(ctx, settled)
 	}}
 }
@@ -194,12 +222,7 @@ func (s *stand) feedContender(p path, admin string, env []string) (contender, er
 			return contender{}, err
 		}
 	}
-	return contender{"feed", []string{s.programs.feed, "run", file}, env, p.leastBytes()}, nil
-}
-
-// loop is the plain loop.
-func (s *stand) loop(p path) competitor {
-	return competitor{"plain loop", func(ctx context.Context, env []string, settled settled) (measurement, error) {
-		return contender{"plain loop", slices.Concat([]string{s.programs.loop}, p.jobs()), env, p.leastBytes()}.run(ctx, settled)
-	}}
+	return contender{
+		name: "feed", args: []string{s.programs.feed, "run", file}, env: env, leastBytes: p.leastBytes(), parent: p.inPlugin,
+	}, nil
 }

@@ -57,32 +57,61 @@ func measureStartup(ctx context.Context, s *stand, n int, out io.Writer) (*start
 }
 
 func (s *stand) measureReady(ctx context.Context, p path, n int, r *startup) error {
-	var ports server.Ports
-	port, err := ports.Reserve()
+	admin, release, err := reserveAdmin()
 	if err != nil {
 		return err
 	}
-	defer ports.Release() //nolint:errcheck // the reservation ends with the process, too
-	admin := server.Address(port)
+	defer release()
 	feed, err := s.feedContender(p, admin, s.env(p))
 	if err != nil {
 		return err
 	}
 	for i := range n {
 		s.progress.count("starting the feed", i, n)
-		var took time.Duration
-		begin := time.Now()
-		_, err := feed.run(ctx, func(ctx context.Context, _ int) error {
-			err := awaitReady(ctx, "http://"+admin+"/readyz")
-			took = time.Since(begin)
-			return err
-		})
+		_, took, err := feed.becomeReady(ctx, admin)
 		if err != nil {
 			return err
 		}
 		r.ready = append(r.ready, milliseconds(took))
 	}
 	return nil
+}
+
+// startOf measures one start of the feed on a path, with nothing to do.
+func (s *stand) startOf(ctx context.Context, p path) (measurement, error) {
+	admin, release, err := reserveAdmin()
+	if err != nil {
+		return measurement{}, err
+	}
+	defer release()
+	c, err := s.feedContender(p, admin, s.env(p))
+	if err != nil {
+		return measurement{}, err
+	}
+	m, _, err := c.becomeReady(ctx, admin)
+	return m, err
+}
+
+// reserveAdmin returns an address for an admin server that is asked.
+func reserveAdmin() (admin string, release func(), err error) {
+	var ports server.Ports
+	port, err := ports.Reserve()
+	if err != nil {
+		return "", nil, err
+	}
+	return server.Address(port), func() { _ = ports.Release() }, nil // the reservation ends with the process, too
+}
+
+// becomeReady starts a feed that finds nothing to do, stops it once it is ready,
+// and returns how long that took.
+func (c contender) becomeReady(ctx context.Context, admin string) (m measurement, took time.Duration, err error) {
+	begin := time.Now()
+	m, err = c.run(ctx, func(ctx context.Context, _ int) error {
+		err := awaitReady(ctx, "http://"+admin+"/readyz")
+		took = time.Since(begin)
+		return err
+	})
+	return m, took, err
 }
 
 // awaitReady asks until the answer is 200.

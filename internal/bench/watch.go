@@ -15,6 +15,8 @@ type watch struct {
 	written    uint64    // bytes, to sockets too
 	lastWrite  time.Time // when that grew: the last acknowledgement, once everything is settled
 	peakRSS    int64     // bytes
+	parent     bool      // look at the processes that it has started, too
+	children   children
 }
 
 // ackBytes is the size of an acknowledgement to RabbitMQ (a frame with the
@@ -29,22 +31,26 @@ const ackBytes = 21
 // The maximum that wait4 returns is of no use: it includes what the process
 // that forked this one had.
 func (w *watch) look(now time.Time) {
-	if n, ok := w.field("io", "wchar:"); ok {
+	if n, ok := processField(w.pid, "io", "wchar:"); ok {
 		if n >= w.written+w.leastBytes {
 			w.lastWrite = now
 		}
 		w.written = n
 	}
-	if n, ok := w.field("status", "VmHWM:"); ok {
+	if n, ok := processField(w.pid, "status", "VmHWM:"); ok {
 		w.peakRSS = max(w.peakRSS, int64(n)<<10)
+	}
+	if w.parent {
+		w.children.look(w.pid)
 	}
 }
 
 // saw reports whether the process could be followed.
 func (w *watch) saw() bool { return w.written > 0 && w.peakRSS > 0 }
 
-func (w *watch) field(file, name string) (uint64, bool) {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", w.pid, file))
+// processField returns the number behind a name in a file of /proc/PID.
+func processField(pid int, file, name string) (uint64, bool) {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, file))
 	if err != nil {
 		return 0, false
 	}
