@@ -1,4 +1,4 @@
-// Package testenv gives tests real servers: RabbitMQ, Mosquitto, PostgreSQL and Azurite, as private child processes on
+// Package testenv gives tests real servers: RabbitMQ, Mosquitto, PostgreSQL, Azurite and the API server of Kubernetes, as private child processes on
 // free ports of 127.0.0.1, beside whatever else runs on the machine.
 //
 //	vhost := testenv.RabbitMQ(t)             // a fresh vhost on a node that all test binaries share
@@ -9,6 +9,7 @@
 //	database := testenv.PostgreSQL(t)        // a fresh database on a shared server
 //	server := testenv.PrivatePostgreSQL(t)   // a server to stop, kill and fill up
 //	standby := server.Standby()              // whom its commits wait for, to pause
+//	api := testenv.Kubernetes(t, programs)   // an API server with nothing behind it, of programs that the test brings
 //	proxy := testenv.Proxy(t, vhost.Addr)    // a connection to cut and to block
 //	files := testenv.CA(t)                   // certificates for TLS
 //

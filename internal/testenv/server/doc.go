@@ -1,5 +1,5 @@
-// Package server runs real servers (RabbitMQ, Mosquitto, PostgreSQL, Azurite) as private child processes on free
-// ports of 127.0.0.1, in a directory of their own, beside whatever else runs on the machine.
+// Package server runs real servers (RabbitMQ, Mosquitto, PostgreSQL, Azurite, the API server of Kubernetes) as private child
+// processes on free ports of 127.0.0.1, in a directory of their own, beside whatever else runs on the machine.
 //
 // It knows nothing of tests, so that the demo and the process that shares servers between test binaries can use it too;
 // tests use package testenv. It needs Linux: a child dies with its parent by PR_SET_PDEATHSIG, even when the parent is
