@@ -34,10 +34,11 @@ test-long: TEST_TIMEOUT = 60m
 test-long: export TEST_LONG = 1
 test-long: test ## run all tests with the full amounts of messages, kills and rounds: half an hour
 
-test-deploy: setup ## boot what deploy/ ships on real servers; alerts with promtool; Helm's and Flux's own libraries: 5 minutes
+test-deploy: setup ## boot what deploy/ ships on real servers; alerts with promtool; Helm, Flux, a real API server of Kubernetes: 8 minutes
 	@go build -o $(BIN)/testservers ./internal/testenv/testservers
 	@$(BIN)/testservers with "$(CURDIR)" -- go test -timeout $(TEST_TIMEOUT) ./deploy/observability ./internal/kube/boottest
 	cd deploy/fleettest && go test -timeout 10m ./...
+	cd deploy/apitest && go test -timeout 90m
 
 test-short: ## run the tests that need no servers
 	go test -short ./...

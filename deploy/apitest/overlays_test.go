@@ -1,0 +1,108 @@
+package apitest
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/kraft-edge/datafeed/deploy"
+	"github.com/kraft-edge/datafeed/internal/kube"
+)
+
+func testOverlays(t *testing.T, c *cluster) {
+	sites, err := kube.Sites(deploy.Tree())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(sites) < 6 {
+		t.Errorf("there are %d overlays: %v", len(sites), sites)
+	}
+	for _, site := range sites {
+		t.Run(site, func(t *testing.T) { testOverlay(t, c, site) })
+	}
+}
+
+// A site is applied to a cluster in which nothing of it is, upgraded, and put back to what it was.
+func testOverlay(t *testing.T, c *cluster, site string) {
+	additions := observed(t, site)
+	first := render(t, site, additions)
+	second := render(t, site, additions+upgrade(t, first))
+	defer c.remove(t, first, second)
+
+	before := c.acceptsAll(t, first)
+	testPods(t, c, first)
+	testRights(t, c, first)
+
+	c.removeJobs(t, first)
+	after := c.acceptsAll(t, second)
+	if len(after) != len(before) {
+		t.Errorf("it has %d objects, and %d after the upgrade", len(before), len(after))
+	}
+	for i, o := range second {
+		was, is := at(before[i], "metadata", "generation"), at(after[i], "metadata", "generation")
+		if podTemplate(after[i]) != nil && o.Kind != "Job" && was == is {
+			t.Errorf("%s is still of generation %v after the upgrade", o.ID(), is)
+		}
+	}
+	c.removeJobs(t, second)
+	c.acceptsAll(t, first)
+}
+
+// removeJobs does what docs/deploy.md says of an upgrade: the pods of a Job cannot be changed.
+func (c *cluster) removeJobs(t *testing.T, objects []kube.Object) {
+	t.Helper()
+	c.remove(t, slices.DeleteFunc(slices.Clone(objects), func(o kube.Object) bool { return o.Kind != "Job" }))
+}
+
+// observed adds the component observability to a site that leaves it out.
+func observed(t *testing.T, site string) string {
+	t.Helper()
+	if slices.ContainsFunc(render(t, site, ""), func(o kube.Object) bool { return o.Kind == "PodMonitor" }) {
+		return ""
+	}
+	return "components: [../components/observability]\n"
+}
+
+// upgrade adds other images, and another value in a ConfigMap.
+func upgrade(t *testing.T, objects []kube.Object) string {
+	t.Helper()
+	var images []string
+	for _, o := range objects {
+		for _, container := range containers(podTemplate(fields(t, o))) {
+			image, _, _ := strings.Cut(at(container, "image").(string), "@")
+			// What follows a colon after the last slash is a tag, and before it a port.
+			if i := strings.LastIndex(image, ":"); i > strings.LastIndex(image, "/") {
+				image = image[:i]
+			}
+			images = append(images, "  - {name: "+image+", newTag: upgraded}\n")
+		}
+	}
+	slices.Sort(images)
+	return "images:\n" + strings.Join(slices.Compact(images), "") + `configMapGenerator:
+  - {name: site, namespace: ` + namespace + `, behavior: merge, literals: [cloud-url=https://upgraded.example]}
+`
+}
+
+// render renders an overlay with additions, as a kustomization of its own says them.
+func render(t *testing.T, site, additions string) []kube.Object {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, deploy.Tree()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "added"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	kustomization := fmt.Sprintf("resources: [../overlays/%s]\n%s", site, additions)
+	if err := os.WriteFile(filepath.Join(dir, "added/kustomization.yaml"), []byte(kustomization), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	objects, err := kube.Render(os.DirFS(dir), "added")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return objects
+}
