@@ -4,24 +4,24 @@ import (
 	"bytes"
 	"encoding/json"
 	"io/fs"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"testing/fstest"
 
-	"go.yaml.in/yaml/v3"
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/kraft-edge/datafeed/deploy"
 	"github.com/kraft-edge/datafeed/internal/kube"
+	"github.com/kraft-edge/datafeed/internal/kube/typed"
 )
 
-// site is that of a plant, rendered once for all tests: without the component, and
-// what the component adds.
-var site = sync.OnceValues(func() (objects struct{ without, added []kube.Object }, err error) {
-	tree := fstest.MapFS{"overlays/observed/kustomization.yaml": {Data: []byte(
-		"resources: [../prod]\ncomponents: [../../components/observability]\n")}}
+// plant is prod with the component, as it ships, and without, as a site has it whose
+// cluster has no Prometheus operator.
+var plant = sync.OnceValues(func() (objects struct{ with, without []kube.Object }, err error) {
+	tree := fstest.MapFS{"overlays/plain/kustomization.yaml": {Data: []byte(
+		"resources: [../prod]\ncomponents: [../../components/without-prometheus-operator]\n")}}
 	shipped := deploy.Tree()
 	if err := fs.WalkDir(shipped, ".", func(name string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
@@ -33,81 +33,42 @@ var site = sync.OnceValues(func() (objects struct{ without, added []kube.Object 
 	}); err != nil {
 		return objects, err
 	}
-	if objects.without, err = kube.Render(tree, "overlays/prod"); err != nil {
+	if objects.with, err = kube.Render(tree, "overlays/prod"); err != nil {
 		return objects, err
 	}
-	with, err := kube.Render(tree, "overlays/observed")
-	objects.added = slices.DeleteFunc(with, func(o kube.Object) bool {
-		return slices.ContainsFunc(objects.without, func(other kube.Object) bool { return other.ID() == o.ID() })
-	})
+	objects.without, err = kube.Render(tree, "overlays/plain")
 	return objects, err
 })
 
-func rendered(t *testing.T) (without, added []kube.Object) {
+// added is what the component adds to a plant.
+func added(t *testing.T) []kube.Object {
 	t.Helper()
-	objects, err := site()
+	objects, err := plant()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return objects.without, objects.added
+	return slices.DeleteFunc(slices.Clone(objects.with), func(o kube.Object) bool {
+		return slices.ContainsFunc(objects.without, func(other kube.Object) bool { return other.ID() == o.ID() })
+	})
 }
 
-// decode reads an object into a type; a field that the type lacks is an error.
-func decode(t *testing.T, o kube.Object, out any) {
-	t.Helper()
-	d := yaml.NewDecoder(bytes.NewReader(o.YAML))
-	d.KnownFields(true)
-	if err := d.Decode(out); err != nil {
-		t.Fatalf("%s: %v", o.ID(), err)
+// TestALineLeavesItOut: what a site has without the component is what it has with it,
+// but for what it adds, none of which the cluster must know.
+func TestALineLeavesItOut(t *testing.T) {
+	objects, err := plant()
+	if err != nil {
+		t.Fatal(err)
 	}
-}
-
-// header is what all objects have.
-type header struct {
-	APIVersion string `yaml:"apiVersion"`
-	Kind       string `yaml:"kind"`
-	Metadata   struct {
-		Name, Namespace string
-		Labels          map[string]string
+	if n, m := len(objects.with)-len(objects.without), len(added(t)); n != m || m != 4 {
+		t.Errorf("%d objects less, of %d that are added", n, m)
 	}
-}
-
-// prometheusRule and podMonitor have of the Prometheus operator's types what the
-// component uses; what stands in spec.groups Prometheus itself checks.
-type prometheusRule struct {
-	header `yaml:",inline"`
-	Spec   ruleFile
-}
-
-type ruleFile struct {
-	Groups []group `yaml:"groups"`
-}
-
-type group struct {
-	Name  string `yaml:"name"`
-	Rules []rule `yaml:"rules"`
-}
-
-type rule struct {
-	Alert       string            `yaml:"alert,omitempty"`
-	Record      string            `yaml:"record,omitempty"`
-	Expr        string            `yaml:"expr"`
-	For         string            `yaml:"for,omitempty"`
-	Labels      map[string]string `yaml:"labels,omitempty"`
-	Annotations map[string]string `yaml:"annotations,omitempty"`
-}
-
-type podMonitor struct {
-	header `yaml:",inline"`
-	Spec   struct {
-		Selector struct {
-			MatchLabels map[string]string `yaml:"matchLabels"`
+	for _, o := range objects.without {
+		if strings.HasPrefix(o.APIVersion, "monitoring.coreos.com/") || strings.Contains(o.Name, "dashboard") {
+			t.Errorf("%s is left", o.ID())
 		}
-		Endpoints []struct {
-			Port, Path, Interval string
-			ScrapeTimeout        string `yaml:"scrapeTimeout"`
-			Params               url.Values
-		} `yaml:"podMetricsEndpoints"`
+		if !slices.ContainsFunc(objects.with, func(other kube.Object) bool { return bytes.Equal(other.YAML, o.YAML) }) {
+			t.Errorf("%s is another one", o.ID())
+		}
 	}
 }
 
@@ -130,35 +91,29 @@ type dashboard struct {
 
 // observability is all that the component has.
 type observability struct {
-	rules      ruleFile
-	monitors   []podMonitor
+	rules      typed.RuleFile
+	monitors   []*typed.PodMonitor
 	dashboards map[string]dashboard
 }
 
 func component(t *testing.T) observability {
 	t.Helper()
 	found := observability{dashboards: make(map[string]dashboard)}
-	_, added := rendered(t)
-	for _, o := range added {
-		switch o.APIVersion + " " + o.Kind {
-		case "monitoring.coreos.com/v1 PrometheusRule":
-			var r prometheusRule
-			decode(t, o, &r)
-			found.rules.Groups = append(found.rules.Groups, r.Spec.Groups...)
-		case "monitoring.coreos.com/v1 PodMonitor":
-			var m podMonitor
-			decode(t, o, &m)
-			found.monitors = append(found.monitors, m)
-		case "v1 ConfigMap":
-			var c struct {
-				header `yaml:",inline"`
-				Data   map[string]string
+	for _, o := range added(t) {
+		value, err := typed.Decode(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch v := value.(type) {
+		case *typed.PrometheusRule:
+			found.rules.Groups = append(found.rules.Groups, v.Spec.Groups...)
+		case *typed.PodMonitor:
+			found.monitors = append(found.monitors, v)
+		case *corev1.ConfigMap:
+			if v.Labels["grafana_dashboard"] != "1" || v.Namespace != "st-one" {
+				t.Errorf("%s: no Grafana looks for it: %v", o.ID(), v.Labels)
 			}
-			decode(t, o, &c)
-			if c.Metadata.Labels["grafana_dashboard"] != "1" || c.Metadata.Namespace != "st-one" {
-				t.Errorf("%s: no Grafana looks for it: %v", o.ID(), c.Metadata)
-			}
-			for name, text := range c.Data {
+			for name, text := range v.Data {
 				var d dashboard
 				if err := json.Unmarshal([]byte(text), &d); err != nil {
 					t.Fatalf("%s: %v", name, err)
@@ -173,55 +128,6 @@ func component(t *testing.T) observability {
 		t.Fatalf("%d groups of rules, %d monitors, %d dashboards", len(found.rules.Groups), len(found.monitors), len(found.dashboards))
 	}
 	return found
-}
-
-// TestMonitorsMeetPods: each monitor selects a workload of the site by the labels of
-// its pods, and names one of their ports.
-func TestMonitorsMeetPods(t *testing.T) {
-	type workload struct {
-		Spec struct {
-			Template struct {
-				Metadata struct{ Labels map[string]string }
-				Spec     struct {
-					Containers []struct{ Ports []struct{ Name string } }
-				}
-			}
-		}
-	}
-	var all []workload
-	without, _ := rendered(t)
-	for _, o := range without {
-		var w workload
-		if err := yaml.Unmarshal(o.YAML, &w); err == nil && o.Kind != "Job" && o.Kind != "CronJob" {
-			all = append(all, w)
-		}
-	}
-	for _, m := range component(t).monitors {
-		met := 0
-	workloads:
-		for _, w := range all {
-			for k, v := range m.Spec.Selector.MatchLabels {
-				if w.Spec.Template.Metadata.Labels[k] != v {
-					continue workloads
-				}
-			}
-			ports := make(map[string]bool)
-			for _, c := range w.Spec.Template.Spec.Containers {
-				for _, p := range c.Ports {
-					ports[p.Name] = true
-				}
-			}
-			for _, e := range m.Spec.Endpoints {
-				if !ports[e.Port] {
-					t.Errorf("%s: %v has no port %s", m.Metadata.Name, w.Spec.Template.Metadata.Labels, e.Port)
-				}
-			}
-			met++
-		}
-		if met == 0 {
-			t.Errorf("%s meets no pod", m.Metadata.Name)
-		}
-	}
 }
 
 // TestDashboardsFit: panels have numbers of their own, lie within the 24 columns and

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -228,9 +229,9 @@ func scrape(t *testing.T) exposed {
 func monitored(t *testing.T) (paths []string) {
 	t.Helper()
 	for _, m := range component(t).monitors {
-		if m.Metadata.Name == "datafeed-rabbitmq" {
+		if m.Name == "datafeed-rabbitmq" {
 			for _, e := range m.Spec.Endpoints {
-				paths = append(paths, e.Path+"?"+e.Params.Encode())
+				paths = append(paths, e.Path+"?"+url.Values(e.Params).Encode())
 			}
 		}
 	}

@@ -13,20 +13,22 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+	sigsyaml "sigs.k8s.io/yaml"
 
 	"github.com/kraft-edge/datafeed/deploy"
+	"github.com/kraft-edge/datafeed/internal/kube/typed"
 )
 
 // promtool runs Prometheus' own tool on rules, in a directory with the cases of
 // alerts_test.yaml, and returns what it says and whether it is content. With an
 // alert it gets the cases of that one alone.
-func promtool(t *testing.T, rules ruleFile, alert string, args ...string) (string, bool) {
+func promtool(t *testing.T, rules typed.RuleFile, alert string, args ...string) (string, bool) {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("needs promtool, which tools/setup.sh installs, and a -short run does not")
 	}
 	dir := t.TempDir()
-	text, err := yaml.Marshal(rules)
+	text, err := sigsyaml.Marshal(rules)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +78,7 @@ func TestAlerts(t *testing.T) {
 	if out, ok := promtool(t, component(t).rules, "", "check", "rules", "rules.yaml"); !ok {
 		t.Fatal(out)
 	}
-	var records, alerts []rule
+	var records, alerts []typed.Rule
 	for _, g := range component(t).rules.Groups {
 		for _, r := range g.Rules {
 			if r.Alert == "" {
@@ -88,8 +90,8 @@ func TestAlerts(t *testing.T) {
 	}
 	for _, r := range alerts {
 		t.Run(r.Alert, func(t *testing.T) {
-			tried := func(r rule) (string, bool) {
-				rules := ruleFile{Groups: []group{{Name: "one", Rules: append(slices.Clone(records), r)}}}
+			tried := func(r typed.Rule) (string, bool) {
+				rules := typed.RuleFile{Groups: []typed.RuleGroup{{Name: "one", Rules: append(slices.Clone(records), r)}}}
 				return promtool(t, rules, r.Alert, "test", "rules", "alerts_test.yaml")
 			}
 			if out, ok := tried(r); !ok {

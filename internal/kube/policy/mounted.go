@@ -46,8 +46,9 @@ func MountedIsUsed(s *site.Site) []string {
 			}
 		}
 	}
-	for name := range s.ConfigMaps {
-		found.check(mounted["ConfigMap "+name], "configmap %s: nobody mounts it", name)
+	for name, object := range s.ConfigMaps {
+		// Grafana finds its dashboards by a label.
+		found.check(mounted["ConfigMap "+name] || object.Labels["grafana_dashboard"] == "1", "configmap %s: nobody mounts it", name)
 	}
 	for name := range s.Secrets {
 		found.check(mounted["Secret "+name], "secret %s: nobody mounts it", name)

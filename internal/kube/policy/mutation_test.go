@@ -107,6 +107,14 @@ func TestRulesSeeMistakes(t *testing.T) {
 		{"prod", "Deployment st-one/bridge", `path: broker-sat`, "path: token", "token: bridge: the token stands in"},
 		{"prod", "Deployment st-one/archive", `azure\.workload\.identity/use: "true"`, `azure.workload.identity/use: "false"`, "identity: archive: the label"},
 		{"prod", "ServiceAccount st-one/archive", `azure\.workload\.identity/client-id: \S+`, `other: a`, "identity: archive: its account"},
+		// What is scraped.
+		{"prod", "PodMonitor st-one/datafeed", `port: admin`, "port: metrics", "monitored: monitor datafeed: archive has no port metrics"},
+		{"prod", "PodMonitor st-one/datafeed-rabbitmq", `app\.kubernetes\.io/name: rabbitmq`, "app.kubernetes.io/name: rabbit", "monitor datafeed-rabbitmq: it meets no pod"},
+		{"prod", "PodMonitor st-one/datafeed-rabbitmq", `port: metrics`, "port: management", "monitoring/* → rabbitmq 15672: it is scraped, and no policy lets it pass"},
+		{"prod", "PodMonitor st-one/datafeed", `app\.kubernetes\.io/component: feed`, "app.kubernetes.io/name: ingest", "monitored: bridge: nobody scrapes it"},
+		{"prod", "NetworkPolicy st-one/feed-metrics", `kubernetes\.io/metadata\.name: monitoring`, "kubernetes.io/metadata.name: default", "monitoring/* → bridge 9090: it is scraped, and no policy lets it pass"},
+		{"prod", "NetworkPolicy st-one/rabbitmq", `port: metrics`, "port: management", "monitoring/* → rabbitmq 15672: it may pass, and nothing is scraped there"},
+		{"prod", "PodMonitor st-one/datafeed", `interval: 30s`, "intervall: 30s", "unknown field"},
 		// What feed lint says.
 		{"prod", "ConfigMap st-one/bridge-config", `queue: telemetry-mqtt`, "que: telemetry-mqtt", "feed files: bridge:"},
 		{"prod", "ConfigMap st-one/bridge-config", `/run/secrets/feed/amqp-password`, "/run/secrets/feed/password", "feed files: bridge:"},

@@ -19,12 +19,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // further are the rules that hold for some overlays, besides those for all.
 var further = map[string]map[string]Rule{
-	"poc":            {"images": PublicImages},
-	"aio":            {"images": PublicImages, "token": BrokerToken},
-	"prod":           {"images": CustomerImages, "token": BrokerToken, "identity": WorkloadIdentity, "specialised": Specialised},
-	"mosquitto":      {"images": CustomerImages, "identity": WorkloadIdentity, "specialised": Specialised},
-	"site-example-a": {"images": CustomerImages, "token": BrokerToken, "identity": WorkloadIdentity, "specialised": Specialised},
-	"site-example-b": {"images": CustomerImages, "identity": WorkloadIdentity, "specialised": Specialised},
+	"poc":            {"images": PublicImages, "kinds": BuiltInKinds},
+	"aio":            {"images": PublicImages, "token": BrokerToken, "monitored": Monitored},
+	"prod":           {"images": CustomerImages, "token": BrokerToken, "identity": WorkloadIdentity, "specialised": Specialised, "monitored": Monitored},
+	"mosquitto":      {"images": CustomerImages, "identity": WorkloadIdentity, "specialised": Specialised, "monitored": Monitored},
+	"site-example-a": {"images": CustomerImages, "token": BrokerToken, "identity": WorkloadIdentity, "specialised": Specialised, "monitored": Monitored},
+	"site-example-b": {"images": CustomerImages, "identity": WorkloadIdentity, "specialised": Specialised, "monitored": Monitored},
 }
 
 // rendered returns the objects of an overlay, which is rendered once.

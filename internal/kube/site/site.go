@@ -28,6 +28,8 @@ type Site struct {
 	Claims          map[string]*corev1.PersistentVolumeClaim
 	NetworkPolicies map[string]*networkingv1.NetworkPolicy
 	Budgets         map[string]*policyv1.PodDisruptionBudget
+	Monitors        map[string]*typed.PodMonitor
+	Rules           map[string]*typed.PrometheusRule
 }
 
 // A Workload is what makes pods.
@@ -63,6 +65,8 @@ func New(namespace string, objects []kube.Object) (*Site, error) {
 		Claims:          map[string]*corev1.PersistentVolumeClaim{},
 		NetworkPolicies: map[string]*networkingv1.NetworkPolicy{},
 		Budgets:         map[string]*policyv1.PodDisruptionBudget{},
+		Monitors:        map[string]*typed.PodMonitor{},
+		Rules:           map[string]*typed.PrometheusRule{},
 	}
 	for _, object := range objects {
 		value, err := typed.Decode(object)
@@ -97,6 +101,10 @@ func (s *Site) add(value any) bool {
 		return put(s.NetworkPolicies, v.Name, v)
 	case *policyv1.PodDisruptionBudget:
 		return put(s.Budgets, v.Name, v)
+	case *typed.PodMonitor:
+		return put(s.Monitors, v.Name, v)
+	case *typed.PrometheusRule:
+		return put(s.Rules, v.Name, v)
 	case *appsv1.Deployment:
 		return put(s.Workloads, v.Name, &Workload{Kind: "Deployment", Name: v.Name, Replicas: replicas(v.Spec.Replicas),
 			Strategy: string(v.Spec.Strategy.Type), Selector: v.Spec.Selector.MatchLabels, Pod: &v.Spec.Template})

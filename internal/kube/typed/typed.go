@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// kinds are the objects that the project deploys, besides custom resources.
+// kinds are the objects that the project deploys: those of Kubernetes, and custom resources of others.
 var kinds = map[string]any{
 	"v1 ConfigMap":                             corev1.ConfigMap{},
 	"v1 Namespace":                             corev1.Namespace{},
@@ -32,6 +32,8 @@ var kinds = map[string]any{
 	"policy/v1 PodDisruptionBudget":            policyv1.PodDisruptionBudget{},
 	"rbac.authorization.k8s.io/v1 Role":        rbacv1.Role{},
 	"rbac.authorization.k8s.io/v1 RoleBinding": rbacv1.RoleBinding{},
+	"monitoring.coreos.com/v1 PodMonitor":      PodMonitor{},
+	"monitoring.coreos.com/v1 PrometheusRule":  PrometheusRule{},
 }
 
 // Decode returns a pointer to a value of the object's type. A field that the type does not have, one that stands there
