@@ -69,6 +69,9 @@ type OffsetSubscriber interface {
 	// [ErrStreamEndsBefore] when the stream does not reach r.Reach: it waits
 	// for no message that may never come without having looked.
 	SubscribeFrom(ctx context.Context, topic string, r Resumption) (Subscription, error)
+	// Earliest returns the offset of the first message that there is. It is asked
+	// where offsets have no message: what keeps the stream may use some for itself.
+	Earliest(ctx context.Context, topic string) (uint64, error)
 }
 
 // ErrFenced ends a route: another process has taken over what it writes.

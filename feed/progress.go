@@ -22,6 +22,15 @@ type progress struct {
 	inHand  int    // deliveries of that range
 	pending int    // deliveries of the pending range that have not come yet
 	counted uint64 // gaps before this offset are counted: a subscription may see them again
+	gaps    []gap  // that are not judged yet
+	// The range in hand may still grow. Its limits count what the transforms make:
+	// a delivery may be a batch of a thousand messages, packed.
+	closed bool
+	until  time.Time // when it does not grow any more; zero before its first delivery
+	bytes  Size      // payloads that were read
+	made   Size      // payloads that the transforms have made
+	yield  int       // messages that a delivery makes, on average; 0 before the first
+	weight Size      // and the bytes of these
 	// changed says why the stream is not the one that the sink knows: the next
 	// subscription begins a new generation.
 	changed error
@@ -140,13 +149,14 @@ func (r *runner) notePosition() {
 }
 
 // gatherRange takes what the next batch is to cover: all of a pending range,
-// whatever the limits of a batch, or else what a batch takes.
+// whatever the limits of a batch, or else a few deliveries more.
 func (r *runner) gatherRange() error {
 	var err error
-	if r.progress.pending > 0 {
+	if p := r.progress; p.pending > 0 {
+		p.closed = true
 		err = r.gatherPending()
 	} else {
-		err = r.gather()
+		err = r.grow()
 	}
 	if !r.uncommitted() { // at most the one that is stored has come
 		if settleErr := r.settle(); settleErr != nil {
@@ -154,6 +164,69 @@ func (r *runner) gatherRange() error {
 		}
 	}
 	return err
+}
+
+// grow adds a few deliveries to the range in hand. It blocks for the first of them,
+// but not beyond the batch's delay.
+func (r *runner) grow() error {
+	p := r.progress
+	if p.inHand == 0 {
+		p.renewRange()
+	}
+	_, size, err := r.receive(p.until, r.fewMore())
+	p.bytes += size
+	if p.inHand > 0 && p.until.IsZero() {
+		p.until = time.Now().Add(r.Batch.MaxDelay)
+	}
+	switch {
+	case err == nil:
+		p.closed = r.Batch.MaxDelay <= 0
+		return nil
+	case r.soft.Err() != nil:
+		err = errStopped
+	case errors.Is(err, context.DeadlineExceeded):
+		err = nil
+	}
+	p.closed = true
+	return err
+}
+
+func (p *progress) renewRange() {
+	p.closed, p.until, p.bytes, p.made = false, time.Time{}, 0, 0
+}
+
+// fewDeliveries bounds what is taken before it is known what is made of it, and
+// firstDeliveries as long as nothing is.
+const (
+	fewDeliveries   = 100
+	firstDeliveries = 10
+)
+
+// fewMore is how many deliveries should make no more than the range has room for.
+func (r *runner) fewMore() int {
+	p := r.progress
+	messages, bytes := r.makes()
+	room, roomBytes := r.Batch.MaxMessages-messages, r.Batch.MaxBytes-bytes
+	if p.inHand > 0 {
+		p.yield, p.weight = max(1, messages/p.inHand), max(1, bytes/Size(p.inHand))
+	}
+	if p.yield == 0 {
+		return min(room, firstDeliveries)
+	}
+	return max(1, min(room/p.yield, int(roomBytes/p.weight), fewDeliveries))
+}
+
+// makes is how much the range in hand makes: of what was read and what was made of
+// it, whatever is more.
+func (r *runner) makes() (messages int, bytes Size) {
+	p := r.progress
+	return max(p.inHand, len(r.queue)), max(p.bytes, p.made)
+}
+
+// complete reports whether the range in hand has grown to the end.
+func (r *runner) complete() bool {
+	messages, bytes := r.makes()
+	return r.progress.closed || messages >= r.Batch.MaxMessages || bytes >= r.Batch.MaxBytes
 }
 
 func (r *runner) gatherPending() error {
@@ -180,20 +253,17 @@ func (r *runner) gatherPending() error {
 // place checks that deliveries go on where the sink wants it, before they are
 // admitted, and reports whether the first one is stored already.
 func (r *runner) place(ds []Delivery) (stored bool, err error) {
-	p, missing := r.progress, uint64(0)
+	p := r.progress
 	for i, d := range ds {
-		var gap uint64
 		var known bool
-		known, gap, err = p.next(d)
-		missing += gap
-		if err != nil {
+		if known, err = p.next(d); err != nil {
 			break
 		}
 		stored = stored || known && i == 0
 	}
+	missing, judgeErr := r.judgeGaps()
 	if missing > 0 {
-		r.log.Error("the stream has no messages at offsets that were not read yet: its retention has dropped them, or clients of the stream protocol store something there",
-			"stream", p.stream, "offsets", missing, "before", p.at)
+		r.log.Error("the retention of the stream has dropped messages that were not read yet", "stream", p.stream, "offsets", missing, "before", p.at)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -201,26 +271,58 @@ func (r *runner) place(ds []Delivery) (stored bool, err error) {
 	if p.begun {
 		r.counts.Offsets.Received = int64(p.at) //nolint:gosec // a stream has no 2^63 messages
 	}
-	return stored, err
+	return stored, errors.Join(err, judgeErr)
 }
 
-// next takes the next delivery, and reports whether it is stored already and
-// how many offsets before it had no message.
-func (p *progress) next(d Delivery) (stored bool, missing uint64, err error) {
+// gap is offsets [from, to) at which there is no message. Retention drops from the
+// beginning on: when a message before them is still there, they never had one.
+// (RabbitMQ notes who publishes, at an offset of its own at the begin of each
+// segment, and what clients of the stream protocol store.)
+type gap struct{ from, to uint64 }
+
+// judgeGaps returns how many offsets retention has dropped that are not counted yet.
+func (r *runner) judgeGaps() (missing uint64, err error) {
+	p := r.progress
+	gaps := p.gaps
+	p.gaps = p.gaps[:0]
+	if len(gaps) == 0 {
+		return 0, nil
+	}
+	earliest, err := p.source.Earliest(r.soft, r.Topic)
+	if err != nil {
+		return 0, fmt.Errorf("look for the first message of stream %s: %w", p.stream, err) // the gap is met again
+	}
+	for _, g := range gaps {
+		if earliest >= g.from {
+			missing += p.count(g)
+		}
+	}
+	return missing, nil
+}
+
+// count returns how many offsets of a gap are not counted yet.
+func (p *progress) count(g gap) uint64 {
+	from := max(g.from, p.counted)
+	p.counted = max(p.counted, g.to)
+	return max(from, g.to) - from
+}
+
+// next takes the next delivery, and reports whether it is stored already.
+func (p *progress) next(d Delivery) (stored bool, err error) {
 	offset := d.Tag - 1
 	switch {
 	case !p.begun:
-		if stored, missing, err = p.begin(d); err != nil {
-			return false, missing, err
+		if stored, err = p.begin(d); err != nil {
+			return false, err
 		}
 	case offset <= p.at:
-		return false, 0, fmt.Errorf("offset %d came after offset %d", offset, p.at)
-	default:
-		missing = p.gap(p.at+1, offset)
+		return false, fmt.Errorf("offset %d came after offset %d", offset, p.at)
+	case offset > p.at+1:
+		p.gaps = append(p.gaps, gap{p.at + 1, offset})
 	}
 	p.begun, p.at = true, offset
 	if stored {
-		return true, 0, nil
+		return true, nil
 	}
 	p.inHand++
 	if p.pending > 0 {
@@ -228,39 +330,31 @@ func (p *progress) next(d Delivery) (stored bool, missing uint64, err error) {
 			err = &changedError{fmt.Sprintf("another message stands at offset %d, where a range ended that was being written", p.resume.Pending.Last.Offset)}
 		}
 	}
-	return false, missing, err
-}
-
-// gap returns how many of the offsets [from, to), at which there is nothing, are
-// not counted yet.
-func (p *progress) gap(from, to uint64) uint64 {
-	from = max(from, p.counted)
-	p.counted = max(p.counted, to)
-	return max(from, to) - from
+	return false, err
 }
 
 // begin judges the first delivery of a subscription: whether it is the one
-// that was committed last, and if not, how many before it are missing.
-func (p *progress) begin(d Delivery) (stored bool, missing uint64, err error) {
+// that was committed last; if not, there is a gap before it.
+func (p *progress) begin(d Delivery) (stored bool, err error) {
 	committed, pending, offset := p.resume.Committed, p.resume.Pending, d.Tag-1
 	p.first = offset
 	if committed != nil {
 		switch {
 		case offset < committed.Offset:
-			return false, 0, fmt.Errorf("the source began at offset %d instead of %d", offset, committed.Offset)
+			return false, fmt.Errorf("the source began at offset %d instead of %d", offset, committed.Offset)
 		case offset == committed.Offset && positionOf(d) != *committed:
-			return false, 0, &changedError{fmt.Sprintf("another message stands at the committed offset %d", offset)}
+			return false, &changedError{fmt.Sprintf("another message stands at the committed offset %d", offset)}
 		case offset <= committed.Offset+1:
 			p.first = committed.Offset + 1
 			stored = offset == committed.Offset
 		default:
-			missing = p.gap(committed.Offset+1, offset)
+			p.gaps = append(p.gaps, gap{committed.Offset + 1, offset})
 		}
 	}
 	if pending != nil && pending.First != p.first {
-		return false, missing, &changedError{fmt.Sprintf("a range that was being written began at offset %d, but the stream goes on at offset %d", pending.First, offset)}
+		return false, &changedError{fmt.Sprintf("a range that was being written began at offset %d, but the stream goes on at offset %d", pending.First, offset)}
 	}
-	return stored, missing, nil
+	return stored, nil
 }
 
 func positionOf(d Delivery) Position {
@@ -289,7 +383,7 @@ func (r *runner) rangeInHand() *Range {
 // nothing of it waits for the quarantine: what is committed never comes again.
 func (t *turn) commit(ctx context.Context) error {
 	r := t.r
-	if r.progress.inHand == 0 || len(r.inbox) > 0 || len(r.condemned) > 0 {
+	if r.progress.inHand == 0 || len(r.inbox) > 0 || len(r.condemned) > 0 || !r.complete() {
 		return nil
 	}
 	r.batch = append(r.batch[:0], r.queue...)
@@ -318,6 +412,7 @@ func (r *runner) committed(batch []*outgoing, covered *Range, err error) error {
 		p := r.progress
 		p.resume.Committed, p.resume.Pending = &covered.Last, nil
 		p.first, p.inHand = covered.Last.Offset+1, 0
+		p.renewRange()
 		r.notePosition()
 		return nil
 	}

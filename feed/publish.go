@@ -22,4 +22,3 @@ func publishBatch(ctx context.Context, sink message.Publisher, b *Batch) (err er
 	}
 	return p.PublishBatch(ctx, b)
 }
-

@@ -263,8 +263,11 @@ func (r *runner) uncommitted() bool { return r.progress != nil && r.progress.inH
 // ones are done: in wire order never, otherwise while few enough are parked
 // and none is due.
 func (r *runner) wantsMore() bool {
-	if len(r.inbox) > 0 || len(r.condemned) > 0 || r.uncommitted() {
+	if len(r.inbox) > 0 || len(r.condemned) > 0 {
 		return false
+	}
+	if r.progress != nil {
+		return !r.uncommitted() || !r.complete()
 	}
 	return len(r.queue) == 0 || !r.park.full(r.queue) && !r.anyDue()
 }

@@ -69,9 +69,7 @@ type OffsetStatus struct {
 	Generation uint64 `json:"generation"` // 0 until the sink has been asked
 	Committed  int64  `json:"committed"`  // last offset that is stored; -1 when there is none
 	Received   int64  `json:"received"`   // last offset that the source has handed out; -1 when there is none
-	// Missing counts the offsets at which there was no message: retention has
-	// dropped them before they were read. (Offsets that clients of the stream
-	// protocol store take one each, and count too.)
+	// Missing counts the offsets that retention has dropped before they were read.
 	Missing uint64 `json:"missing"`
 	Renewed uint64 `json:"renewed"` // generations that were begun because the stream was another one
 }

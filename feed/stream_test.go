@@ -200,6 +200,78 @@ func TestStreamIsCommittedAtDeliveryBoundaries(t *testing.T) {
 	})
 }
 
+// A delivery may be a packed batch: a range ends when the transforms have made as
+// many messages of it as a batch may have, and not after so many deliveries. The
+// one that makes it full may make more of them.
+func TestStreamRangesCountWhatIsMade(t *testing.T) {
+	const each, most, deliveries = 50, 1000, 400
+	for name, limits := range map[string]feed.BatchLimits{
+		"messages": {MaxMessages: most, MaxDelay: time.Minute},
+		"bytes":    {MaxMessages: 1 << 30, MaxBytes: most * 2, MaxDelay: time.Minute},
+		"at once":  {MaxMessages: most},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, a := &feedtest.Stream{}, newArchive()
+				for i := range deliveries {
+					s.Put(fmt.Sprint("p", i))
+				}
+				s.End()
+				longest := 0
+				sink := &archiveSink{archive: a}
+				route := feed.Route{Source: s, Sink: sink, Batch: limits, Transforms: []feed.Transform{{Name: "unpack", Func: func(m *message.Message) ([]*message.Message, error) {
+					made := make([]*message.Message, each)
+					for i := range made {
+						made[i] = &message.Message{Payload: []byte("ab")}
+					}
+					return made, nil
+				}}}}
+				r := start(t, feed.Options{}, route)
+				if err := r.wait(); err != nil {
+					t.Fatal(err)
+				}
+				stored, covered := 0, 0
+				for _, r := range a.ranges {
+					stored, covered, longest = stored+r.Deliveries*each, covered+r.Deliveries, max(longest, r.Deliveries*each)
+				}
+				if covered != deliveries || len(a.stored(1)) != stored {
+					t.Errorf("%d deliveries in ranges, %d messages stored", covered, len(a.stored(1)))
+				}
+				if longest > most+each || len(a.ranges) > 2*deliveries*each/most {
+					t.Errorf("the longest of %d ranges has %d messages, want about %d", len(a.ranges), longest, most)
+				}
+			})
+		})
+	}
+}
+
+// An offset without a message is no loss as long as what stood before it is there.
+func TestStreamKnowsLossFromUnusedOffsets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, a := &feedtest.Stream{}, newArchive()
+		s.Put("a0", "a1")
+		s.Skip()
+		s.Put("a3")
+		route := streamRoute(s, &archiveSink{archive: a})
+		r := start(t, feed.Options{}, route)
+		synctest.Wait()
+		if o := *r.status().Offsets; o.Missing != 0 || o.Received != 3 {
+			t.Errorf("offsets %+v, want none missing", o)
+		}
+		s.Retain(4)
+		s.Skip() // 4
+		s.Put("a5")
+		synctest.Wait()
+		if o := *r.status().Offsets; o.Missing != 1 || o.Committed != 5 { // nobody can tell any more that 4 had no message
+			t.Errorf("offsets %+v, want one missing", o)
+		}
+		s.End()
+		if err := r.wait(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 // A message is committed only when the quarantine has what went there: it is
 // never read again.
 func TestStreamWaitsForTheQuarantine(t *testing.T) {
@@ -462,9 +534,8 @@ func (a *archive) verify(s *feedtest.Stream) error {
 			errs = append(errs, fmt.Errorf("generation %d holds messages twice: %v", g, all))
 		}
 	}
-	_, kept := s.Kept()
 	last := a.stored(a.generation)
-	for _, p := range kept {
+	for _, p := range s.Kept() {
 		wanted := !strings.HasPrefix(p, "unwanted") && !strings.HasPrefix(p, "malformed") && !strings.HasPrefix(p, "refused")
 		if _, found := slices.BinarySearch(last, p); found != wanted {
 			errs = append(errs, fmt.Errorf("%s: in the last generation %t, want %t: %v", p, found, wanted, last))

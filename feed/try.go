@@ -38,7 +38,7 @@ func (t Transform) TryBatch(ctx context.Context, msgs []*message.Message) []Made
 			return []Made{{Err: Permanent(panicked)}}
 		}
 		for i := range msgs {
-			made := t.TryBatch(ctx, msgs[i : i+1])[0]
+			made := t.TryBatch(ctx, msgs[i:i+1])[0]
 			if all = append(all, made); IsTransient(made.Err) {
 				break
 			}

@@ -118,6 +118,11 @@ func (r *runner) enqueue(e *entry, msgs []*message.Message) {
 	if len(msgs) == 0 {
 		return
 	}
+	if r.progress != nil {
+		for _, m := range msgs {
+			r.progress.made += Size(len(m.Payload))
+		}
+	}
 	r.mu.Lock()
 	number := r.produced.enter(len(msgs))
 	r.mu.Unlock()
@@ -238,7 +243,8 @@ func (r *runner) release(cause error) {
 	r.window, r.inbox, r.queue, r.condemned = nil, nil, nil, nil
 	r.steps, r.abreast = steps{}, nil
 	if r.progress != nil {
-		r.progress.inHand, r.progress.pending = 0, 0
+		r.progress.inHand, r.progress.pending, r.progress.gaps = 0, 0, nil
+		r.progress.renewRange()
 	}
 	r.park = newParkingLot(r.Route)
 	r.sub = nil

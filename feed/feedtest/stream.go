@@ -22,6 +22,7 @@ type Stream struct {
 	mu      sync.Mutex
 	base    uint64 // offset of the first message
 	kept    []string
+	unused  map[uint64]bool // offsets without a message
 	ended   bool
 	life    int
 	changed chan struct{}
@@ -33,6 +34,18 @@ func (s *Stream) Put(payloads ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.kept = append(s.kept, payloads...)
+	s.signal()
+}
+
+// Skip uses an offset for no message, as a broker does for what it notes itself.
+func (s *Stream) Skip() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.unused == nil {
+		s.unused = map[uint64]bool{}
+	}
+	s.unused[s.base+uint64(len(s.kept))] = true
+	s.kept = append(s.kept, "")
 	s.signal()
 }
 
@@ -61,14 +74,28 @@ func (s *Stream) DropTail(n int) {
 	s.change(func() { s.kept = s.kept[:len(s.kept)-min(n, len(s.kept))] })
 }
 
-// Wipe declares the stream anew.
-func (s *Stream) Wipe() { s.change(func() { s.base, s.kept = 0, nil }) }
-
-// Kept returns the offset of the first message and the payloads from there on.
-func (s *Stream) Kept() (first uint64, payloads []string) {
+// Retain drops n messages at the beginning while subscriptions go on, which is what
+// happens to those that are slow.
+func (s *Stream) Retain(n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.base, append([]string(nil), s.kept...)
+	n = min(n, len(s.kept))
+	s.base, s.kept = s.base+uint64(n), s.kept[n:]
+}
+
+// Wipe declares the stream anew.
+func (s *Stream) Wipe() { s.change(func() { s.base, s.kept, s.unused = 0, nil, nil }) }
+
+// Kept returns the payloads of the messages.
+func (s *Stream) Kept() (payloads []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, p := range s.kept {
+		if !s.unused[s.base+uint64(i)] {
+			payloads = append(payloads, p)
+		}
+	}
+	return payloads
 }
 
 // Misuse returns how the stream was used against the contract.
@@ -114,6 +141,20 @@ func (s *Stream) SubscribeFrom(ctx context.Context, _ string, r feed.Resumption)
 	return sub, ctx.Err()
 }
 
+// Earliest implements [feed.OffsetSubscriber].
+func (s *Stream) Earliest(ctx context.Context, _ string) (uint64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	first := s.base
+	for s.unused[first] {
+		first++
+	}
+	return first, ctx.Err()
+}
+
+// from returns where a reader that is to go on at an offset does. The caller holds mu.
+func (s *Stream) from(offset uint64) uint64 { return max(offset, s.base) }
+
 // Subscribe refuses: a stream is read from an offset.
 func (s *Stream) Subscribe(context.Context, string) (<-chan *message.Message, error) {
 	return nil, errors.New("feedtest.Stream is read with SubscribeFrom")
@@ -140,13 +181,21 @@ func (s *streamSubscription) Receive(ctx context.Context, dst []feed.Delivery, m
 			s.s.mu.Unlock()
 			return dst, errors.New("the connection was lost")
 		}
+		s.next = s.s.from(s.next)
 		kept := s.s.kept[s.next-s.s.base:]
 		if s.s.Batch > 0 {
 			max = min(max, s.s.Batch)
 		}
-		n := min(len(kept), max)
-		for _, payload := range kept[:n] {
+		n := 0
+		for _, payload := range kept {
+			if n == max {
+				break
+			}
 			s.next++
+			if s.s.unused[s.next-1] {
+				continue
+			}
+			n++
 			s.open[s.next] = payload
 			dst = append(dst, feed.Delivery{Message: &message.Message{Payload: []byte(payload), Metadata: message.Metadata{}}, Tag: s.next})
 		}

@@ -53,7 +53,7 @@ func Collector(status func() feed.Status) prometheus.Collector {
 		committed:   desc("offset_committed", "Last offset of the stream that is stored; -1 when there is none.", "stream"),
 		offset:      desc("offset_received", "Last offset that the stream has handed out; -1 when there is none.", "stream"),
 		generation:  desc("offset_generation", "Generation of the stream: it grows when the stream is not the one that was stored.", "stream"),
-		missing:     desc("offsets_missing_total", "Offsets at which the stream had no message: dropped by its retention before they were read, or taken by what clients of the stream protocol store.", "stream"),
+		missing:     desc("offsets_missing_total", "Offsets that the retention of the stream has dropped before they were read.", "stream"),
 		renewed:     desc("generations_begun_total", "Generations that were begun because the stream was another one.", "stream"),
 		events:      desc("stage_events_total", "What has happened to a stage beside the messages, such as lost connections.", "kind", "stage", "event"),
 		gauges:      desc("stage_value", "A figure of a stage, such as how many readings are missing.", "kind", "stage", "name"),

@@ -77,7 +77,7 @@ datafeed_offset_generation{feed="line-1",route="telemetry",stream="readings"} 2
 # HELP datafeed_offset_received Last offset that the stream has handed out; -1 when there is none.
 # TYPE datafeed_offset_received gauge
 datafeed_offset_received{feed="line-1",route="telemetry",stream="readings"} 57
-# HELP datafeed_offsets_missing_total Offsets at which the stream had no message: dropped by its retention before they were read, or taken by what clients of the stream protocol store.
+# HELP datafeed_offsets_missing_total Offsets that the retention of the stream has dropped before they were read.
 # TYPE datafeed_offsets_missing_total counter
 datafeed_offsets_missing_total{feed="line-1",route="telemetry",stream="readings"} 8
 # HELP datafeed_ready Whether all routes are ready: 1 or 0.

@@ -99,6 +99,29 @@ func (s *Source) consumeStream(ctx context.Context, l link, queue string, prefet
 	return sub, err
 }
 
+// Earliest implements [feed.OffsetSubscriber].
+func (s *Source) Earliest(ctx context.Context, topic string) (uint64, error) {
+	queue, err := s.queue(topic)
+	if err != nil {
+		return 0, err
+	}
+	l, err := s.conn.get(ctx)
+	if err != nil {
+		return 0, err
+	}
+	sub, err := s.consumeStream(ctx, l, queue, 1, "first")
+	if err != nil {
+		return 0, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.config.ConnectTimeout)
+	defer cancel()
+	got, err := sub.Receive(ctx, nil, 1)
+	if err = errors.Join(err, sub.Close()); err != nil {
+		return 0, err
+	}
+	return got[0].Tag - 1, nil
+}
+
 // awaitFirst waits for the first delivery of a subscription that began at the
 // offset reach. When none comes it looks for the end of the stream: a consumer
 // beyond the end gets nothing until the stream has grown to its offset.

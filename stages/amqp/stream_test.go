@@ -15,6 +15,7 @@ import (
 	amqp091 "github.com/rabbitmq/amqp091-go"
 
 	"github.com/kraft-edge/datafeed/feed"
+	"github.com/kraft-edge/datafeed/feed/feedtest"
 	"github.com/kraft-edge/datafeed/internal/testenv"
 )
 
@@ -311,6 +312,64 @@ func TestStreamBeginsBehindRetention(t *testing.T) {
 		p.put(t, "q", bytes.Repeat([]byte("x"), 20_000), bytes.Repeat([]byte("y"), 20_000))
 		return first() > 0
 	})
+}
+
+// lastRange is a sink that keeps the last range in memory.
+type lastRange struct {
+	feedtest.Sink
+	last *feed.Position
+	got  chan int
+}
+
+func (s *lastRange) Checkpoints() bool { return true }
+func (s *lastRange) Resume(context.Context, string) (feed.Resumption, error) {
+	return feed.Resumption{Generation: 1, Committed: s.last}, nil
+}
+func (s *lastRange) Renew(context.Context) (feed.Resumption, error) {
+	return feed.Resumption{}, errors.New("the stream is another one")
+}
+func (s *lastRange) PublishBatch(ctx context.Context, b *feed.Batch) error {
+	s.last = &b.Range.Last
+	s.got <- len(b.Messages)
+	return nil
+}
+
+// RabbitMQ uses an offset for itself at the begin of a segment when publishers have
+// confirms. That is no loss; what retention takes is.
+func TestStreamOffsetsWithoutMessages(t *testing.T) {
+	v := testenv.RabbitMQ(t)
+	source := realSource(t, v.URL(), func(c *SourceConfig) {
+		c.Declare = &Declare{Type: QueueStream, SegmentBytes: 50_000}
+	})
+	noError(t, source.SubscribeInitialize(""))
+	const messages = 300
+	p := newPublisher(t, v.URL())
+	for i := range messages {
+		p.put(t, "q", fmt.Appendf(make([]byte, 0, 1000), "%1000d", i))
+	}
+	sink := &lastRange{got: make(chan int, messages)}
+	f, err := feed.New(feed.Options{Quarantine: &feedtest.Quarantine{}}, feed.Route{Name: "r", Source: source, Sink: sink})
+	noError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- f.Run(ctx) }()
+	for n := 0; n < messages; {
+		select {
+		case more := <-sink.got:
+			n += more
+		case <-time.After(time.Minute):
+			t.Fatalf("%d of %d messages came: %+v", n, messages, f.Status().Routes[0])
+		}
+	}
+	o := *f.Status().Routes[0].Offsets
+	cancel()
+	noError(t, <-ended)
+	if o.Received < messages {
+		t.Fatalf("the last message has offset %d: the broker has used none for itself, and nothing was tested", o.Received)
+	}
+	if o.Missing != 0 {
+		t.Errorf("%d messages took %d offsets, and %d are said to be missing", messages, o.Received+1, o.Missing)
+	}
 }
 
 func TestStreamNeedsSomebodyWhoRemembers(t *testing.T) {
