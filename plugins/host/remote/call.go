@@ -105,6 +105,22 @@ func (i *instance) ready(ctx context.Context) error {
 	return nil
 }
 
+// enter opens the instance where it is not open in the process that runs, and begins
+// a call, alone when it is one with a suspect. It returns what ends the call. A process
+// that another call has killed meanwhile did not die of this one: nothing is sent to it.
+func (i *instance) enter(ctx context.Context, suspect bool) (leave func(), err error) {
+	for {
+		if err := i.ready(ctx); err != nil {
+			return nil, err
+		}
+		leave := i.plugin.enter(suspect)
+		if i.call.gen > i.plugin.dead.Load() {
+			return leave, nil
+		}
+		leave()
+	}
+}
+
 // drop gives the call up.
 func (i *instance) drop() {
 	if i.call == nil {
@@ -147,7 +163,7 @@ func (i *instance) within(ctx context.Context, d time.Duration, do func() error)
 
 // died tells the supervisor, and returns how the process has ended.
 func (i *instance) died(ctx context.Context, gen uint64, how string) error {
-	i.plugin.conn.Failed(gen, fmt.Sprintf("%s %s: %s", i.kind, i.request.Stage, how))
+	i.plugin.failed(gen, fmt.Sprintf("%s %s: %s", i.kind, i.request.Stage, how))
 	ctx, cancel := context.WithTimeout(ctx, i.plugin.limits.Timeout)
 	defer cancel()
 	if ended := i.plugin.conn.Ended(ctx, gen); ended != "" {
@@ -197,6 +213,7 @@ func (i *instance) end() error {
 		return nil
 	}
 	c := i.call
+	defer i.plugin.enter(false)()
 	err := i.within(context.Background(), i.plugin.limits.Timeout, func() error {
 		if err := c.CloseSend(); err != nil {
 			return err

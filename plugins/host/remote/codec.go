@@ -148,10 +148,12 @@ func (c *Codec) ask(request *pluginpb.CodecRequest, check func(*pluginpb.CodecRe
 		if c.deaths != noSuspect {
 			suspect = sha256.Sum256(encoded) == c.suspect
 		}
-		if err := c.instance.ready(context.Background()); err != nil {
+		leave, err := c.instance.enter(context.Background(), suspect)
+		if err != nil {
 			return nil, &batch.Unavailable{Err: err}
 		}
-		answer, err := c.exchange(request, suspect, check)
+		answer, err := c.exchange(request, check)
+		leave()
 		var death *diedError
 		switch {
 		case err == nil:
@@ -172,9 +174,8 @@ func (c *Codec) ask(request *pluginpb.CodecRequest, check func(*pluginpb.CodecRe
 	}
 }
 
-func (c *Codec) exchange(request *pluginpb.CodecRequest, suspect bool, check func(*pluginpb.CodecResponse) error) (*pluginpb.CodecResponse, error) {
+func (c *Codec) exchange(request *pluginpb.CodecRequest, check func(*pluginpb.CodecResponse) error) (*pluginpb.CodecResponse, error) {
 	i := c.instance
-	defer i.plugin.enter(suspect)()
 	var answer pluginpb.CodecResponse
 	err := i.within(context.Background(), i.plugin.limits.Timeout, func() error {
 		if err := i.call.send(request); err != nil {

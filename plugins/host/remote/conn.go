@@ -3,6 +3,7 @@ package remote
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/kraft-edge/datafeed/plugins/pluginpb"
@@ -44,11 +45,23 @@ type Plugin struct {
 	// Each call holds it for reading, one with a suspect for writing, so that a
 	// death can only be that suspect's doing.
 	calls sync.RWMutex
+	dead  atomic.Uint64 // the latest generation whose process has failed
 }
 
 // New returns a plugin that is reached over conn. Name is for people.
 func New(name string, conn Conn, limits Limits) *Plugin {
 	return &Plugin{name: name, conn: conn, limits: limits}
+}
+
+// failed tells the supervisor that the process of a generation has failed.
+func (p *Plugin) failed(gen uint64, reason string) {
+	p.conn.Failed(gen, reason)
+	for {
+		dead := p.dead.Load()
+		if gen <= dead || p.dead.CompareAndSwap(dead, gen) {
+			return
+		}
+	}
 }
 
 // enter begins a call, alone when it is one with a suspect, and returns what ends it.

@@ -344,6 +344,47 @@ func TestSuspectIsAlone(t *testing.T) {
 	}
 }
 
+// A suspect that has waited for another one, which has killed the process, is not
+// blamed for that.
+func TestDeathOfAnotherCondemnsNothing(t *testing.T) {
+	plugin, process := connectTo(t, &script{batch: func(stream transformStream, b *pluginpb.Batch) error {
+		select { // so that the other stage waits meanwhile
+		case <-time.After(10 * time.Millisecond):
+		case <-stream.Context().Done():
+		}
+		if string(b.Messages[0].Payload) == "poison" {
+			return errors.New("poisoned")
+		}
+		return echo(stream, b)
+	}}, remote.Limits{Timeout: patience})
+	for range 10 {
+		killing, other := plugin.Transform("any", []byte("{}"), env), plugin.Transform("any", []byte("{}"), env)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			if got := killing.Batch(t.Context(), messages("poison")); !feed.IsPermanent(got[0].Err) {
+				t.Errorf("the poison became %s", show(got[0]))
+			}
+		}()
+		for passing := true; passing; {
+			select {
+			case <-done:
+				passing = false
+			default:
+				if got := other.Batch(t.Context(), messages("good")); feed.IsPermanent(got[0].Err) {
+					t.Errorf("a message that does nothing became %s", show(got[0]))
+				}
+			}
+		}
+		if err := errors.Join(killing.Close(), other.Close()); err != nil {
+			t.Error(err)
+		}
+	}
+	if deaths := len(process.Reasons()); deaths != 30 {
+		t.Errorf("%d deaths for 10 poisons, want three for each", deaths)
+	}
+}
+
 // noConn is a connection whose budget of restarts is used up.
 type noConn struct{ remote.Conn }
 

@@ -103,9 +103,6 @@ func (s *Sink) PublishBatch(ctx context.Context, b *feed.Batch) error {
 // error says that it is not known what became of them.
 func (s *Sink) part(ctx context.Context, b *feed.Batch, done int, failed *feed.BatchError) (int, error) {
 	i := s.instance
-	if err := i.ready(ctx); err != nil {
-		return 0, err
-	}
 	rest := b.Messages[done:]
 	n, suspect := s.suspects.isolated(rest)
 	s.number++
@@ -121,7 +118,12 @@ func (s *Sink) part(ctx context.Context, b *feed.Batch, done int, failed *feed.B
 		received += int64(done) + 1
 	}
 	frame.Received(received)
-	defer i.plugin.enter(suspect)()
+	leave, err := i.enter(ctx, suspect)
+	if err != nil {
+		frame.Discard()
+		return 0, err
+	}
+	defer leave()
 	answer, err := s.ask(ctx, frame, func(r *pluginpb.SinkResponse) error { return checkPublished(r, s.number, n) })
 	var death *diedError
 	switch {
@@ -185,13 +187,14 @@ func (s *Sink) Probe(ctx context.Context) error {
 		return errSinkClosed
 	}
 	i := s.instance
-	if err := i.ready(ctx); err != nil {
+	leave, err := i.enter(ctx, false)
+	if err != nil {
 		return err
 	}
+	defer leave()
 	if !i.call.opened.Probe {
 		return nil
 	}
-	defer i.plugin.enter(false)()
 	request := &pluginpb.SinkRequest{Request: &pluginpb.SinkRequest_Probe{Probe: &pluginpb.Probe{}}}
 	answer, err := s.ask(ctx, request, func(r *pluginpb.SinkResponse) error {
 		if r.GetProbed() == nil {

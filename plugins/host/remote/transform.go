@@ -75,9 +75,6 @@ func (t *transform) batch(ctx context.Context, msgs []*message.Message) []feed.M
 // made of them: of none when the process died and they are to be tried again. The
 // error is a transient one.
 func (t *transform) some(ctx context.Context, msgs []*message.Message, made []feed.Made) ([]feed.Made, error) {
-	if err := t.ready(ctx); err != nil {
-		return made, stillTransient(err)
-	}
 	n, suspect := t.suspects.isolated(msgs)
 	t.number++
 	frame := wire.NewBatch(t.number)
@@ -86,8 +83,13 @@ func (t *transform) some(ctx context.Context, msgs []*message.Message, made []fe
 		frame.Discard()
 		return append(made, feed.Made{Err: feed.Permanent(fmt.Errorf("it cannot be sent to plugin %s: %w", t.plugin.name, refused))}), nil
 	}
-	defer t.plugin.enter(suspect)()
-	err := t.exchange(ctx, frame, n)
+	leave, err := t.enter(ctx, suspect)
+	if err != nil {
+		frame.Discard()
+		return made, stillTransient(err)
+	}
+	defer leave()
+	err = t.exchange(ctx, frame, n)
 	var death *diedError
 	switch {
 	case errors.As(err, &death):
