@@ -2,7 +2,6 @@ package remote
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"sync"
@@ -23,8 +22,7 @@ type Codec struct {
 
 	mu       sync.Mutex
 	instance *instance
-	suspect  [sha256.Size]byte // what was in flight when the process died last
-	deaths   int               // with nothing else in flight; -1: there is no suspect
+	suspects *suspects
 	closed   bool
 }
 
@@ -33,10 +31,8 @@ var _ batch.Instance = (*Codec)(nil)
 // Codec returns a codec of the plugin. It is opened when it is first used. The
 // configuration is a JSON object.
 func (p *Plugin) Codec(stage string, configuration []byte, env feed.StageEnv) *Codec {
-	return &Codec{name: stage, instance: p.instance(codecProtocol, stage, configuration, env), deaths: noSuspect}
+	return &Codec{name: stage, instance: p.instance(codecProtocol, stage, configuration, env), suspects: newSuspects()}
 }
-
-const noSuspect = -1
 
 var codecProtocol = protocol{
 	kind: feed.KindCodec,
@@ -144,10 +140,7 @@ func (c *Codec) ask(request *pluginpb.CodecRequest, check func(*pluginpb.CodecRe
 		return nil, fmt.Errorf("it cannot be sent to plugin %s: it is %d bytes long, more than %d", c.instance.plugin.name, long, wire.MaxSent)
 	}
 	for {
-		suspect := false
-		if c.deaths != noSuspect {
-			suspect = sha256.Sum256(encoded) == c.suspect
-		}
+		suspect := !c.suspects.none() && c.suspects.has(c.suspects.key(encoded))
 		leave, err := c.instance.enter(context.Background(), suspect)
 		if err != nil {
 			return nil, &batch.Unavailable{Err: err}
@@ -158,18 +151,14 @@ func (c *Codec) ask(request *pluginpb.CodecRequest, check func(*pluginpb.CodecRe
 		switch {
 		case err == nil:
 			if suspect {
-				c.deaths = noSuspect
+				c.suspects.passed(c.suspects.key(encoded))
 			}
 			return answer, nil
 		case !errors.As(err, &death):
 			return nil, &batch.Unavailable{Err: err}
-		case !suspect:
-			c.suspect, c.deaths = sha256.Sum256(encoded), 0
-		default:
-			if c.deaths++; c.deaths >= enough {
-				c.deaths = noSuspect
-				return nil, condemned(death)
-			}
+		}
+		if condemned := c.suspects.died([]uint64{c.suspects.key(encoded)}, suspect, death); condemned != nil {
+			return nil, condemned
 		}
 	}
 }

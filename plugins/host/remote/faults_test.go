@@ -394,6 +394,84 @@ func (noConn) Client(context.Context) (pluginpb.StagesClient, uint64, error) {
 	return nil, 0, errBudget
 }
 
+// scarce is a connection to a process that may be started so often, until the budget
+// is filled again.
+type scarce struct {
+	*inprocess.Process
+	left int
+}
+
+func (s *scarce) Client(ctx context.Context) (pluginpb.StagesClient, uint64, error) {
+	before := s.Starts()
+	if client, gen, err := s.Process.Client(ctx); err != nil || s.Starts() == before || s.left > 0 {
+		s.left -= s.Starts() - before
+		return client, gen, err
+	}
+	s.Kill()
+	return nil, 0, errBudget
+}
+
+// A message that kills is condemned also when each of its deaths uses up the budget of
+// restarts, and it goes back to its source and comes again in between.
+func TestPoisonThatComesAgainIsCondemned(t *testing.T) {
+	poisoned := func(b *pluginpb.Batch) error {
+		for _, m := range b.Messages {
+			if string(m.Payload) == "poison" {
+				return errors.New("poisoned")
+			}
+		}
+		return nil
+	}
+	for _, c := range []struct {
+		kind   string
+		server pluginpb.StagesServer
+		put    func(*remote.Plugin) func() error // returns why one of the messages has failed
+	}{
+		{"transform", &script{batch: func(stream transformStream, b *pluginpb.Batch) error {
+			if err := poisoned(b); err != nil {
+				return err
+			}
+			return echo(stream, b)
+		}}, func(plugin *remote.Plugin) func() error {
+			transform := plugin.Transform("any", []byte("{}"), env)
+			return func() error {
+				for _, m := range transform.Batch(t.Context(), messages("a", "poison", "b")) {
+					if m.Err != nil {
+						return m.Err
+					}
+				}
+				return nil
+			}
+		}},
+		{"sink", &others{publish: func(b *pluginpb.Batch) (*pluginpb.Published, error) {
+			return &pluginpb.Published{Number: b.Number}, poisoned(b)
+		}}, func(plugin *remote.Plugin) func() error {
+			sink := plugin.Sink("any", []byte("{}"), env, true)
+			return func() error {
+				err := sink.PublishBatch(t.Context(), feed.NewBatch(messages("a", "poison", "b")...))
+				if failed := (*feed.BatchError)(nil); errors.As(err, &failed) {
+					return failed.Failures[0].Err
+				}
+				return err
+			}
+		}},
+	} {
+		t.Run(c.kind, func(t *testing.T) {
+			_, process := connectTo(t, c.server, remote.Limits{})
+			conn := &scarce{Process: process}
+			put := c.put(remote.New("acme", conn, remote.Limits{Timeout: patience}))
+			for try := range 3 {
+				conn.left = 1
+				switch err := put(); {
+				case feed.IsPermanent(err) && try == 2 && strings.HasPrefix(err.Error(), "killed plugin acme twice: "):
+				case err == nil || feed.IsPermanent(err) || try == 2:
+					t.Errorf("try %d: %v", try, err)
+				}
+			}
+		})
+	}
+}
+
 // Without a process messages wait.
 func TestNoProcessIsTransient(t *testing.T) {
 	plugin := remote.New("acme", noConn{}, remote.Limits{Timeout: patience})

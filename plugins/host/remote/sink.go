@@ -22,7 +22,7 @@ type Sink struct {
 
 	mu       sync.Mutex
 	instance *instance
-	suspects suspects
+	suspects *suspects
 	number   uint64
 	closed   bool
 }
@@ -37,7 +37,7 @@ var (
 // probed. The configuration is a JSON object; durable is what the plugin said of
 // it when it validated it.
 func (p *Plugin) Sink(stage string, configuration []byte, env feed.StageEnv, durable bool) *Sink {
-	return &Sink{notDurable: !durable, instance: p.instance(sinkProtocol, stage, configuration, env), suspects: suspects{}}
+	return &Sink{notDurable: !durable, instance: p.instance(sinkProtocol, stage, configuration, env), suspects: newSuspects()}
 }
 
 var sinkProtocol = protocol{
@@ -80,7 +80,6 @@ func (s *Sink) PublishBatch(ctx context.Context, b *feed.Batch) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	s.suspects.forget(b.Messages)
 	failed := &feed.BatchError{}
 	for done := 0; done < len(b.Messages); {
 		n, err := s.part(ctx, b, done, failed)
@@ -128,7 +127,7 @@ func (s *Sink) part(ctx context.Context, b *feed.Batch, done int, failed *feed.B
 	var death *diedError
 	switch {
 	case errors.As(err, &death):
-		if condemned := s.suspects.died(rest[:n], suspect, death); condemned != nil {
+		if condemned := s.suspects.died(s.suspects.keys(rest[:n]...), suspect, death); condemned != nil {
 			failed.Add(done, condemned)
 			return 1, nil
 		}
@@ -136,7 +135,9 @@ func (s *Sink) part(ctx context.Context, b *feed.Batch, done int, failed *feed.B
 	case err != nil:
 		return 0, err
 	}
-	s.suspects.passed(rest[:n])
+	if suspect {
+		s.suspects.passed(s.suspects.keyOf(rest[0]))
+	}
 	published := answer.GetPublished()
 	if published.Unknown != nil {
 		return 0, wire.FailureFrom(published.Unknown).Err()

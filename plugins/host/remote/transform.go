@@ -17,7 +17,7 @@ import (
 // Transform returns a transform of the plugin, which takes batches. It is opened
 // when it gets the first one. The configuration is a JSON object.
 func (p *Plugin) Transform(stage string, configuration []byte, env feed.StageEnv) feed.Transform {
-	t := &transform{instance: p.instance(transformProtocol, stage, configuration, env), suspects: suspects{}}
+	t := &transform{instance: p.instance(transformProtocol, stage, configuration, env), suspects: newSuspects()}
 	return feed.Transform{Name: stage, Batch: t.batch, Settled: t.settled, Close: t.end}
 }
 
@@ -46,7 +46,7 @@ const (
 
 type transform struct {
 	*instance
-	suspects suspects
+	suspects *suspects
 	number   uint64
 	response wire.TransformResponse
 	reasons  map[string]error
@@ -55,7 +55,6 @@ type transform struct {
 
 // batch implements the Batch of a [feed.Transform].
 func (t *transform) batch(ctx context.Context, msgs []*message.Message) []feed.Made {
-	t.suspects.forget(msgs)
 	made := make([]feed.Made, 0, len(msgs))
 	for len(made) < len(msgs) {
 		before := len(made)
@@ -93,19 +92,21 @@ func (t *transform) some(ctx context.Context, msgs []*message.Message, made []fe
 	var death *diedError
 	switch {
 	case errors.As(err, &death):
-		if condemned := t.suspects.died(msgs[:n], suspect, death); condemned != nil {
+		if condemned := t.suspects.died(t.suspects.keys(msgs[:n]...), suspect, death); condemned != nil {
 			return append(made, feed.Made{Err: condemned}), nil
 		}
 		return made, nil
 	case err != nil:
 		return made, err
 	}
+	if suspect {
+		t.suspects.passed(t.suspects.keyOf(msgs[0])) // as it was sent: it is about to be changed
+	}
 	got := t.response.Results
 	same := slices.Clone(msgs[:len(got)])
 	for i := range got {
 		made = append(made, t.made(same[i:i+1:i+1], &got[i]))
 	}
-	t.suspects.passed(msgs[:len(got)])
 	if t.call.opened.Settled {
 		t.pending.add(t.call, t.number, msgs, made[len(made)-len(got):])
 	}
