@@ -42,7 +42,7 @@ func (s *Server) Transform(stream grpc.BidiStreamingServer[pluginpb.TransformReq
 		settled := request.Other.GetSettled()
 		switch {
 		case request.IsBatch:
-			sendErr = stream.SendMsg(x.batch(stream.Context(), &request.Batch))
+			sendErr = x.batch(stream.Context(), &request.Batch, stream.SendMsg)
 		case settled != nil:
 			x.settle(settled.Messages)
 		default:
@@ -60,6 +60,8 @@ func (c closer) Close() error { return c() }
 type transforming struct {
 	feed.Transform
 	log       *slog.Logger
+	frame     *wire.Frame                // of the answer that is being put together
+	count     int                        // of its messages, and of results without any
 	unsettled map[uint64]*unsettledBatch // by number; empty when the transform has no Settled
 }
 
@@ -70,46 +72,54 @@ type unsettledBatch struct {
 	left     int
 }
 
-// batch runs the transform over messages. It stops behind a transient failure, and
-// before the answer becomes long.
-func (x *transforming) batch(ctx context.Context, b *wire.Batch) *wire.Frame {
-	frame := wire.NewMade(b.Number)
+// batch runs the transform over messages and sends what it has made. It stops behind
+// a transient failure, and before the answer becomes long; what was made of a whole
+// batch at once is sent in several answers instead.
+func (x *transforming) batch(ctx context.Context, b *wire.Batch, send func(any) error) error {
+	x.frame, x.count = wire.NewMade(b.Number), 0
 	if x.Batch == nil {
 		for i, m := range b.Messages {
 			made, err := x.Try(ctx, m)
-			if !x.answer(frame, b, i, made, err) || frame.Len() >= wire.MaxBatch {
+			if !x.answer(b, i, made, err) || x.full() {
 				break
 			}
 		}
-		return frame
+		return send(x.frame)
 	}
 	for i, made := range x.TryBatch(ctx, b.Messages) {
-		if !x.answer(frame, b, i, made.Messages, made.Err) {
+		if x.full() {
+			x.frame.More()
+			if err := send(x.frame); err != nil {
+				return err
+			}
+			x.frame, x.count = wire.NewMade(b.Number), 0
+		}
+		if !x.answer(b, i, made.Messages, made.Err) {
 			break
 		}
 	}
-	return frame
+	return send(x.frame)
+}
+
+// full reports whether nothing more belongs into an answer.
+func (x *transforming) full() bool {
+	return x.frame.Len() >= wire.MaxBatch || x.count >= wire.MaxCount
 }
 
 // answer appends what was made of a message, and reports whether the next one may
 // follow.
-func (x *transforming) answer(frame *wire.Frame, b *wire.Batch, i int, made []*message.Message, err error) bool {
+func (x *transforming) answer(b *wire.Batch, i int, made []*message.Message, err error) bool {
+	x.count += max(1, len(made))
 	reason, filtered := feed.FilterReason(err)
 	switch {
 	case filtered:
-		frame.AddFiltered(reason)
+		x.frame.AddFiltered(reason)
 	case err != nil:
-		frame.AddFailed(wire.FailureOf(err))
+		x.frame.AddFailed(wire.FailureOf(err))
 		return feed.IsPermanent(err)
 	default:
-		before := frame.Len()
-		if err := frame.AddMade(b, i, made); err != nil {
-			frame.AddFailed(wire.FailureOf(feed.Permanent(fmt.Errorf("it made a message that cannot be sent: %w", err))))
-			return true
-		}
-		if long := frame.Len() - before; long > wire.MaxMade {
-			frame.Truncate(before)
-			frame.AddFailed(wire.FailureOf(feed.Permanent(fmt.Errorf("what it made of the message is %d bytes long, more than %d", long, wire.MaxMade))))
+		if err := x.add(b, i, made); err != nil {
+			x.frame.AddFailed(wire.FailureOf(feed.Permanent(err)))
 			return true
 		}
 		if len(made) == 0 {
@@ -118,6 +128,41 @@ func (x *transforming) answer(frame *wire.Frame, b *wire.Batch, i int, made []*m
 	}
 	x.remember(b, i)
 	return true
+}
+
+// add appends messages that were made of one. The error says why they cannot be sent.
+func (x *transforming) add(b *wire.Batch, i int, made []*message.Message) error {
+	if len(made) > 1 {
+		if err := sendable(made); err != nil {
+			return err
+		}
+	}
+	before := x.frame.Len()
+	if err := x.frame.AddMade(b, i, made); err != nil {
+		return fmt.Errorf("it made a message that cannot be sent: %w", err)
+	}
+	if long := x.frame.Len() - before; long > wire.MaxMade {
+		x.frame.Truncate(before)
+		return fmt.Errorf("what it made of the message is %d bytes long, more than %d", long, wire.MaxMade)
+	}
+	return nil
+}
+
+// sendable says why messages that were made of one are too many for an answer.
+func sendable(made []*message.Message) error {
+	if len(made) > wire.MaxCount {
+		return fmt.Errorf("it made %d messages of one, more than %d", len(made), wire.MaxCount)
+	}
+	entries := 0
+	for _, m := range made {
+		if m != nil {
+			entries += len(m.Metadata)
+		}
+	}
+	if entries > wire.MaxMadeEntries {
+		return fmt.Errorf("what it made of the message has %d metadata entries, more than %d", entries, wire.MaxMadeEntries)
+	}
+	return nil
 }
 
 // remember keeps a message for the time when it has ended.

@@ -1270,6 +1270,7 @@ type Made struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Number        uint64                 `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
 	Results       []*Result              `protobuf:"bytes,2,rep,name=results,proto3" json:"results,omitempty"`
+	More          bool                   `protobuf:"varint,3,opt,name=more,proto3" json:"more,omitempty"` // another Made of the same batch follows, with the next results
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1316,6 +1317,13 @@ func (x *Made) GetResults() []*Result {
 		return x.Results
 	}
 	return nil
+}
+
+func (x *Made) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
 }
 
 // Result is one of the four.
@@ -4419,10 +4427,11 @@ const file_stages_proto_rawDesc = "" +
 	"\x06opened\x18\x01 \x01(\v2\x1a.datafeed.plugin.v1.OpenedH\x00R\x06opened\x12.\n" +
 	"\x04made\x18\x02 \x01(\v2\x18.datafeed.plugin.v1.MadeH\x00R\x04madeB\n" +
 	"\n" +
-	"\bresponse\"T\n" +
+	"\bresponse\"h\n" +
 	"\x04Made\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x124\n" +
-	"\aresults\x18\x02 \x03(\v2\x1a.datafeed.plugin.v1.ResultR\aresults\"\xcb\x01\n" +
+	"\aresults\x18\x02 \x03(\v2\x1a.datafeed.plugin.v1.ResultR\aresults\x12\x12\n" +
+	"\x04more\x18\x03 \x01(\bR\x04more\"\xcb\x01\n" +
 	"\x06Result\x127\n" +
 	"\bmessages\x18\x01 \x03(\v2\x1b.datafeed.plugin.v1.MessageR\bmessages\x12\x1a\n" +
 	"\bfiltered\x18\x02 \x01(\tR\bfiltered\x125\n" +

@@ -102,6 +102,16 @@ func TestWrongAnswers(t *testing.T) {
 			changed(func(m *pluginpb.Made) { m.Results[1] = &pluginpb.Result{Failure: &pluginpb.Failure{Text: "later"}} }),
 			"it answered what it must not: a result behind message 1, which is to be tried again",
 		},
+		"more behind a transient failure": {
+			changed(func(m *pluginpb.Made) {
+				m.Results, m.More = []*pluginpb.Result{{Failure: &pluginpb.Failure{Text: "later"}}}, true
+			}),
+			"it answered what it must not: a result behind message 0, which is to be tried again",
+		},
+		"more than there are": {
+			changed(func(m *pluginpb.Made) { m.More = true }),
+			"it answered what it must not: more results than messages",
+		},
 		"two things": {
 			changed(func(m *pluginpb.Made) { m.Results[1].Filtered = "and filtered" }),
 			"it answered what it must not: result 1: it has more than one of messages, changes, a reason to be filtered, and a failure",

@@ -88,27 +88,21 @@ func (t *transform) some(ctx context.Context, msgs []*message.Message, made []fe
 		return made, stillTransient(err)
 	}
 	defer leave()
-	err = t.exchange(ctx, frame, n)
+	before := len(made)
+	made, err = t.exchange(ctx, frame, msgs[:n], suspect, made)
 	var death *diedError
 	switch {
 	case errors.As(err, &death):
-		if condemned := t.suspects.died(t.suspects.keys(msgs[:n]...), suspect, death); condemned != nil {
+		left := msgs[len(made)-before : n]
+		if condemned := t.suspects.died(t.suspects.keys(left...), suspect, death); condemned != nil {
 			return append(made, feed.Made{Err: condemned}), nil
 		}
 		return made, nil
 	case err != nil:
 		return made, err
 	}
-	if suspect {
-		t.suspects.passed(t.suspects.keyOf(msgs[0])) // as it was sent: it is about to be changed
-	}
-	got := t.response.Results
-	same := slices.Clone(msgs[:len(got)])
-	for i := range got {
-		made = append(made, t.made(same[i:i+1:i+1], &got[i]))
-	}
 	if t.call.opened.Settled {
-		t.pending.add(t.call, t.number, msgs, made[len(made)-len(got):])
+		t.pending.add(t.call, t.number, msgs, made[before:])
 	}
 	return made, nil
 }
@@ -124,12 +118,15 @@ func stillTransient(err error) error {
 // fill appends messages to a batch as long as it is below max bytes, and returns
 // how many. When it is none, the error says why the first one cannot be sent.
 func fill(frame *wire.Frame, msgs []*message.Message, most int) (n int, refused error) {
+	msgs = msgs[:min(len(msgs), wire.MaxCount)]
+	entries := 0
 	for i, m := range msgs {
 		before := frame.Len()
 		if err := frame.AddMessage(m); err != nil {
 			return i, err
 		}
-		if i > 0 && frame.Len() > most {
+		entries += len(m.Metadata)
+		if i > 0 && (frame.Len() > most || entries > wire.MaxEntries) {
 			frame.Truncate(before)
 			return i, nil
 		}
@@ -140,33 +137,56 @@ func fill(frame *wire.Frame, msgs []*message.Message, most int) (n int, refused 
 	return len(msgs), nil
 }
 
-// exchange sends a batch of n messages and receives what was made of it.
-func (t *transform) exchange(ctx context.Context, frame *wire.Frame, n int) error {
-	return t.within(ctx, t.plugin.limits.Timeout, func() error {
+// exchange sends a batch and appends what was made of it: of the first messages only
+// when there is an error.
+func (t *transform) exchange(ctx context.Context, frame *wire.Frame, msgs []*message.Message, suspect bool, made []feed.Made) ([]feed.Made, error) {
+	err := t.within(ctx, t.plugin.limits.Timeout, func() error {
 		if err := t.call.send(frame); err != nil {
 			return err
 		}
-		r := &t.response
-		if err := t.call.RecvMsg(r); err != nil {
-			return err
-		}
-		switch got := len(r.Results); {
-		case !r.IsMade:
-			return wrongf("not what was made of a batch")
-		case r.Number != t.number:
-			return wrongf("what was made of batch %d, when it was asked for batch %d", r.Number, t.number)
-		case got > n:
-			return wrongf("%d results for %d messages", got, n)
-		case got == 0:
-			return wrongf("no result for %d messages", n)
-		}
-		for i, result := range r.Results[:len(r.Results)-1] {
-			if f := result.Failure; f != (wire.Failure{}) && !f.Permanent {
-				return wrongf("a result behind message %d, which is to be tried again", i)
+		for more := true; more; more = t.response.More {
+			if err := t.receive(len(msgs)); err != nil {
+				return err
+			}
+			if suspect { // as it was sent: it is about to be changed
+				t.suspects.passed(t.suspects.keyOf(msgs[0]))
+			}
+			same := slices.Clone(msgs[:len(t.response.Results)])
+			msgs = msgs[len(same):]
+			for i := range same {
+				made = append(made, t.made(same[i:i+1:i+1], &t.response.Results[i]))
 			}
 		}
 		return nil
 	})
+	return made, err
+}
+
+// receive receives what was made of the first of n messages.
+func (t *transform) receive(n int) error {
+	r := &t.response
+	if err := t.call.RecvMsg(r); err != nil {
+		return err
+	}
+	switch got := len(r.Results); {
+	case !r.IsMade:
+		return wrongf("not what was made of a batch")
+	case r.Number != t.number:
+		return wrongf("what was made of batch %d, when it was asked for batch %d", r.Number, t.number)
+	case got > n:
+		return wrongf("%d results for %d messages", got, n)
+	case got == 0:
+		return wrongf("no result for %d messages", n)
+	case got == n && r.More:
+		return wrongf("more results than messages")
+	}
+	for i := range r.Results {
+		last := i == len(r.Results)-1 && !r.More
+		if f := r.Results[i].Failure; !last && f != (wire.Failure{}) && !f.Permanent {
+			return wrongf("a result behind message %d, which is to be tried again", i)
+		}
+	}
+	return nil
 }
 
 // made is a result as the route takes it, of the one message that was sent.

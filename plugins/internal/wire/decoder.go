@@ -16,7 +16,16 @@ import (
 const (
 	maxMessages = 1 << 18 // and results
 	maxEntries  = 1 << 10 // of metadata, of a message
-	maxAll      = 1 << 20 // entries of metadata of all messages
+	// MaxEntries is how many entries of metadata all messages may have.
+	MaxEntries = 1 << 20
+
+	// MaxCount is how many messages are sent at once, and are made of one: with as
+	// many before them they still are what one received message may hold.
+	MaxCount = maxMessages / 2
+	// MaxMadeEntries is how many entries of metadata what is made of one message
+	// may have. MaxBatch bytes before it have no more than what is left: an entry
+	// takes six bytes.
+	MaxMadeEntries = MaxEntries / 4
 )
 
 var (
@@ -29,7 +38,7 @@ var (
 // budget is what is left of the bounds.
 type budget struct{ messages, entries int }
 
-func newBudget() budget { return budget{maxMessages, maxAll} }
+func newBudget() budget { return budget{maxMessages, MaxEntries} }
 
 // entry is asked before a message gets one more than it has.
 func (b *budget) entry(has int) error {

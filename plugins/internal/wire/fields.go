@@ -23,6 +23,7 @@ const (
 
 	madeNumber      = 1
 	madeResults     = 2
+	madeMore        = 3
 	resultMessages  = 1
 	resultFiltered  = 2
 	resultFailure   = 3

@@ -111,6 +111,9 @@ func (f *Frame) AddFailed(failure Failure) {
 	*f.body = end(b, at)
 }
 
+// More says that another response to the same batch follows.
+func (f *Frame) More() { *f.body = appendNumber(*f.body, madeMore, 1) }
+
 // AddDelivery appends a delivery. It is as with AddMessage.
 func (f *Frame) AddDelivery(d feed.Delivery) error {
 	b := *f.body

@@ -75,6 +75,7 @@ type TransformResponse struct {
 	IsMade  bool
 	Number  uint64
 	Results []Result
+	More    bool // another one follows with the next results
 	Other   *pluginpb.TransformResponse
 	decoder decoder
 	made    []*message.Message
@@ -91,13 +92,15 @@ func (r *TransformResponse) unmarshal(b []byte) error {
 		return proto.Unmarshal(b, r.Other)
 	}
 	clear(r.Results)
-	r.Number, r.Results, r.made = 0, r.Results[:0], make([]*message.Message, 0, len(r.Results)+1)
+	r.Number, r.Results, r.More, r.made = 0, r.Results[:0], false, make([]*message.Message, 0, len(r.Results)+1)
 	r.decoder.begin()
 	budget := newBudget()
 	return fields(body, func(f field) error {
 		switch f.number {
 		case madeNumber:
 			r.Number = f.varint
+		case madeMore:
+			r.More = f.varint != 0
 		case madeResults:
 			if len(r.Results) >= maxMessages {
 				return errTooMany
