@@ -199,8 +199,9 @@ func (x *sourcing) subscribe(topic string) *pluginpb.Subscribed {
 
 // receive sends what the subscription hands out until it is interrupted.
 func (x *sourcing) receive(ctx context.Context) error {
+	x.received = x.received[:0] // what it was before must not come again when Receive panics
 	err := guard("receive", func() (err error) {
-		x.received, err = x.sub.Receive(ctx, x.received[:0], min(x.credit, most))
+		x.received, err = x.sub.Receive(ctx, x.received, min(x.credit, most))
 		return err
 	})
 	x.credit -= len(x.received)
@@ -236,7 +237,7 @@ func (x *sourcing) deliver() (refused, sendErr error) {
 			refused = fmt.Errorf("it is %d bytes long, more than %d", long, wire.MaxMade)
 		}
 		if refused != nil {
-			refused = fmt.Errorf("the message %q cannot be sent to the feed: %w", d.Message.UUID, refused)
+			refused = fmt.Errorf("delivery %d cannot be sent to the feed: %w", d.Tag, refused)
 			break
 		}
 		if frame.Len() >= wire.MaxBatch {

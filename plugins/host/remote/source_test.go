@@ -136,6 +136,75 @@ func TestSourceKeepsToItsCredit(t *testing.T) {
 	}
 }
 
+// handOuts hands out what the functions return, one after the other, and then nothing.
+type handOuts struct {
+	feed.Subscription
+	next []func() feed.Delivery
+}
+
+func (h *handOuts) Receive(ctx context.Context, dst []feed.Delivery, _ int) ([]feed.Delivery, error) {
+	if len(h.next) == 0 {
+		<-ctx.Done()
+		return dst, ctx.Err()
+	}
+	next := h.next[0]
+	h.next = h.next[1:]
+	return append(dst, next()), nil
+}
+func (*handOuts) Close() error { return nil }
+
+type handOutSource struct {
+	message.Subscriber
+	subscription feed.Subscription
+}
+
+func (s handOutSource) SubscribeBatch(context.Context, string) (feed.Subscription, error) {
+	return s.subscription, nil
+}
+func (handOutSource) Close() error { return nil }
+
+// handing makes sources with one subscription.
+func handing(s feed.Subscription) feed.Factory {
+	return feed.SourceFactory("handing", "hands out", func() plainConfig { return plainConfig{} },
+		func(plainConfig, feed.StageEnv) (handOutSource, error) { return handOutSource{subscription: s}, nil })
+}
+
+// What is wrong with one subscription ends it, and not the plugin.
+func TestSourceWithABug(t *testing.T) {
+	good := func() feed.Delivery { return feed.Delivery{Message: message.NewMessage("1", []byte("x")), Tag: 1} }
+	for name, c := range map[string]struct {
+		bug  func() feed.Delivery
+		want string
+	}{
+		"panic":      {func() feed.Delivery { panic("the author's bug") }, "receive panicked: the author's bug"},
+		"no message": {func() feed.Delivery { return feed.Delivery{Tag: 2} }, "delivery 2 cannot be sent to the feed: it is a nil message"},
+		"no UTF-8": {func() feed.Delivery { return feed.Delivery{Message: message.NewMessage("\xe4", nil), Tag: 2} },
+			`delivery 2 cannot be sent to the feed: its id "\xe4" is no UTF-8`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			plugin, process := connect(t, handing(&handOuts{next: []func() feed.Delivery{good, c.bug}}))
+			source := plugin.Source("handing", []byte("{}"), env)
+			sub, err := source.SubscribeBatch(t.Context(), "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for {
+				ds, err := sub.Receive(t.Context(), nil, 10)
+				if len(ds) == 1 && ds[0].Tag == 1 && err == nil {
+					continue
+				}
+				if len(ds) > 0 || err == nil || err.Error() != c.want {
+					t.Errorf("received %v, %v; want %s", ds, err, c.want)
+				}
+				break
+			}
+			if err := source.Close(); err != nil || len(process.Reasons()) > 0 {
+				t.Errorf("close: %v, the plugin failed because of %q", err, process.Reasons())
+			}
+		})
+	}
+}
+
 func TestSourceAsAPlainSubscriber(t *testing.T) {
 	settled := make(chan string, 2)
 	q := &feedtest.Queue{OnSettle: func(s feedtest.Settled) error {
