@@ -138,3 +138,28 @@ func TestDeathBetweenTwoAnswers(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// boastful is a plugin that has a very long list of stages, and nothing to say of them.
+type boastful struct {
+	pluginpb.UnimplementedStagesServer
+}
+
+func (boastful) Describe(context.Context, *pluginpb.DescribeRequest) (*pluginpb.DescribeResponse, error) {
+	d := &pluginpb.DescribeResponse{Stages: make([]*pluginpb.Stage, 1<<20+1)}
+	for i := range d.Stages {
+		d.Stages[i] = &pluginpb.Stage{}
+	}
+	return d, nil
+}
+
+// Lists of nothing are refused, in answers to calls without a stream, too.
+func TestListOfNothingIsRefused(t *testing.T) {
+	_, process := connectTo(t, boastful{}, remote.Limits{Timeout: patience})
+	client, _, err := process.Client(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d, err := client.Describe(t.Context(), &pluginpb.DescribeRequest{}); err == nil || !strings.HasSuffix(err.Error(), "it has more than 1048576 parts of lists") {
+		t.Errorf("it has %d stages, %v", len(d.GetStages()), err)
+	}
+}

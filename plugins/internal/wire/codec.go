@@ -1,9 +1,12 @@
 package wire
 
 import (
+	"fmt"
+
 	"google.golang.org/grpc/encoding"
-	"google.golang.org/grpc/encoding/proto"
+	grpcproto "google.golang.org/grpc/encoding/proto"
 	"google.golang.org/grpc/mem"
+	"google.golang.org/protobuf/proto"
 )
 
 // codec encodes and decodes what this package knows by hand, and all else as gRPC
@@ -16,21 +19,23 @@ type incoming interface {
 	unmarshal(b []byte) error
 }
 
-func (codec) Name() string { return proto.Name }
+func (codec) Name() string { return grpcproto.Name }
 
 func (codec) Marshal(v any) (mem.BufferSlice, error) {
 	if f, ok := v.(*Frame); ok {
 		return f.buffers(), nil
 	}
-	return encoding.GetCodecV2(proto.Name).Marshal(v)
+	return encoding.GetCodecV2(grpcproto.Name).Marshal(v)
 }
 
 func (codec) Unmarshal(data mem.BufferSlice, v any) error {
-	in, ok := v.(incoming)
-	if !ok {
-		return encoding.GetCodecV2(proto.Name).Unmarshal(data, v)
-	}
 	b := data.MaterializeToBuffer(bodyPool{})
 	defer b.Free()
-	return in.unmarshal(b.ReadOnlyData())
+	switch v := v.(type) {
+	case incoming:
+		return v.unmarshal(b.ReadOnlyData())
+	case proto.Message:
+		return unmarshalBounded(b.ReadOnlyData(), v)
+	}
+	return fmt.Errorf("%T is no message of the protocol", v)
 }

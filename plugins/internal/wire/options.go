@@ -30,6 +30,7 @@ func DialOptions() []grpc.DialOption {
 		grpc.WithInitialConnWindowSize(window),
 		grpc.WithReadBufferSize(buffer),
 		grpc.WithWriteBufferSize(buffer),
+		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(codec{})),
 	}
 }
 
@@ -39,7 +40,7 @@ func CallOptions(maxBytes int) []grpc.CallOption {
 	if maxBytes == 0 {
 		maxBytes = MaxMessage
 	}
-	return []grpc.CallOption{grpc.ForceCodecV2(codec{}), grpc.MaxCallRecvMsgSize(maxBytes), grpc.MaxCallSendMsgSize(MaxMessage)}
+	return []grpc.CallOption{grpc.MaxCallRecvMsgSize(maxBytes), grpc.MaxCallSendMsgSize(MaxMessage)}
 }
 
 // ServerOptions are those of a plugin's server.
