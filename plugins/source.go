@@ -15,8 +15,12 @@ import (
 	"github.com/kraft-edge/datafeed/plugins/pluginpb"
 )
 
-// most is how many deliveries are sent at once at most.
-const most = 1000
+// most is how many deliveries are received at once at most; likely is how long one is
+// taken to be before there was any, in bytes.
+const (
+	most   = 1000
+	likely = 256 << 10
+)
 
 // Source implements the protocol.
 func (s *Server) Source(stream grpc.BidiStreamingServer[pluginpb.SourceRequest, pluginpb.SourceResponse]) error {
@@ -39,7 +43,7 @@ func (s *Server) Source(stream grpc.BidiStreamingServer[pluginpb.SourceRequest, 
 	if err != nil {
 		return sendErr
 	}
-	x := &sourcing{source: stage.(feed.BatchSubscriber), stream: stream, log: log, inbox: newInbox()}
+	x := &sourcing{source: stage.(feed.BatchSubscriber), stream: stream, log: log, inbox: newInbox(), size: likely}
 	defer x.unsubscribe()
 	receiving := make(chan struct{})
 	go func() {
@@ -121,9 +125,14 @@ type sourcing struct {
 	inbox  *inbox
 
 	sub      feed.Subscription // nil: none
-	over     bool              // it has ended by itself
-	credit   int
+	credit   int               // how many deliveries may be sent
+	bytes    int               // that they may have; the last one may have more
+	size     int               // of a delivery, about
 	received []feed.Delivery
+	unsent   []feed.Delivery // of those
+	ended    bool            // nothing follows those
+	end      error           // why
+	told     bool            // that it has ended
 }
 
 // run answers requests, and receives while there are none.
@@ -137,10 +146,13 @@ func (x *sourcing) run() error {
 			return err
 		case request != nil:
 			err = x.do(request)
-		case x.sub == nil || x.over || x.credit == 0:
+		case x.sub == nil || x.told || x.credit == 0 || x.bytes <= 0:
 			<-x.inbox.arrived
 		default:
-			err = x.receive(ctx)
+			if len(x.unsent) == 0 && !x.ended {
+				x.receive(ctx)
+			}
+			err = x.deliver()
 		}
 		cancel()
 		if err != nil {
@@ -156,6 +168,7 @@ func (x *sourcing) do(r *pluginpb.SourceRequest) error {
 		answer.Response = &pluginpb.SourceResponse_Subscribed{Subscribed: x.subscribe(r.Subscribe.Topic)}
 	case *pluginpb.SourceRequest_Credit:
 		x.credit += int(r.Credit.Deliveries)
+		x.bytes += int(r.Credit.Bytes)
 		return nil
 	case *pluginpb.SourceRequest_Settle:
 		answer.Response = &pluginpb.SourceResponse_Settled{Settled: &pluginpb.SettledUpTo{Failure: wire.FailureOf(x.settle(r.Settle.Settlements)).Proto()}}
@@ -197,60 +210,72 @@ func (x *sourcing) subscribe(topic string) *pluginpb.Subscribed {
 	return &pluginpb.Subscribed{Describe: describes}
 }
 
-// receive sends what the subscription hands out until it is interrupted.
-func (x *sourcing) receive(ctx context.Context) error {
+// receive takes what the subscription hands out, until it is interrupted.
+func (x *sourcing) receive(ctx context.Context) {
 	x.received = x.received[:0] // what it was before must not come again when Receive panics
 	err := guard("receive", func() (err error) {
-		x.received, err = x.sub.Receive(ctx, x.received, min(x.credit, most))
+		x.received, err = x.sub.Receive(ctx, x.received, min(x.credit, most, 1+x.bytes/x.size))
 		return err
 	})
-	x.credit -= len(x.received)
-	refused, sendErr := x.deliver()
-	if sendErr != nil {
-		return sendErr
+	x.unsent = x.received
+	if err == nil || ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return
 	}
-	if refused != nil {
-		err = refused
-	} else if err == nil || ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		return nil
+	x.ended = true
+	if !errors.Is(err, io.EOF) {
+		x.end = err
 	}
-	x.over = true
-	if errors.Is(err, io.EOF) {
-		err = nil
-	}
-	return x.stream.Send(&pluginpb.SourceResponse{Response: &pluginpb.SourceResponse_Ended{Ended: &pluginpb.SubscriptionEnded{Failure: wire.FailureOf(err).Proto()}}})
 }
 
-// deliver sends deliveries. One that cannot be sent ends the subscription: it stays
-// unsettled, and nothing may overtake it.
-func (x *sourcing) deliver() (refused, sendErr error) {
-	defer clear(x.received)
-	var frame *wire.Frame
-	for _, d := range x.received {
-		if frame == nil {
-			frame = wire.NewDeliveries()
+// deliver sends what was received as far as it may, and why nothing follows.
+func (x *sourcing) deliver() error {
+	for len(x.unsent) > 0 && x.bytes > 0 {
+		frame := x.some()
+		if frame.Len() == 0 {
+			frame.Discard()
+			break
 		}
+		if err := x.stream.SendMsg(frame); err != nil {
+			return err
+		}
+	}
+	if len(x.unsent) > 0 {
+		return nil
+	}
+	clear(x.received)
+	if !x.ended {
+		return nil
+	}
+	x.told = true
+	return x.stream.Send(&pluginpb.SourceResponse{Response: &pluginpb.SourceResponse_Ended{Ended: &pluginpb.SubscriptionEnded{Failure: wire.FailureOf(x.end).Proto()}}})
+}
+
+// some puts as many deliveries together as may be sent at once. One that cannot be
+// sent ends the subscription: it stays unsettled, and nothing may overtake it.
+func (x *sourcing) some() *wire.Frame {
+	frame := wire.NewDeliveries()
+	n := 0
+	for ; n < len(x.unsent) && frame.Len() < min(wire.MaxBatch, x.bytes); n++ {
+		d := x.unsent[n]
 		before := frame.Len()
-		refused = frame.AddDelivery(d)
+		refused := frame.AddDelivery(d)
 		if long := frame.Len() - before; refused == nil && long > wire.MaxMade {
 			frame.Truncate(before)
 			refused = fmt.Errorf("it is %d bytes long, more than %d", long, wire.MaxMade)
 		}
 		if refused != nil {
-			refused = fmt.Errorf("delivery %d cannot be sent to the feed: %w", d.Tag, refused)
+			x.ended, x.end = true, fmt.Errorf("delivery %d cannot be sent to the feed: %w", d.Tag, refused)
+			x.unsent = x.unsent[:n]
 			break
 		}
-		if frame.Len() >= wire.MaxBatch {
-			if sendErr = x.stream.SendMsg(frame); sendErr != nil {
-				return refused, sendErr
-			}
-			frame = nil
-		}
 	}
-	if frame != nil && frame.Len() > 0 {
-		return refused, x.stream.SendMsg(frame)
+	x.unsent = x.unsent[n:]
+	x.credit -= n
+	x.bytes -= frame.Len()
+	if n > 0 {
+		x.size = max(1, (x.size+frame.Len()/n)/2)
 	}
-	return refused, nil
+	return frame
 }
 
 var errNotSubscribed = errors.New("there is no subscription")
@@ -287,7 +312,7 @@ func (x *sourcing) unsubscribe() *pluginpb.Unsubscribed {
 		return &pluginpb.Unsubscribed{}
 	}
 	err := guard("close", x.sub.Close)
-	x.sub, x.over, x.credit = nil, false, 0
+	x.sub, x.credit, x.bytes, x.unsent, x.ended, x.end, x.told = nil, 0, 0, nil, false, nil, false
 	answer := &pluginpb.Unsubscribed{Failure: wire.FailureOf(err).Proto()}
 	var lost *feed.SettleLostError
 	if errors.As(err, &lost) {

@@ -2209,11 +2209,14 @@ func (x *Subscribe) GetTopic() string {
 	return ""
 }
 
-// Credit lets the plugin send so many more deliveries. It starts at 0 with each
-// subscription.
+// Credit lets the plugin send so many more deliveries, or pages. It starts at 0 with
+// each subscription, or query.
 type Credit struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Deliveries    uint32                 `protobuf:"varint,1,opt,name=deliveries,proto3" json:"deliveries,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Deliveries uint32                 `protobuf:"varint,1,opt,name=deliveries,proto3" json:"deliveries,omitempty"`
+	// Bytes are those of Deliveries, as encoded. One is sent as long as there are any
+	// left, and may then be longer than that by its last delivery. Pages have none.
+	Bytes         uint64 `protobuf:"varint,2,opt,name=bytes,proto3" json:"bytes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2251,6 +2254,13 @@ func (*Credit) Descriptor() ([]byte, []int) {
 func (x *Credit) GetDeliveries() uint32 {
 	if x != nil {
 		return x.Deliveries
+	}
+	return 0
+}
+
+func (x *Credit) GetBytes() uint64 {
+	if x != nil {
+		return x.Bytes
 	}
 	return 0
 }
@@ -4486,11 +4496,12 @@ const file_stages_proto_rawDesc = "" +
 	"\vunsubscribe\x18\x06 \x01(\v2\x1f.datafeed.plugin.v1.UnsubscribeH\x00R\vunsubscribeB\t\n" +
 	"\arequest\"!\n" +
 	"\tSubscribe\x12\x14\n" +
-	"\x05topic\x18\x01 \x01(\tR\x05topic\"(\n" +
+	"\x05topic\x18\x01 \x01(\tR\x05topic\">\n" +
 	"\x06Credit\x12\x1e\n" +
 	"\n" +
 	"deliveries\x18\x01 \x01(\rR\n" +
-	"deliveries\"J\n" +
+	"deliveries\x12\x14\n" +
+	"\x05bytes\x18\x02 \x01(\x04R\x05bytes\"J\n" +
 	"\x06Settle\x12@\n" +
 	"\vsettlements\x18\x01 \x03(\v2\x1e.datafeed.plugin.v1.SettlementR\vsettlements\"U\n" +
 	"\n" +

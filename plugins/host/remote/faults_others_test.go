@@ -224,6 +224,10 @@ func TestSinkThatNeverAnswers(t *testing.T) {
 	}
 }
 
+func one(r *pluginpb.SourceResponse) []*pluginpb.SourceResponse {
+	return []*pluginpb.SourceResponse{r}
+}
+
 func TestWrongAnswersToASource(t *testing.T) {
 	deliveries := func(tags ...uint64) *pluginpb.SourceResponse {
 		d := &pluginpb.Deliveries{}
@@ -236,30 +240,32 @@ func TestWrongAnswersToASource(t *testing.T) {
 	for i := range many {
 		many[i] = uint64(i + 1)
 	}
+	long := deliveries(1)
+	long.GetDeliveries().Deliveries[0].Message.Payload = make([]byte, 9<<20)
 	for name, c := range map[string]struct {
-		answer *pluginpb.SourceResponse
-		want   string
+		answers []*pluginpb.SourceResponse
+		want    string
 	}{
-		"more than credit": {deliveries(many...), "it answered what it must not: 1001 deliveries, when it may send 33"},
-		"tags":             {deliveries(1, 2, 2), "it answered what it must not: delivery 2 behind delivery 2: tags must increase"},
+		"more than credit": {one(deliveries(many...)), "it answered what it must not: 1001 deliveries, when it may send 1000"},
+		"more bytes":       {[]*pluginpb.SourceResponse{long, deliveries(2)}, "it answered what it must not: deliveries of 9 bytes, when it may send none"},
+		"tags":             {one(deliveries(1, 2, 2)), "it answered what it must not: delivery 2 behind delivery 2: tags must increase"},
 		"no message": {
-			&pluginpb.SourceResponse{Response: &pluginpb.SourceResponse_Deliveries{Deliveries: &pluginpb.Deliveries{Deliveries: []*pluginpb.Delivery{{Tag: 1}}}}},
+			one(&pluginpb.SourceResponse{Response: &pluginpb.SourceResponse_Deliveries{Deliveries: &pluginpb.Deliveries{Deliveries: []*pluginpb.Delivery{{Tag: 1}}}}}),
 			"it answered what it must not: delivery 0 has no message",
 		},
-		"nothing":        {&pluginpb.SourceResponse{}, "it answered what it must not: nothing that is known"},
-		"opened again":   {&pluginpb.SourceResponse{Response: &pluginpb.SourceResponse_Opened{Opened: &pluginpb.Opened{}}}, "it answered what it must not: Opened, a second time"},
-		"behind its end": {nil, "it answered what it must not: deliveries behind the end of the subscription"},
+		"nothing":      {one(&pluginpb.SourceResponse{}), "it answered what it must not: nothing that is known"},
+		"opened again": {one(&pluginpb.SourceResponse{Response: &pluginpb.SourceResponse_Opened{Opened: &pluginpb.Opened{}}}), "it answered what it must not: Opened, a second time"},
+		"behind its end": {[]*pluginpb.SourceResponse{
+			{Response: &pluginpb.SourceResponse_Ended{Ended: &pluginpb.SubscriptionEnded{Failure: &pluginpb.Failure{Text: "lost"}}}}, deliveries(1),
+		}, "it answered what it must not: deliveries behind the end of the subscription"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			plugin, process := connectTo(t, &others{source: func(r *pluginpb.SourceRequest) ([]*pluginpb.SourceResponse, error) {
 				switch {
 				case r.GetSubscribe() != nil:
 					return []*pluginpb.SourceResponse{{Response: &pluginpb.SourceResponse_Subscribed{Subscribed: &pluginpb.Subscribed{}}}}, nil
-				case r.GetCredit() != nil && c.answer != nil:
-					return []*pluginpb.SourceResponse{c.answer}, nil
 				case r.GetCredit() != nil:
-					end := &pluginpb.SubscriptionEnded{Failure: &pluginpb.Failure{Text: "lost"}}
-					return []*pluginpb.SourceResponse{{Response: &pluginpb.SourceResponse_Ended{Ended: end}}, deliveries(1)}, nil
+					return c.answers, nil
 				}
 				return nil, errors.New("not asked for")
 			}}, remote.Limits{Timeout: patience})
@@ -268,11 +274,11 @@ func TestWrongAnswersToASource(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for err == nil {
-				_, err = sub.Receive(t.Context(), nil, 10)
-			}
 			if err := sub.Settle(t.Context(), nil); err == nil {
 				t.Error("the subscription is said to live")
+			}
+			if ds, err := sub.Receive(t.Context(), nil, 10); err == nil || len(ds) > 0 {
+				t.Errorf("received %d, %v", len(ds), err)
 			}
 			if err := source.Close(); err != nil {
 				t.Error(err)

@@ -3,6 +3,7 @@ package remote_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -136,20 +137,19 @@ func TestSourceKeepsToItsCredit(t *testing.T) {
 	}
 }
 
-// handOuts hands out what the functions return, one after the other, and then nothing.
+// handOuts hands out what a function returns, as long as that is something.
 type handOuts struct {
 	feed.Subscription
-	next []func() feed.Delivery
+	take func(most int) []feed.Delivery
 }
 
-func (h *handOuts) Receive(ctx context.Context, dst []feed.Delivery, _ int) ([]feed.Delivery, error) {
-	if len(h.next) == 0 {
+func (h *handOuts) Receive(ctx context.Context, dst []feed.Delivery, max int) ([]feed.Delivery, error) {
+	ds := h.take(max)
+	if len(ds) == 0 {
 		<-ctx.Done()
 		return dst, ctx.Err()
 	}
-	next := h.next[0]
-	h.next = h.next[1:]
-	return append(dst, next()), nil
+	return append(dst, ds...), nil
 }
 func (*handOuts) Close() error { return nil }
 
@@ -171,7 +171,7 @@ func handing(s feed.Subscription) feed.Factory {
 
 // What is wrong with one subscription ends it, and not the plugin.
 func TestSourceWithABug(t *testing.T) {
-	good := func() feed.Delivery { return feed.Delivery{Message: message.NewMessage("1", []byte("x")), Tag: 1} }
+	good := feed.Delivery{Message: message.NewMessage("1", []byte("x")), Tag: 1}
 	for name, c := range map[string]struct {
 		bug  func() feed.Delivery
 		want string
@@ -182,7 +182,13 @@ func TestSourceWithABug(t *testing.T) {
 			`delivery 2 cannot be sent to the feed: its id "\xe4" is no UTF-8`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			plugin, process := connect(t, handing(&handOuts{next: []func() feed.Delivery{good, c.bug}}))
+			calls := 0
+			plugin, process := connect(t, handing(&handOuts{take: func(int) []feed.Delivery {
+				if calls++; calls == 1 {
+					return []feed.Delivery{good}
+				}
+				return []feed.Delivery{c.bug()}
+			}}))
 			source := plugin.Source("handing", []byte("{}"), env)
 			sub, err := source.SubscribeBatch(t.Context(), "")
 			if err != nil {
@@ -202,6 +208,43 @@ func TestSourceWithABug(t *testing.T) {
 				t.Errorf("close: %v, the plugin failed because of %q", err, process.Reasons())
 			}
 		})
+	}
+}
+
+// A source whose messages become long at once does not send more bytes than it may; and
+// all of them come, whatever the feed takes at a time.
+func TestSourceWithMessagesOfAllLengths(t *testing.T) {
+	lengths := slices.Repeat([]int{10}, 3000)
+	lengths = append(lengths, slices.Repeat([]int{1 << 20}, 40)...)
+	lengths = append(lengths, 20<<20, 1, 9<<20, 9<<20, 0, 5<<20)
+	lengths = append(lengths, slices.Repeat([]int{100}, 2000)...)
+	next := 0
+	plugin, process := connect(t, handing(&handOuts{take: func(most int) (ds []feed.Delivery) {
+		for len(ds) < most && next < len(lengths) {
+			ds = append(ds, feed.Delivery{Message: message.NewMessage("", make([]byte, lengths[next])), Tag: uint64(next + 1)})
+			next++
+		}
+		return ds
+	}}))
+	source := plugin.Source("handing", []byte("{}"), env)
+	sub, err := source.SubscribeBatch(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for got := 0; got < len(lengths); {
+		ds, err := sub.Receive(t.Context(), nil, 1+got%7*100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range ds {
+			if d.Tag != uint64(got+1) || len(d.Message.Payload) != lengths[got] {
+				t.Fatalf("delivery %d has %d bytes, want delivery %d with %d", d.Tag, len(d.Message.Payload), got+1, lengths[got])
+			}
+			got++
+		}
+	}
+	if err := source.Close(); err != nil || len(process.Reasons()) > 0 {
+		t.Errorf("close: %v, the plugin failed because of %q", err, process.Reasons())
 	}
 }
 

@@ -15,13 +15,19 @@ import (
 	"github.com/kraft-edge/datafeed/plugins/pluginpb"
 )
 
-// What a plugin may send before it was received: so many deliveries, and as many as
-// have about so many bytes together.
-const (
-	maxCredit      = 1000
-	maxCreditBytes = 8 << 20
-	likelyBytes    = 256 << 10 // of a message, before there was one
-)
+// What a plugin may send before it was received.
+var maxCredit = allowance{deliveries: 1000, bytes: 8 << 20}
+
+// allowance is a number of deliveries, and of the bytes that they have together.
+type allowance struct{ deliveries, bytes int }
+
+func (a allowance) plus(other allowance) allowance {
+	return allowance{a.deliveries + other.deliveries, a.bytes + other.bytes}
+}
+
+func (a allowance) minus(other allowance) allowance {
+	return allowance{a.deliveries - other.deliveries, a.bytes - other.bytes}
+}
 
 // subscription is one of a source. A goroutine receives what the plugin sends from
 // the begin to the end.
@@ -37,8 +43,9 @@ type subscription struct {
 
 	mu      sync.Mutex
 	ready   []feed.Delivery
-	credit  int           // granted and not used
-	size    int           // of a message, about
+	parts   []allowance   // what is left in ready of what was sent at once, and all its bytes
+	held    allowance     // in ready
+	granted allowance     // and not used
 	tag     uint64        // of the last delivery
 	changed chan struct{} // closed when there is something to see, and replaced
 	end     error         // no more will come, and why
@@ -49,7 +56,7 @@ type subscription struct {
 }
 
 func newSubscription(i *instance) *subscription {
-	s := &subscription{stage: i, call: i.call, answers: make(chan *pluginpb.SourceResponse, 1), over: make(chan struct{}), changed: make(chan struct{}), size: likelyBytes}
+	s := &subscription{stage: i, call: i.call, answers: make(chan *pluginpb.SourceResponse, 1), over: make(chan struct{}), changed: make(chan struct{})}
 	go s.listen()
 	return s
 }
@@ -70,7 +77,7 @@ func (s *subscription) listen() {
 				err = wrongf("nothing that is known")
 				break
 			}
-			err = s.deliver(response.Deliveries)
+			err = s.deliver(response.Deliveries, response.Bytes)
 		case *pluginpb.SourceResponse_Ended:
 			reason := wire.FailureFrom(answer.Ended.Failure).Err()
 			if reason == nil {
@@ -130,41 +137,64 @@ func (s *subscription) tell() {
 }
 
 // deliver takes deliveries from the plugin.
-func (s *subscription) deliver(ds []feed.Delivery) error {
+func (s *subscription) deliver(ds []feed.Delivery, bytes int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.end != nil {
 		return wrongf("deliveries behind the end of the subscription")
 	}
-	if len(ds) > s.credit {
-		return wrongf("%d deliveries, when it may send %d", len(ds), s.credit)
+	if len(ds) > s.granted.deliveries {
+		return wrongf("%d deliveries, when it may send %d", len(ds), s.granted.deliveries)
+	}
+	if s.granted.bytes <= 0 {
+		return wrongf("deliveries of %d bytes, when it may send none", bytes)
 	}
 	for _, d := range ds {
 		if d.Tag <= s.tag {
 			return wrongf("delivery %d behind delivery %d: tags must increase", d.Tag, s.tag)
 		}
 		s.tag = d.Tag
-		s.size += (len(d.Message.Payload) + 256 - s.size) / 8
 	}
-	s.credit -= len(ds)
+	part := allowance{len(ds), bytes}
+	s.granted, s.held = s.granted.minus(part), s.held.plus(part)
+	s.parts = append(s.parts, part)
 	s.ready = append(s.ready, ds...)
 	s.tell()
 	return nil
 }
 
+// take removes n deliveries from those that are ready. The lock is held.
+func (s *subscription) take(n int) {
+	clear(s.ready[:n])
+	s.ready = s.ready[n:]
+	s.held.deliveries -= n
+	for n > 0 {
+		first := &s.parts[0]
+		taken := min(n, first.deliveries)
+		n -= taken
+		if first.deliveries -= taken; first.deliveries == 0 {
+			s.held.bytes -= first.bytes
+			s.parts = s.parts[1:]
+		}
+	}
+	if len(s.ready) == 0 {
+		s.ready, s.parts = nil, nil
+	}
+}
+
 // grant lets the plugin send more, once half of what it may is used up.
 func (s *subscription) grant() {
 	s.mu.Lock()
-	want := min(maxCredit, 1+maxCreditBytes/max(1, s.size))
-	more := want - s.credit - len(s.ready)
-	if s.end != nil || more < max(1, want/2) {
+	want := allowance{maxCredit.deliveries - s.held.deliveries, max(0, maxCredit.bytes-s.held.bytes)}
+	more := want.minus(s.granted)
+	if s.end != nil || more.deliveries < maxCredit.deliveries/2 && want.bytes-max(0, s.granted.bytes) < maxCredit.bytes/2 {
 		s.mu.Unlock()
 		return
 	}
-	s.credit += more
+	s.granted = want
 	s.mu.Unlock()
 	// When that fails, so does what is received.
-	_ = s.send(&pluginpb.SourceRequest{Request: &pluginpb.SourceRequest_Credit{Credit: &pluginpb.Credit{Deliveries: uint32(more)}}})
+	_ = s.send(&pluginpb.SourceRequest{Request: &pluginpb.SourceRequest_Credit{Credit: &pluginpb.Credit{Deliveries: uint32(more.deliveries), Bytes: uint64(more.bytes)}}})
 }
 
 func (s *subscription) send(r *pluginpb.SourceRequest) error {
@@ -185,10 +215,7 @@ func (s *subscription) Receive(ctx context.Context, dst []feed.Delivery, max int
 			n = 0 // they come again
 		}
 		dst = append(dst, s.ready[:n]...)
-		clear(s.ready[:n])
-		if s.ready = s.ready[n:]; len(s.ready) == 0 {
-			s.ready = nil
-		}
+		s.take(n)
 		closed := s.closed
 		s.mu.Unlock()
 		switch {

@@ -179,6 +179,7 @@ func failureIn(b []byte) (Failure, error) {
 type SourceResponse struct {
 	IsDeliveries bool
 	Deliveries   []feed.Delivery
+	Bytes        int // of the deliveries, as encoded
 	Other        *pluginpb.SourceResponse
 	decoder      decoder
 }
@@ -193,6 +194,7 @@ func (r *SourceResponse) unmarshal(b []byte) error {
 		r.Other = new(pluginpb.SourceResponse)
 		return proto.Unmarshal(b, r.Other)
 	}
+	r.Bytes = len(body)
 	r.decoder.begin()
 	budget := newBudget()
 	return fields(body, func(f field) error {
