@@ -93,7 +93,7 @@ func launch(ctx context.Context, p program, dir string) (*instance, error) {
 		return nil, err
 	}
 	_, err := in.client.Start()
-	abort()
+	defer func() { abort() }()
 	if err != nil {
 		return nil, in.notStarted(err)
 	}
@@ -104,7 +104,20 @@ func launch(ctx context.Context, p program, dir string) (*instance, error) {
 	return in, nil
 }
 
+// connect connects to the process. Its end is what ends a connection that is not
+// accepted: go-plugin takes neither a context nor a time for it.
 func (in *instance) connect() error {
+	within := in.proc.program.limits.timeout
+	tooLong := fmt.Sprintf("no connection within %v: it must accept those to the socket that its first line names", within)
+	late := time.AfterFunc(within, func() { in.proc.condemn(cause{reasonStart, tooLong}) })
+	err := in.dispense()
+	if inTime := late.Stop(); !inTime {
+		return errors.New(tooLong)
+	}
+	return err
+}
+
+func (in *instance) dispense() error {
 	protocol, err := in.client.Client()
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)

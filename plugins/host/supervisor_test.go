@@ -34,7 +34,7 @@ func testProgram(t *testing.T, how string, l limits) program {
 		t.Fatal(err)
 	}
 	p := program{name: "obedient", executable: exe, env: []string{behaviour}, language: languageGo, limits: l, log: testLogger(t)}
-	if how == "other" {
+	if how == "other" || how == "deaf" {
 		p.language = languageOther
 	}
 	return p
@@ -262,22 +262,41 @@ func TestNoHandshake(t *testing.T) {
 	}
 }
 
-// Closing does not wait for a start that hangs.
-func TestCloseDuringStart(t *testing.T) {
-	p := testProgram(t, "silent", testLimits())
-	s := newSupervisor(t.Context(), p, socketDir(t))
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	if _, _, err := s.Client(ctx); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "does not run yet") {
+// One that never accepts the connection is told of as one that says nothing.
+func TestNotAccepted(t *testing.T) {
+	l := testLimits()
+	l.restarts, l.timeout = 0, 300*time.Millisecond
+	s := supervise(t, testProgram(t, "deaf", l))
+	start := time.Now()
+	_, _, err := s.Client(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "no connection within 300ms") {
 		t.Errorf("got %v", err)
 	}
-	start := time.Now()
-	s.close()
-	if took := time.Since(start); took > 5*time.Second {
-		t.Errorf("close took %v", took)
+	if took := time.Since(start); took > 10*time.Second { // gRPC's own limit is 20 s
+		t.Errorf("it took %v", took)
 	}
-	if _, _, err := s.Client(t.Context()); !errors.Is(err, errClosed) {
-		t.Errorf("after close: %v", err)
+}
+
+// Closing does not wait for a start that hangs, before its first line or behind it.
+func TestCloseDuringStart(t *testing.T) {
+	for _, how := range []string{"silent", "deaf"} {
+		t.Run(how, func(t *testing.T) {
+			p := testProgram(t, how, testLimits())
+			s := newSupervisor(t.Context(), p, socketDir(t))
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			if _, _, err := s.Client(ctx); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "does not run yet") {
+				t.Errorf("got %v", err)
+			}
+			start := time.Now()
+			s.close()
+			if took := time.Since(start); took > 5*time.Second {
+				t.Errorf("close took %v", took)
+			}
+			if _, _, err := s.Client(t.Context()); !errors.Is(err, errClosed) {
+				t.Errorf("after close: %v", err)
+			}
+		})
 	}
 }
 

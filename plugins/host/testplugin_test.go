@@ -53,6 +53,9 @@ func serveTestPlugin() {
 	case "stillborn":
 		fmt.Fprintln(os.Stderr, "no licence found")
 		os.Exit(3)
+	case "deaf":
+		socketOfOther()
+		forever()
 	case "other":
 		serveOther()
 	case "busy":
@@ -215,13 +218,18 @@ func serveOther() {
 	h := health.NewServer()
 	h.SetServingStatus("plugin", grpc_health_v1.HealthCheckResponse_SERVING)
 	grpc_health_v1.RegisterHealthServer(s, h)
+	panic(s.Serve(socketOfOther()))
+}
+
+// socketOfOther listens as a plugin in another language does, and says where.
+func socketOfOther() net.Listener {
 	path := filepath.Join(os.Getenv("PLUGIN_UNIX_SOCKET_DIR"), "socket")
 	l, err := net.Listen("unix", path)
 	if err != nil {
 		panic(err)
 	}
 	fmt.Printf("1|1|unix|%s|grpc\n", path)
-	panic(s.Serve(l))
+	return l
 }
 
 type servedStages struct {
