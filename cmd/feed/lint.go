@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kraft-edge/datafeed/feed/config"
+	"github.com/kraft-edge/datafeed/plugins/host"
 )
 
 func (c *cli) lintCommand() *cobra.Command {
@@ -48,7 +49,7 @@ func (c *cli) lint(ctx context.Context, file string) error {
 	if settings, err := config.Parse(file, data, nil, os.LookupEnv); err == nil { // or what is wrong is about to be told
 		plugins = settings.Plugins
 	}
-	return c.withPluginsIn(ctx, ".", plugins, quiet(), func(c *cli) error {
+	return c.withPluginsIn(ctx, ".", plugins, host.Open, quiet(), func(c *cli) error {
 		cfg, err := config.Parse(file, data, c.registry, os.LookupEnv)
 		return c.lintLoaded(file, cfg, err)
 	})

@@ -63,7 +63,7 @@ func pluginRows(plugins []host.Plugin) [][]string {
 	rows := [][]string{{"PLUGIN", "NAME", "VERSION", "STATE", "STAGES"}}
 	for _, p := range plugins {
 		state := "runs"
-		if !p.Running {
+		if p.Error != "" || !p.Running {
 			state = "left out"
 		}
 		var stages []string
@@ -162,7 +162,7 @@ func (c *cli) withPlugin(ctx context.Context, path string, f pluginFlags, do fun
 	settings := config.Plugins{List: []config.Plugin{pin}, Limits: config.DefaultPluginLimits}
 	settings.Limits.Restarts = 2 // one that does not come up is to be told of soon
 	log := newLogger(config.Log{Format: config.LogText, Level: config.LogInfo}, c.stderr)
-	return c.withPluginsIn(ctx, ".", settings, log, func(c *cli) error {
+	return c.withPluginsIn(ctx, ".", settings, host.Open, log, func(c *cli) error {
 		if err := c.leftOut(); err != nil {
 			return failed(err)
 		}

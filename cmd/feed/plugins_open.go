@@ -7,30 +7,37 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
-	"strings"
 
 	"github.com/kraft-edge/datafeed/feed"
 	"github.com/kraft-edge/datafeed/feed/config"
 	"github.com/kraft-edge/datafeed/plugins/host"
 )
 
+// openPlugins is host.Open, or host.Start for a feed that runs.
+type openPlugins func(context.Context, config.Plugins, *slog.Logger) (*host.Host, error)
+
 // withPlugins does something with the stages of the program and of the plugins that
 // a file names, which run meanwhile.
 func (c *cli) withPlugins(ctx context.Context, file string, log *slog.Logger, do func(*cli) error) error {
+	return c.withPluginsOf(ctx, file, host.Open, log, do)
+}
+
+// withPluginsOf is withPlugins with plugins that open opens.
+func (c *cli) withPluginsOf(ctx context.Context, file string, open openPlugins, log *slog.Logger, do func(*cli) error) error {
 	settings, err := config.LoadPlugins(file)
 	if err != nil {
 		// Whoever loads the whole file tells of this problem, too, in its place.
 		return cmp.Or(do(c), err)
 	}
-	return c.withPluginsIn(ctx, filepath.Dir(file), settings, log, do)
+	return c.withPluginsIn(ctx, filepath.Dir(file), settings, open, log, do)
 }
 
-// withPluginsIn is withPlugins for settings of a file in dir.
-func (c *cli) withPluginsIn(ctx context.Context, dir string, settings config.Plugins, log *slog.Logger, do func(*cli) error) error {
+// withPluginsIn is withPluginsOf for settings of a file in dir.
+func (c *cli) withPluginsIn(ctx context.Context, dir string, settings config.Plugins, open openPlugins, log *slog.Logger, do func(*cli) error) error {
 	if settings.Empty() {
 		return do(c)
 	}
-	h, err := host.Open(ctx, below(dir, settings), log)
+	h, err := open(ctx, below(dir, settings), log)
 	if err != nil {
 		return fmt.Errorf("plugins: %w", err)
 	}
@@ -92,7 +99,7 @@ func (c *cli) leftOut() error {
 	var errs []error
 	for _, p := range c.plugins.Plugins() {
 		if p.Error != "" {
-			errs = append(errs, fmt.Errorf("plugin %s is left out: %s", p.Name, strings.TrimPrefix(p.Error, "plugin "+p.Name+": ")))
+			errs = append(errs, fmt.Errorf("plugin %s is left out: %s", p.Name, p.Error))
 		}
 	}
 	return errors.Join(errs...)

@@ -22,7 +22,7 @@ what is in flight within drainTimeout, and settles it. A second signal stops it
 at once. Either way nothing is lost: what is not settled comes again.`,
 		Args: arguments(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.withPlugins(cmd.Context(), args[0], c.loggerOf(args[0]), func(c *cli) error { return c.runFile(cmd.Context(), args[0]) })
+			return c.withPluginsOf(cmd.Context(), args[0], host.Start, c.loggerOf(args[0]), func(c *cli) error { return c.runFile(cmd.Context(), args[0]) })
 		},
 	}
 }
@@ -40,8 +40,8 @@ func (c *cli) loggerOf(file string) *slog.Logger {
 // runFile runs the feed that a file describes.
 func (c *cli) runFile(ctx context.Context, file string) error {
 	registry := c.registry
-	if err := c.leftOut(); err != nil {
-		registry = registry.Otherwise(host.Missing(err)) // its routes wait, the others are not to suffer
+	if c.plugins != nil {
+		registry = registry.Otherwise(c.plugins.Otherwise) // routes of a plugin that is left out wait, the others are not to suffer
 	}
 	cfg, err := config.Load(file, registry)
 	if err != nil {

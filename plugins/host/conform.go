@@ -30,7 +30,7 @@ const unknownKey = "no-stage-has-this-key"
 //
 // What stages do with messages is tested by package plugintest.
 func (h *Host) Conform(ctx context.Context) ([]Check, error) {
-	if len(h.plugins) != 1 || h.plugins[0].refused != nil {
+	if len(h.plugins) != 1 || h.plugins[0].leftOut() != nil {
 		return nil, errors.New("one plugin, that runs, can be checked at a time")
 	}
 	p := h.plugins[0]

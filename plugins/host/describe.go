@@ -47,12 +47,25 @@ var kinds = map[pluginpb.Kind]feed.Kind{
 	pluginpb.Kind_KIND_CODEC:       feed.KindCodec,
 }
 
-// describe asks the plugin what it has, each process that comes until one answers.
-func (s *supervisor) describe(ctx context.Context) (description, error) {
+// describe asks the plugin what it has, each process that comes until one answers,
+// the plugin is refused or ctx ends. It tells when the plugin has failed so often
+// that it is left alone for a while.
+func (s *supervisor) describe(ctx context.Context, leftAlone func()) (description, error) {
 	for {
+		s.mu.Lock()
+		changed := s.changed
+		s.mu.Unlock()
 		stages, gen, err := s.Client(ctx)
-		if err != nil {
+		if refused := (*refusedError)(nil); errors.As(err, &refused) || ctx.Err() != nil {
 			return description{}, err
+		}
+		if err != nil {
+			leftAlone()
+			select {
+			case <-changed:
+			case <-ctx.Done():
+			}
+			continue
 		}
 		call, cancel := context.WithTimeout(ctx, s.program.limits.timeout)
 		answer, err := stages.Describe(call, &pluginpb.DescribeRequest{})
@@ -60,10 +73,9 @@ func (s *supervisor) describe(ctx context.Context) (description, error) {
 		if err == nil {
 			return checkDescription(answer)
 		}
-		if ctx.Err() != nil {
-			return description{}, err
+		if ctx.Err() == nil {
+			s.Failed(gen, fmt.Sprintf("it does not say what it has: %v", err))
 		}
-		s.Failed(gen, fmt.Sprintf("it does not say what it has: %v", err))
 	}
 }
 

@@ -11,28 +11,26 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/kraft-edge/datafeed/feed"
 	"github.com/kraft-edge/datafeed/feed/config"
+	"github.com/kraft-edge/datafeed/plugins/pluginpb"
 )
 
 // Host runs plugins and has their stages.
 type Host struct {
-	dir     *privateDir
-	plugins []*plugin
-	close   func() error
+	dir      *privateDir
+	plugins  []*plugin
+	patience time.Duration // how long a plugin is waited for; 0: until it has failed for the last time
+	close    func() error
+
+	stop   context.CancelFunc
+	starts sync.WaitGroup
 }
 
-// plugin is one of a host.
-type plugin struct {
-	name       string
-	pinned     pinned
-	env        []string
-	language   language
-	supervisor *supervisor // nil: it was refused before it was started
-	described  description
-	refused    error
-}
+// startPatience is how long the start of a feed waits for an answer of a plugin.
+const startPatience = 5 * time.Second
 
 // Open starts the plugins that the settings name and asks them for their stages,
 // all at once. It blocks until each has answered, or has failed for the last time.
@@ -43,7 +41,20 @@ type plugin struct {
 // read, or two stages of one kind and name.
 //
 // The caller closes the host, after all that was made of its factories.
-func Open(ctx context.Context, settings config.Plugins, log *slog.Logger) (_ *Host, err error) {
+func Open(ctx context.Context, settings config.Plugins, log *slog.Logger) (*Host, error) {
+	return start(ctx, settings, 0, log)
+}
+
+// Start is Open for a feed that runs and that no plugin is to hold up: it waits some
+// seconds at most. Stages of a plugin that has not answered by then, or does not
+// answer when it is asked about their settings, are made late: what is asked of them
+// fails with a transient error until the plugin answers, and then goes through.
+// [Host.Otherwise] has those that nobody is known to have.
+func Start(ctx context.Context, settings config.Plugins, log *slog.Logger) (*Host, error) {
+	return start(ctx, settings, startPatience, log)
+}
+
+func start(ctx context.Context, settings config.Plugins, patience time.Duration, log *slog.Logger) (_ *Host, err error) {
 	all, err := named(settings, log)
 	if err != nil {
 		return nil, err
@@ -52,29 +63,49 @@ func Open(ctx context.Context, settings config.Plugins, log *slog.Logger) (_ *Ho
 	if err != nil {
 		return nil, err
 	}
-	h := &Host{dir: dir, plugins: all}
+	h := &Host{dir: dir, plugins: all, patience: patience}
 	h.close = sync.OnceValue(h.end)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, h.Close())
 		}
 	}()
-	var starts sync.WaitGroup
+	asking, stop := context.WithCancel(context.WithoutCancel(ctx))
+	h.stop = stop
 	for i, p := range h.plugins {
-		starts.Go(func() {
-			p.refused = p.start(ctx, filepath.Join(dir.path, fmt.Sprint(i)), dir.path, limitsOf(settings.Limits), log)
+		h.starts.Go(func() {
+			p.start(asking, filepath.Join(dir.path, fmt.Sprint(i)), dir.path, limitsOf(settings.Limits), log)
 		})
 	}
-	starts.Wait()
-	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("start the plugins: %w", context.Cause(ctx))
+	if err := h.wait(ctx); err != nil {
+		return nil, fmt.Errorf("start the plugins: %w", err)
 	}
 	for _, p := range h.plugins {
-		if p.refused != nil {
-			log.Error("a plugin is left out", "plugin", p.name, "error", p.refused)
+		if err := p.tell(); err != nil {
+			log.Error("a plugin is left out", "plugin", p.name, "error", err)
 		}
 	}
 	return h, h.twice()
+}
+
+// wait waits for the plugins, for as long as the host's patience lasts.
+func (h *Host) wait(ctx context.Context) error {
+	var late <-chan time.Time
+	if h.patience > 0 {
+		t := time.NewTimer(h.patience)
+		defer t.Stop()
+		late = t.C
+	}
+	for _, p := range h.plugins {
+		select {
+		case <-p.asked:
+		case <-late:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
 }
 
 // named lists the plugins that the settings name.
@@ -89,7 +120,7 @@ func named(settings config.Plugins, log *slog.Logger) ([]*plugin, error) {
 			log.Warn("a file is no plugin: it is not listed", "file", filepath.Join(settings.Directory, other), "list", filepath.Join(settings.Directory, sumsFile))
 		}
 		for _, p := range listed {
-			all = append(all, &plugin{name: filepath.Base(p.path), pinned: p, language: languageGo})
+			all = append(all, &plugin{name: filepath.Base(p.path), pinned: p, language: languageGo, asked: make(chan struct{})})
 		}
 	}
 	for i, one := range settings.List {
@@ -100,7 +131,7 @@ func named(settings config.Plugins, log *slog.Logger) ([]*plugin, error) {
 		}
 		all = append(all, &plugin{
 			name: filepath.Base(one.Path), pinned: pinned{path: one.Path, sum: sum, by: key + ".sha256"},
-			env: one.Env, language: language(cmp.Or(one.Language, config.PluginGo)),
+			env: one.Env, language: language(cmp.Or(one.Language, config.PluginGo)), asked: make(chan struct{}),
 		})
 	}
 	for i, p := range all {
@@ -119,27 +150,11 @@ func limitsOf(l config.PluginLimits) limits {
 	}
 }
 
-// start copies, starts and asks a plugin.
-func (p *plugin) start(ctx context.Context, executable, sockets string, l limits, log *slog.Logger) error {
-	if err := p.pinned.copyTo(executable); err != nil {
-		return err
-	}
-	p.supervisor = newSupervisor(ctx, program{
-		name: p.name, executable: executable, env: p.env, language: p.language, limits: l, log: log.With("plugin", p.name),
-	}, sockets)
-	var err error
-	p.described, err = p.supervisor.describe(ctx)
-	if err != nil {
-		p.supervisor.close()
-	}
-	return err
-}
-
 // twice returns an error when two plugins have a stage of one kind and name.
 func (h *Host) twice() error {
 	has := map[Stage]*plugin{}
 	for _, p := range h.plugins {
-		for _, s := range p.described.stages {
+		for _, s := range p.stages() {
 			id := Stage{Kind: s.Kind, Name: s.Name}
 			if other := has[id]; other != nil {
 				return fmt.Errorf("plugins %s and %s both have a %s %q: leave one of them out", other.name, p.name, s.Kind, s.Name)
@@ -150,16 +165,53 @@ func (h *Host) twice() error {
 	return nil
 }
 
-// Factories returns factories of the stages of all plugins that run. A stage that
-// is made of one lives in the plugin, and survives its restarts.
+// Factories returns factories of the stages of all plugins that have answered. A
+// stage that is made of one lives in the plugin, and survives its restarts.
 func (h *Host) Factories() []feed.Factory {
 	var all []feed.Factory
 	for _, p := range h.plugins {
-		if p.refused == nil {
-			all = append(all, p.factories()...)
+		for _, s := range p.stages() {
+			all = append(all, h.factory(s.Kind, s.Name, s))
 		}
 	}
 	return all
+}
+
+// Otherwise is for [feed.Registry.Otherwise] of a feed that runs: it returns a factory
+// of a stage that nobody is known to have as long as a plugin is left out, which may
+// have it. The stage takes any settings, and is made late, see [Start].
+func (h *Host) Otherwise(k feed.Kind, name string) (feed.Factory, bool) {
+	_, err := h.find(k, name)
+	if protocolKind(k) == pluginpb.Kind_KIND_UNSPECIFIED || err != nil && h.leftOut() == nil {
+		return feed.Factory{}, false
+	}
+	return h.factory(k, name, nil), true
+}
+
+// find returns the stage of the plugin that has it.
+func (h *Host) find(k feed.Kind, name string) (*served, error) {
+	if err := h.twice(); err != nil {
+		return nil, err
+	}
+	for _, p := range h.plugins {
+		for _, s := range p.stages() {
+			if s.Kind == k && s.Name == name {
+				return s, nil
+			}
+		}
+	}
+	return nil, fmt.Errorf("there is no %s %q: %w", k, name, cmp.Or(h.leftOut(), errors.New("no plugin has it")))
+}
+
+// leftOut says which plugins are left out, and why; nil when none is.
+func (h *Host) leftOut() error {
+	var errs []error
+	for _, p := range h.plugins {
+		if err := p.leftOut(); err != nil {
+			errs = append(errs, fmt.Errorf("plugin %s is left out: %w", p.name, err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Close ends the plugins and removes what the host has written. It blocks for a few
@@ -167,6 +219,8 @@ func (h *Host) Factories() []feed.Factory {
 func (h *Host) Close() error { return h.close() }
 
 func (h *Host) end() error {
+	h.stop()
+	h.starts.Wait()
 	var ends sync.WaitGroup
 	for _, p := range h.plugins {
 		if p.supervisor != nil {

@@ -40,14 +40,14 @@ func binary(t *testing.T) []byte {
 }
 
 // script writes a plugin: a script that is the binary of the tests with a behaviour
-// of its own.
-func script(t *testing.T, path, how string) config.Plugin {
+// of its own. Commands of the shell may come before.
+func script(t *testing.T, path, how string, before ...string) config.Plugin {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := fmt.Sprintf("#!/bin/sh\n%s=%s exec %s\n", behaviour, how, exe)
+	text := fmt.Sprintf("#!/bin/sh\n%s\n%s=%s exec %s\n", strings.Join(before, "\n"), behaviour, how, exe)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

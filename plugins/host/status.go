@@ -19,7 +19,7 @@ type Plugin struct {
 	Running bool   `json:"running"`
 	PID     int    `json:"pid,omitempty"`
 	RSS     int64  `json:"rss,omitempty"`   // bytes
-	Error   string `json:"error,omitempty"` // why it does not run, when that will last
+	Error   string `json:"error,omitempty"` // why it is left out, or does not run when that will last
 
 	// Restarts is how often it was started again, by reason.
 	Restarts map[string]uint64 `json:"restarts"`
@@ -38,15 +38,17 @@ func (h *Host) Plugins() []Plugin {
 }
 
 func (p *plugin) status() Plugin {
-	st := Plugin{
-		Name: p.name, Path: p.pinned.path, SHA256: hex.EncodeToString(p.pinned.sum[:]),
-		Title: p.described.title, Version: p.described.version, Restarts: map[string]uint64{},
+	st := Plugin{Name: p.name, Path: p.pinned.path, SHA256: hex.EncodeToString(p.pinned.sum[:]), Restarts: map[string]uint64{}}
+	if err := p.leftOut(); err != nil {
+		st.Error = err.Error()
 	}
-	for _, s := range p.described.stages {
-		st.Stages = append(st.Stages, s.Stage)
-	}
-	if p.refused != nil {
-		st.Error = p.refused.Error()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if d := p.described; d != nil {
+		st.Title, st.Version = d.title, d.version
+		for _, s := range d.stages {
+			st.Stages = append(st.Stages, s.Stage)
+		}
 	}
 	if p.supervisor != nil {
 		p.supervisor.tellOf(&st)

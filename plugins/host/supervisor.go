@@ -109,6 +109,13 @@ func (s *supervisor) Ended(ctx context.Context, gen uint64) string {
 	}
 }
 
+// gaveUp returns why no process runs and none is about to; nil when that is not so.
+func (s *supervisor) gaveUp() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.giveUp
+}
+
 // tell wakes who waits for a change. The lock is held.
 func (s *supervisor) tell() {
 	close(s.changed)
@@ -153,9 +160,7 @@ func (s *supervisor) run(ctx context.Context) {
 		if !sleep(ctx, wait) {
 			return
 		}
-		s.mu.Lock()
-		s.giveUp = nil
-		s.mu.Unlock()
+		s.set(func() { s.giveUp = nil })
 		if !left {
 			b.use(time.Now())
 		}

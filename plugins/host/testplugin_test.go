@@ -277,6 +277,13 @@ func (*testStages) Validate(_ context.Context, r *pluginpb.ValidateRequest) (*pl
 var taken [][]byte
 
 func obey(command string) {
+	if marker, ok := strings.CutPrefix(command, "exit once "); ok {
+		f, err := os.OpenFile(marker, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+		if err == nil {
+			_ = f.Close()
+			os.Exit(1)
+		}
+	}
 	switch command {
 	case "exit":
 		os.Exit(1)
