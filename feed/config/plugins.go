@@ -104,12 +104,16 @@ func (d *decoder) checkPlugins(p Plugins, root *yaml.Node, bad func(key, reason,
 	atLeast(bad, "plugins.limits.timeout", p.Limits.Timeout, 100*time.Millisecond)
 	atLeast(bad, "plugins.limits.heartbeat", p.Limits.Heartbeat, 100*time.Millisecond)
 	atLeast(bad, "plugins.limits.messageBytes", p.Limits.MessageBytes, feed.MiB)
-	atLeast(bad, "plugins.limits.restarts", p.Limits.Restarts, 1)
+	atLeast(bad, "plugins.limits.restarts", p.Limits.Restarts, fewestRestarts)
 	atLeast(bad, "plugins.limits.within", p.Limits.Within, time.Second)
 	if p.Limits.MessageBytes > mostPluginMessage {
 		bad("plugins.limits.messageBytes", "must be at most "+mostPluginMessage.String(), "")
 	}
 }
+
+// fewestRestarts is what a message takes that kills its plugin, until it is condemned
+// and the plugin runs again.
+const fewestRestarts = 3
 
 // mostPluginMessage is what the protocol allows.
 const mostPluginMessage = 64 * feed.MiB
