@@ -33,7 +33,11 @@ and sinks nothing is read, so that no address and no secret need be there.
 
 What is expected stands in the order in which it happens. Of an expected message
 only what is written is compared; payload: as JSON, text: and base64: byte for
-byte. The reason of filtered: is compared as a whole, of quarantined: a part.`
+byte. The reason of filtered: is compared as a whole, of quarantined: a part.
+
+A transform that fails transiently makes a running feed hold the message, and all
+behind it, and try again. A test does not wait for that to pass: what becomes of
+the message is retried: with a part of the reason, and the next one comes.`
 
 func (c *cli) testCommand() *cobra.Command {
 	var (

@@ -46,6 +46,8 @@ func compareOne(at string, want *config.Expectation, got outcome) []difference {
 		matches = got.kind == gotFiltered && got.reason == *want.Filtered
 	case want.Quarantined != nil:
 		matches = got.kind == gotQuarantined && strings.Contains(got.reason, *want.Quarantined)
+	case want.Retried != nil:
+		matches = got.kind == gotRetried && strings.Contains(got.reason, *want.Retried)
 	case matches:
 		return compareMessage(at, &want.TestMessage, got.message)
 	}
@@ -214,6 +216,8 @@ func describeExpected(e *config.Expectation) string {
 		return string(gotFiltered) + ": " + *e.Filtered
 	case e.Quarantined != nil:
 		return string(gotQuarantined) + ": …" + *e.Quarantined + "…"
+	case e.Retried != nil:
+		return string(gotRetried) + ": …" + *e.Retried + "…"
 	}
 	text := "a message"
 	if e.Topic != nil {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 
 	watermill "github.com/ThreeDotsLabs/watermill/message"
 
@@ -28,6 +29,7 @@ const (
 	gotMessage     outcomeKind = "message"
 	gotFiltered    outcomeKind = "filtered"
 	gotQuarantined outcomeKind = "quarantined"
+	gotRetried     outcomeKind = "retried"
 )
 
 // runTest runs the transforms of a route over the messages of a test in a feed
@@ -54,17 +56,21 @@ func runTest(ctx context.Context, cfg *config.Config, t *config.Test) ([]outcome
 	return r.outcomes, ctx.Err()
 }
 
-// onceOnly makes transient failures final: a test does not wait for them to
+// retriedMark begins the reason for which the test's route drops a message that a
+// feed would try again. No transform gives a reason that begins so.
+const retriedMark = "\x00"
+
+// onceOnly ends a message that fails transiently: a test does not wait for that to
 // pass.
 func onceOnly(ctx context.Context, t feed.Transform) feed.Transform {
 	try := t.Try
 	t.Batch = nil
 	t.Func = func(m *watermill.Message) ([]*watermill.Message, error) {
 		out, err := try(ctx, m)
-		if _, filtered := feed.FilterReason(err); err == nil || filtered || feed.IsPermanent(err) {
+		if !feed.IsTransient(err) {
 			return out, err
 		}
-		return nil, feed.Permanent(fmt.Errorf("it would try again after: %w", err))
+		return nil, feed.Filter(fmt.Sprintf("%stransform %s: %v", retriedMark, t.Name, err))
 	}
 	return t
 }
@@ -95,12 +101,16 @@ func (r *testRoute) Receive(_ context.Context, dst []feed.Delivery, _ int) ([]fe
 	return append(dst, feed.Delivery{Message: m, Tag: uint64(r.next)}), nil
 }
 
-// Settle sees in the account of the route what was filtered.
+// Settle sees in the account of the route what was filtered, or would be tried again.
 func (r *testRoute) Settle(context.Context, []feed.Settlement) error {
 	filtered := r.feed.Status().Routes[0].Produced.Filtered
 	for _, reason := range slices.Sorted(maps.Keys(filtered)) {
 		for ; r.counted[reason] < filtered[reason]; r.counted[reason]++ {
-			r.outcomes = append(r.outcomes, outcome{kind: gotFiltered, reason: reason})
+			o := outcome{kind: gotFiltered, reason: reason}
+			if after, retried := strings.CutPrefix(reason, retriedMark); retried {
+				o = outcome{kind: gotRetried, reason: after}
+			}
+			r.outcomes = append(r.outcomes, o)
 		}
 	}
 	return nil

@@ -21,7 +21,7 @@ type Test struct {
 	Name   string        `yaml:"name" doc:"Name of the test; no other has the same."`
 	Route  string        `yaml:"route" doc:"Route whose transforms are tested; needed when there is more than one."`
 	Given  []TestMessage `yaml:"given" doc:"Messages as they come from the source, one after the other."`
-	Expect []Expectation `yaml:"expect" doc:"What becomes of them, in this order: messages that reach the sink, filtered ones and quarantined ones."`
+	Expect []Expectation `yaml:"expect" doc:"What becomes of them, in this order: messages that reach the sink, and filtered, quarantined and retried ones."`
 
 	At Position `yaml:"-"`
 }
@@ -44,6 +44,7 @@ type Expectation struct {
 	TestMessage `yaml:",inline"`
 	Filtered    *string `yaml:"filtered" doc:"The message is dropped on purpose for this reason."`
 	Quarantined *string `yaml:"quarantined" doc:"The message goes to the quarantine; a part of the reason."`
+	Retried     *string `yaml:"retried" doc:"A transform fails transiently, and a running feed would hold the message, and all behind it, and try again; a part of the reason."`
 
 	At Position `yaml:"-"`
 }
@@ -156,7 +157,7 @@ func (d *decoder) checkTests(c *Config) {
 			checkPayload(&t.Given[j], t.Given[j].At, fmt.Sprintf("%s.given[%d]", key, j), bad)
 		}
 		if len(t.Expect) == 0 {
-			bad(t.At, key, "expects nothing", "write expect: with a message, filtered: or quarantined: for each outcome")
+			bad(t.At, key, "expects nothing", "write expect: with a message, filtered:, quarantined: or retried: for each outcome")
 		}
 		for j := range t.Expect {
 			checkExpectation(&t.Expect[j], fmt.Sprintf("%s.expect[%d]", key, j), bad)
@@ -184,15 +185,15 @@ func checkPayload(m *TestMessage, at Position, key string, bad func(at Position,
 func checkExpectation(e *Expectation, key string, bad func(at Position, key, reason, remedy string)) {
 	checkPayload(&e.TestMessage, e.At, key, bad)
 	kinds := 0
-	for _, has := range []bool{!e.empty(), e.Filtered != nil, e.Quarantined != nil} {
+	for _, has := range []bool{!e.empty(), e.Filtered != nil, e.Quarantined != nil, e.Retried != nil} {
 		if has {
 			kinds++
 		}
 	}
 	switch {
 	case kinds == 0:
-		bad(e.At, key, "says nothing", "write topic: and payload: of a message, or filtered: or quarantined: with the reason")
+		bad(e.At, key, "says nothing", "write topic: and payload: of a message, or filtered:, quarantined: or retried: with the reason")
 	case kinds > 1:
-		bad(e.At, key, "says both that the sink gets a message and that it does not", "keep one of message, filtered and quarantined")
+		bad(e.At, key, "says both that the sink gets a message and that it does not", "keep one of message, filtered, quarantined and retried")
 	}
 }

@@ -34,6 +34,7 @@ tests:
       - {topic: t, payload: plain}
       - filtered: ""
       - quarantined: why
+      - retried: soon
 `
 
 func TestLoadTests(t *testing.T) {
@@ -61,7 +62,7 @@ func TestLoadTests(t *testing.T) {
 	if payload, _ := test.Expect[0].Bytes(); string(payload) != `"plain"` {
 		t.Errorf("got %s", payload)
 	}
-	if test.Expect[1].Filtered == nil || *test.Expect[2].Quarantined != "why" {
+	if test.Expect[1].Filtered == nil || *test.Expect[2].Quarantined != "why" || *test.Expect[3].Retried != "soon" {
 		t.Errorf("got %+v", test.Expect)
 	}
 	transforms, err := c.Transforms(c.Routes[0], slog.New(slog.DiscardHandler))
@@ -87,7 +88,7 @@ tests: [{name: x, given: [{topic: a}], expect: [{topic: a}]}]
 	const both = `quarantine: {path: q.db, retention: {maxAge: 24h}}
 routes: {a: {source: {queue: {queue: q}}, sink: {place: {}}}}
 tests:
-  - {name: x, route: a, given: [{topic: a, payload: {a: [1, null]}}, {text: a}, {base64: AA==}], expect: [{topic: a, payload: 5}, {filtered: a}, {quarantined: b}]}
+  - {name: x, route: a, given: [{topic: a, payload: {a: [1, null]}}, {text: a}, {base64: AA==}], expect: [{topic: a, payload: 5}, {filtered: a}, {quarantined: b}, {retried: c}]}
 `
 	parse(t, both)
 	if err := compileSchema(t).Validate(asJSON(t, both)); err != nil {
