@@ -122,13 +122,23 @@ func publishTo(ctx context.Context, sink message.Publisher, b *Batch, index []in
 // them may still take it, the message must not be condemned for having ended
 // the connections of the others.
 func joinTransient(errs []error) error {
-	for _, err := range errs {
-		if !IsConnectionFatal(err) {
-			return errors.New(together(errs).Error())
-		}
+	all := together(errs)
+	others := slices.DeleteFunc(slices.Clone(errs), IsConnectionFatal)
+	if len(others) == 0 {
+		return all
 	}
-	return together(errs)
+	return &partlyFatal{text: all.Error(), others: others}
 }
+
+// partlyFatal are the errors of several sinks, some of which may still take the
+// message: it wraps only theirs.
+type partlyFatal struct {
+	text   string
+	others []error
+}
+
+func (e *partlyFatal) Error() string   { return e.text }
+func (e *partlyFatal) Unwrap() []error { return e.others }
 
 // sinkErrors are the errors of several sinks, on one line: the status and the
 // quarantine show the first line of a reason, which is to name all of them.

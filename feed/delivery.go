@@ -240,7 +240,7 @@ func (r *runner) describe(e *entry) (Original, error) {
 	return describeMessage(e.msg.UUID, e.payload, metadata, origin)
 }
 
-// firstLine keeps the stack of a panic out of a log line.
+// firstLine keeps an error of many lines out of what has one.
 func firstLine(err error) string {
 	line, _, _ := strings.Cut(err.Error(), "\n")
 	return line

@@ -394,6 +394,7 @@ func (t *turn) commit(ctx context.Context) error {
 	}
 	r.wanted(b, batch)
 	err := publishBatch(ctx, r.Sink, b)
+	r.logPanic(r.SinkName, err)
 	r.messages = b.Messages
 	clear(r.messages) // retain no message beyond its turn
 	return r.committed(batch, b.Range, err)

@@ -3,7 +3,6 @@ package feed
 import (
 	"context"
 	"fmt"
-	"runtime/debug"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 )
@@ -13,7 +12,7 @@ import (
 func publishBatch(ctx context.Context, sink message.Publisher, b *Batch) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("sink panicked: %v\n%s", r, debug.Stack()) // the route shows the first line alone
+			err = Recovered("sink", r)
 		}
 	}()
 	p, ok := sink.(BatchPublisher)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -374,13 +375,14 @@ func TestPermanentFailuresGoToTheQuarantine(t *testing.T) {
 		}
 		wantItems := []string{
 			"check a:00001: transform check: malformed",
-			"check a:00004: transform check: transform panicked: a bug",
+			"check a:00004: transform check: transform panicked at PLACE: a bug",
 			"check a:00005: transform check: it yielded no message and no reason: return feed.Filter(reason) to drop one",
 			"mqtt a:00003: not authorized",
 		}
 		var got []string
 		for _, i := range box.Items() {
 			reason, _, _ := strings.Cut(i.Reason, "\n")
+			reason = regexp.MustCompile(`at \S+ \(\S+\):`).ReplaceAllString(reason, "at PLACE:")
 			got = append(got, fmt.Sprintf("%s %s: %s", i.Stage, i.Payload, reason))
 		}
 		slices.Sort(got)

@@ -48,6 +48,7 @@ type runner struct {
 	unlogged         int       // quarantined, not logged yet
 	firstUnlogged    condemned // the first of them
 	loggedQuarantine time.Time
+	panics           map[string]time.Time // when each place of one was last logged
 
 	refused     error // why what is parked was refused in this turn
 	probed      bool  // the sink has answered once
@@ -87,6 +88,7 @@ func newRunner(r Route, opts Options) *runner {
 			Name: r.Name, Source: r.SourceName, Sink: r.SinkName,
 			State: StateStarting, Reason: "not started", Since: time.Now(),
 		},
+		panics:   map[string]time.Time{},
 		progress: newProgress(r),
 		batches:  slices.ContainsFunc(r.Transforms, func(t Transform) bool { return t.Batch != nil }),
 	}

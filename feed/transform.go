@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 )
@@ -94,7 +93,7 @@ func (r *runner) tellTransforms() {
 func (r *runner) tell(t Transform, ended []Settled) {
 	defer func() {
 		if p := recover(); p != nil {
-			r.log.Error("a transform panicked when it was told what is settled", "transform", t.Name, "panic", fmt.Sprintf("%v\n%s", p, debug.Stack()))
+			r.logPanic(t.Name, Recovered("transform, when it was told what is settled,", p))
 		}
 	}()
 	t.Settled(ended)

@@ -109,7 +109,7 @@ func TestTransformInBatches(t *testing.T) {
 		if want := []int{5, 5, 1, 1, 1, 1, 1}; !slices.Equal(calls, want) {
 			t.Errorf("called with %v messages, want %v", calls, want)
 		}
-		if items := box.Items(); len(items) != 1 || string(items[0].Payload) != "a:panics" || !strings.Contains(items[0].Reason, "panicked: at this one") {
+		if items := box.Items(); len(items) != 1 || string(items[0].Payload) != "a:panics" || !strings.Contains(items[0].Reason, ": at this one") {
 			t.Errorf("quarantined %+v", items)
 		}
 		if got := len(q.Settled()); got != 5 {

@@ -114,6 +114,7 @@ func (r *runner) transformFailed(s *steps, m *message.Message, err error) error 
 		err = Permanent(errors.New("it yielded no message and no reason: return feed.Filter(reason) to drop one"))
 	}
 	stage := r.Transforms[s.at].Name
+	r.logPanic(stage, err)
 	err = fmt.Errorf("transform %s: %w", stage, err)
 	if !IsPermanent(err) {
 		return err

@@ -3,7 +3,6 @@ package feed
 import (
 	"context"
 	"fmt"
-	"runtime/debug"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 )
@@ -21,7 +20,7 @@ func (t Transform) Try(ctx context.Context, m *message.Message) ([]*message.Mess
 func (t Transform) one(m *message.Message) (out []*message.Message, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = Permanent(fmt.Errorf("transform panicked: %v\n%s", r, debug.Stack()))
+			err = Permanent(Recovered("transform", r))
 		}
 	}()
 	return t.Func(m)
@@ -59,7 +58,7 @@ func (t Transform) TryBatch(ctx context.Context, msgs []*message.Message) []Made
 func (t Transform) batch(ctx context.Context, msgs []*message.Message) (all []Made, panicked error) {
 	defer func() {
 		if r := recover(); r != nil {
-			all, panicked = nil, fmt.Errorf("transform panicked: %v\n%s", r, debug.Stack())
+			all, panicked = nil, Recovered("transform", r)
 		}
 	}()
 	return t.Batch(ctx, msgs), nil

@@ -40,6 +40,7 @@ func (t *turn) publish(ctx context.Context, batch []*outgoing) error {
 	}
 	r.wanted(b, batch)
 	err := publishBatch(ctx, r.Sink, b)
+	r.logPanic(r.SinkName, err)
 	for i := range b.reached {
 		batch[i].reached = b.reached[i]
 	}
