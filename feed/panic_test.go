@@ -19,10 +19,10 @@ import (
 
 // faulty panics in a function of its own, in one of three ways.
 func faulty(how string) {
-	var none []int
+	few := make([]int, 1)
 	switch how {
 	case "index":
-		none[len(how)]++
+		few[len(how)]++
 	case "library":
 		_ = strings.Repeat("x", -1)
 	case "itself":
