@@ -54,6 +54,22 @@ func TestExamples(t *testing.T) {
 	}
 }
 
+// TestTryIsOfItsUser: users of one machine do not share a quarantine in /tmp.
+func TestTryIsOfItsUser(t *testing.T) {
+	paths := map[string]bool{}
+	for _, user := range []string{"ann", "bob"} {
+		t.Setenv("USER", user)
+		cfg, err := config.LoadSettings("../../examples/feeds/try.yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		paths[cfg.Quarantine.Path] = true
+	}
+	if len(paths) != 2 {
+		t.Errorf("the quarantines are %v", paths)
+	}
+}
+
 // TestConfigurationDocument lints every example of docs/configuration.md, and
 // runs the tests that it has.
 func TestConfigurationDocument(t *testing.T) {

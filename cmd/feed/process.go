@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"slices"
@@ -89,13 +90,21 @@ func openQuarantine(ctx context.Context, cfg *config.Config, logger *slog.Logger
 		Retention: quarantine.Retention(cfg.Quarantine.Retention), Logger: logger,
 	})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("%s: %w", keyOf(place), err)
 	}
 	return q, func() {
 		if err := q.Close(); err != nil {
 			logger.Error("the quarantine was not closed well", "error", err)
 		}
 	}, nil
+}
+
+// keyOf returns the key of a file that says where its quarantine is.
+func keyOf(p quarantine.Place) string {
+	if p.Path != "" {
+		return "quarantine.path"
+	}
+	return "quarantine.postgres"
 }
 
 // openLedger opens the ledger; it is nil when there is none.
