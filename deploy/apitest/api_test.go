@@ -8,6 +8,9 @@ import (
 
 // TestAPIServer has one server for all that it is shown, as it takes longer to start than to answer.
 func TestAPIServer(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds and starts an API server, which a -short run does not")
+	}
 	c := &cluster{server: testenv.Kubernetes(t, programs(t)), kinds: map[string]kind{}}
 	t.Logf("kube-apiserver %s", at(c.send(t, "GET", "/version", nil, nil).body, "gitVersion"))
 	c.define(t)

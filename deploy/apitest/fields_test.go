@@ -84,3 +84,22 @@ func decode(t *testing.T, from, into any) {
 		t.Fatal(err)
 	}
 }
+
+// What the API server had dropped, changed or cut off would be seen.
+func TestMissingFieldsAreSeen(t *testing.T) {
+	sent := map[string]any{"a": "x", "b": []any{map[string]any{"c": 1.0}}}
+	for _, c := range []struct {
+		got  any
+		want []string
+	}{
+		{map[string]any{"a": "x", "b": []any{map[string]any{"c": 1.0, "default": true}}, "default": "y"}, nil},
+		{map[string]any{"a": "x", "b": []any{map[string]any{}}}, []string{".b[0].c is <nil>, and 1 was sent"}},
+		{map[string]any{"a": "y", "b": []any{map[string]any{"c": 1.0}}}, []string{".a is y, and x was sent"}},
+		{map[string]any{"a": "x", "b": []any{}}, []string{".b has 0 elements, and 1 were sent"}},
+		{nil, []string{".a is <nil>, and x was sent", ".b has 0 elements, and 1 were sent"}},
+	} {
+		if got := missing(sent, c.got, ""); !slices.Equal(got, c.want) {
+			t.Errorf("%v: got %q, want %q", c.got, got, c.want)
+		}
+	}
+}

@@ -66,6 +66,7 @@ func testMistakes(t *testing.T, c *cluster) {
 		})
 	}
 	t.Run("Pods", func(t *testing.T) { testMistakenPods(t, c, find(t, objects, "Deployment bridge")) })
+	t.Run("Token", func(t *testing.T) { testToken(t, c, find(t, objects, "Deployment bridge")) })
 	t.Run("Warnings", func(t *testing.T) { testWarnings(t, c, find(t, objects, "Deployment bridge")) })
 	t.Run("Rights", func(t *testing.T) { testRightTooMany(t, c) })
 }
@@ -85,6 +86,18 @@ func testMistakenPods(t *testing.T, c *cluster, deployment kube.Object) {
 				t.Errorf("want %q, got %q", m.want, refusal)
 			}
 		})
+	}
+}
+
+// A pod that does not decline a token is taken, and given one.
+func testToken(t *testing.T, c *cluster, deployment kube.Object) {
+	planted := plant(t, deployment, "automountServiceAccountToken: false", "automountServiceAccountToken: true")
+	taken := c.createPod(t, pod(planted, fields(t, planted)))
+	if refusal := taken.refusal(); refusal != "" {
+		t.Fatal(refusal)
+	}
+	if !givenToken(taken.body) {
+		t.Errorf("no token is seen among the volumes %v", at(taken.body, "spec", "volumes"))
 	}
 }
 

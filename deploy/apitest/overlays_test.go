@@ -25,13 +25,20 @@ func testOverlays(t *testing.T, c *cluster) {
 	}
 }
 
-// A site is applied to a cluster in which nothing of it is, upgraded, and put back to what it was.
+// A site is tried and applied as docs/deploy.md says, in a cluster in which nothing of it is, upgraded, and put back to what it
+// was.
 func testOverlay(t *testing.T, c *cluster, site string) {
 	additions := observed(t, site)
 	first := render(t, site, additions)
 	second := render(t, site, additions+upgrade(t, first))
 	defer c.remove(t, first, second)
 
+	c.createNamespaces(t, namespace)
+	for _, o := range first {
+		if refusal := c.apply(t, o, "dryRun=All").refusal(); refusal != "" {
+			t.Errorf("%s is refused when it is tried: %s", o.ID(), refusal)
+		}
+	}
 	before := c.acceptsAll(t, first)
 	testPods(t, c, first)
 	testRights(t, c, first)

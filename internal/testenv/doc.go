@@ -1,5 +1,5 @@
-// Package testenv gives tests real servers: RabbitMQ, Mosquitto, PostgreSQL, Azurite and the API server of Kubernetes, as private child processes on
-// free ports of 127.0.0.1, beside whatever else runs on the machine.
+// Package testenv gives tests real servers: RabbitMQ, Mosquitto, PostgreSQL, Azurite and the API server of Kubernetes, as
+// private child processes on free ports of 127.0.0.1, beside whatever else runs on the machine.
 //
 //	vhost := testenv.RabbitMQ(t)             // a fresh vhost on a node that all test binaries share
 //	node := testenv.PrivateRabbitMQ(t)       // a node to stop, kill, pause and fill up
