@@ -13,10 +13,11 @@ func TestAPIServer(t *testing.T) {
 	}
 	c := &cluster{server: testenv.Kubernetes(t, programs(t)), kinds: map[string]kind{}}
 	t.Logf("kube-apiserver %s", at(c.send(t, "GET", "/version", nil, nil).body, "gitVersion"))
-	c.define(t)
 	// Their owners are there before the feed.
 	c.createNamespaces(t, "azure-iot-operations", "flux-system", "argocd")
 
+	t.Run("PlainCluster", func(t *testing.T) { testPlainCluster(t, c) })
+	c.define(t)
 	t.Run("Overlays", func(t *testing.T) { testOverlays(t, c) })
 	t.Run("GitOps", func(t *testing.T) { testGitOps(t, c) })
 	t.Run("AzureIoTOperations", func(t *testing.T) { testAzureIoTOperations(t, c) })

@@ -100,7 +100,7 @@ func (c *cluster) address(t *testing.T, o kube.Object) string {
 	k, known := c.kinds[id]
 	switch {
 	case !known:
-		t.Fatalf("%s: the API server knows no such kind", o.ID())
+		t.Fatalf("%s: the API server knows no such kind: definitions_test.go says which it is given", o.ID())
 	case k.Namespaced != (o.Namespace != ""):
 		t.Fatalf("%s: its namespace is %q, and its kind has one: %v", o.ID(), o.Namespace, k.Namespaced)
 	case k.Namespaced:

@@ -14,7 +14,7 @@ import (
 // testMistakes plants what may go wrong in objects that the API server took a moment ago, and wants it to refuse each: a
 // server that takes anything would pass all the other tests.
 func testMistakes(t *testing.T, c *cluster) {
-	objects := render(t, "prod", observed(t, "prod"))
+	objects := render(t, "prod", "")
 	defer c.remove(t, objects)
 	for _, tree := range []string{"flux/clusters/site-example-a", "flux/clusters/site-example-helm"} {
 		rendered, err := kube.Render(os.DirFS("../gitops"), tree)

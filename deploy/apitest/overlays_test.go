@@ -2,6 +2,7 @@ package apitest
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,14 +22,24 @@ func testOverlays(t *testing.T, c *cluster) {
 		t.Errorf("there are %d overlays: %v", len(sites), sites)
 	}
 	for _, site := range sites {
-		t.Run(site, func(t *testing.T) { testOverlay(t, c, site) })
+		t.Run(site, func(t *testing.T) { testOverlay(t, c, site, "") })
 	}
+}
+
+// In a cluster that has no operator with kinds of its own there is poc, and a plant that leaves out what needs one.
+func testPlainCluster(t *testing.T, c *cluster) {
+	without, err := fs.Glob(deploy.Tree(), "components/without-*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	leftOut := "components: [../" + strings.Join(without, ", ../") + "]\n"
+	t.Run("poc", func(t *testing.T) { testOverlay(t, c, "poc", "") })
+	t.Run("prod", func(t *testing.T) { testOverlay(t, c, "prod", leftOut) })
 }
 
 // A site is tried and applied as docs/deploy.md says, in a cluster in which nothing of it is, upgraded, and put back to what it
 // was.
-func testOverlay(t *testing.T, c *cluster, site string) {
-	additions := observed(t, site)
+func testOverlay(t *testing.T, c *cluster, site, additions string) {
 	first := render(t, site, additions)
 	second := render(t, site, additions+upgrade(t, first))
 	defer c.remove(t, first, second)
@@ -62,15 +73,6 @@ func testOverlay(t *testing.T, c *cluster, site string) {
 func (c *cluster) removeJobs(t *testing.T, objects []kube.Object) {
 	t.Helper()
 	c.remove(t, slices.DeleteFunc(slices.Clone(objects), func(o kube.Object) bool { return o.Kind != "Job" }))
-}
-
-// observed adds the component observability to a site that leaves it out.
-func observed(t *testing.T, site string) string {
-	t.Helper()
-	if slices.ContainsFunc(render(t, site, ""), func(o kube.Object) bool { return o.Kind == "PodMonitor" }) {
-		return ""
-	}
-	return "components: [../components/observability]\n"
 }
 
 // upgrade adds other images, and another value in a ConfigMap.
