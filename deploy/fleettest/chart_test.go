@@ -54,11 +54,12 @@ configMapGenerator:
 	compare(t, got, want)
 }
 
-// A site in production, as its overlay has it and as values say it. Who watches it, the chart does not say.
+// A site in production, as its overlay has it and as values say it. Who watches it, and who makes its certificates, the
+// chart does not say.
 func TestTheChartRendersProduction(t *testing.T) {
 	want := kustomized(t, `
 resources: [../overlays/prod]
-components: [../components/without-prometheus-operator]
+components: [../components/without-prometheus-operator, ../components/without-cert-manager]
 configMapGenerator:
   - name: site
     namespace: st-one
@@ -73,7 +74,23 @@ configMapGenerator:
 	dropHelms(t, got)
 	egress(t, got)
 	egress(t, want)
+	byName(got)
+	byName(want)
 	compare(t, got, want)
+}
+
+// byName sorts what Kubernetes knows by its name, and of which the order says nothing.
+func byName(objects map[string]map[string]any) {
+	for _, object := range objects {
+		for _, pod := range []string{"spec.template.spec.", "spec.jobTemplate.spec.template.spec."} {
+			for _, list := range []string{"volumes", "containers.0.env", "containers.0.volumeMounts"} {
+				all, _ := at(object, pod+list).([]any)
+				slices.SortFunc(all, func(a, b any) int {
+					return strings.Compare(fmt.Sprint(at(a, "name")), fmt.Sprint(at(b, "name")))
+				})
+			}
+		}
+	}
 }
 
 // egress puts the rules of all policies that let a component out into one, named after it: the base and its components

@@ -15,7 +15,7 @@ var reference = regexp.MustCompile(`\$\{(file:[^}]*|[A-Za-z_][A-Za-z0-9_.]*(:-)?
 
 // addresses stand in for the url of a stage, by the stage's name.
 var addresses = map[string]string{
-	"amqp": "amqp://unknown.invalid/", "mqtt": "mqtt://unknown.invalid", "postgres": "postgres://unknown.invalid/unknown",
+	"amqp": "amqps://unknown.invalid/", "mqtt": "mqtts://unknown.invalid", "postgres": "postgres://unknown.invalid/unknown",
 	"blob": "file:///unknown.invalid", "http": "https://unknown.invalid", "cloudapi": "https://unknown.invalid",
 }
 

@@ -9,8 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/eclipse/paho.golang/paho"
-
+	"github.com/kraft-edge/datafeed/deploy"
 	"github.com/kraft-edge/datafeed/feed"
 	"github.com/kraft-edge/datafeed/feed/validate"
 	"github.com/kraft-edge/datafeed/internal/kube/policy"
@@ -23,94 +22,90 @@ import (
 const readings = 4_000
 
 // TestSite runs the overlay poc on real servers, from simulated devices to both proofs, with nothing but what it ships: first
-// ingest alone, to see what waiting readings take on the disk, and then the others.
+// ingest alone, to see what waiting readings take on the disk, and then the others. Once as it is, and once with TLS, as
+// plants have it.
 func TestSite(t *testing.T) {
-	s := overlay(t, "poc")
-	broker := startMosquitto(t, s) // first, as it knows -short
-	node, nodeDir, running := startRabbitMQ(t, s)
-	db, azurite := startPostgreSQL(t, s), testenv.PrivateAzurite(t)
-	if err := <-running; err != nil {
-		t.Fatal(err)
-	}
-	settingsHold(t, node, db)
-
-	amqp := node.Addr()
-	cloud := newContainer(t, s, "cloud-api", nil)
-	cloud.start()
-	ingest := newContainer(t, s, "ingest", []string{
-		"AMQP_URL=amqp://ingest@" + amqp + "/", "POSTGRES_URL=postgres://ingest@" + db.Addr + "/plant?sslmode=disable",
+	t.Run("poc", func(t *testing.T) {
+		s := rendered(t, deploy.Tree(), "poc")
+		testSite(t, startCluster(t, s, ""), (*container).start)
 	})
-	bridge := newContainer(t, s, "bridge", []string{"AMQP_URL=amqp://bridge@" + amqp + "/", "MQTT_URL=" + broker.URL()})
-	archive := newContainer(t, s, "archive", []string{
-		"AMQP_URL=amqp://archive@" + amqp + "/", "AZURE_STORAGE_CONNECTION_STRING=" + azurite.ConnectionString(),
-	}, "maxDelay: 1m", "maxDelay: 1s")
-	validator := newContainer(t, s, "validator", []string{"AMQP_URL=amqp://validator@" + amqp + "/", "CLOUD_URL=http://127.0.0.1:" + cloud.port})
+	t.Run("encrypted", func(t *testing.T) {
+		authority := testenv.CA(t)
+		c := startCluster(t, encrypted(t, authority), authority.CAFile)
+		takesNothingWithoutTLS(t, c)
+		testSite(t, c, func(bridge *container, _ ...string) { startAmongStrangers(t, c, bridge) })
+	})
+}
+
+// testSite runs the site's processes, of which the bridge is started as is said.
+func testSite(t *testing.T, c *cluster, startBridge func(bridge *container, further ...string)) {
+	t.Helper()
+	settingsHold(t, c)
+	cloud := c.newContainer(t, "cloud-api", nil)
+	cloud.start()
+	ingest := c.newContainer(t, "ingest", nil)
+	bridge := c.newContainer(t, "bridge", nil)
+	archive := c.newContainer(t, "archive", []string{"AZURE_STORAGE_CONNECTION_STRING=" + c.azurite.ConnectionString()}, "maxDelay: 1m", "maxDelay: 1s")
+	validator := c.newContainer(t, "validator", nil, "http://cloud-api:8080", "http://127.0.0.1:"+cloud.port)
 	ingest.start()
-	ingest.ready(s)
+	ingest.ready(c.site)
 
 	start := time.Now().Add(-24 * time.Hour).UTC().Truncate(time.Hour)
-	before := diskUsage(t, filepath.Join(nodeDir, "data"))
-	simulator := newContainer(t, s, "simulator", []string{"AMQP_URL=amqp://simulator:example-simulator@" + amqp + "/"},
-		"http://cloud-api:8080", "http://127.0.0.1:"+cloud.port, "--rate=250", "--rate=0", "--for=24h", "--devices=5")
+	before := diskUsage(t, filepath.Join(c.nodeDir, "data"))
+	simulator := c.newContainer(t, "simulator", []string{"SSL_CERT_FILE=" + c.ca},
+		"amqp://simulator", c.scheme()+"://simulator", "http://cloud-api:8080", "http://127.0.0.1:"+cloud.port, "--rate=250", "--rate=0", "--for=24h", "--devices=5")
 	simulator.start("--period", "1m", "--batch-every", "5m", "--codec", "mixed", "--count", fmt.Sprint(readings), "--start", start.Format(time.RFC3339))
 	simulator.wait()
 	all := fmt.Sprint(readings)
 	testenv.Eventually(t, time.Minute, "PostgreSQL to have all readings", func() bool {
-		return query(t, db.URL(), "SELECT count(*)::text FROM telemetry.readings")[0] == all
+		return query(t, c.admin(), "SELECT count(*)::text FROM telemetry.readings")[0] == all
 	})
 	testenv.Eventually(t, time.Minute, "all readings to wait for the bridge", func() bool {
-		n, unacked, err := queue(t, node, "telemetry-mqtt")
+		n, unacked, err := queue(t, c.node, "telemetry-mqtt")
 		return err == nil && n == readings && unacked == 0
 	})
-	disk(t, "a reading that waits in a queue", float64(diskUsage(t, filepath.Join(nodeDir, "data"))-before)/readings, policy.ReadingInQueue)
-	disk(t, "a reading in PostgreSQL", tableBytes(t, db)/readings, policy.ReadingInTable)
+	disk(t, "a reading that waits in a queue", float64(diskUsage(t, filepath.Join(c.nodeDir, "data"))-before)/readings, policy.ReadingInQueue)
+	disk(t, "a reading in PostgreSQL", tableBytes(t, c)/readings, policy.ReadingInTable)
 
 	arrived := witness.NewContents()
-	subscriber, err := witness.Subscribe(t.Context(), broker.URL(), "kraft/#", arrived, func(_ *paho.ClientConfig, c *paho.Connect) {
-		c.Username, c.UsernameFlag, c.Password, c.PasswordFlag = "observer", true, []byte("example-observer"), true
-	})
+	subscriber, err := c.subscribe(t, arrived, c.ca != "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, c := range []*container{bridge, archive, validator} {
-		c.start()
-	}
+	startBridge(bridge)
+	archive.start()
+	validator.start()
 	// Bridge takes single readings, the others batches, of which they make some.
-	for c, scope := range map[*container]string{bridge: "delivery", archive: "produced", validator: "produced"} {
-		c.ready(s)
-		testenv.Eventually(t, time.Minute, c.name+" to have delivered everything", func() bool {
-			return c.metric("datafeed_messages_delivered_total", `scope="`+scope+`"`) >= readings && c.metric("datafeed_messages_in_flight", "") == 0
+	for feed, scope := range map[*container]string{bridge: "delivery", archive: "produced", validator: "produced"} {
+		feed.ready(c.site)
+		testenv.Eventually(t, time.Minute, feed.name+" to have delivered everything", func() bool {
+			return feed.metric("datafeed_messages_delivered_total", `scope="`+scope+`"`) >= readings && feed.metric("datafeed_messages_in_flight", "") == 0
 		})
 	}
 	testenv.Eventually(t, time.Minute, "the subscriber to have everything", func() bool { return arrived.Distinct() >= readings })
-	for _, c := range []*container{ingest, bridge, archive, validator} {
-		if imbalance := c.metric("datafeed_account_imbalance", ""); imbalance != 0 {
-			t.Errorf("%s: the account is out of balance by %v", c.name, imbalance)
+	for _, feed := range []*container{ingest, bridge, archive, validator} {
+		if imbalance := feed.metric("datafeed_account_imbalance", ""); imbalance != 0 {
+			t.Errorf("%s: the account is out of balance by %v", feed.name, imbalance)
 		}
-		if n := c.metric("datafeed_messages_quarantined_total", ""); n != 0 {
-			t.Errorf("%s has quarantined %v messages", c.name, n)
+		if n := feed.metric("datafeed_messages_quarantined_total", ""); n != 0 {
+			t.Errorf("%s has quarantined %v messages", feed.name, n)
 		}
-		c.stop()
+		feed.stop()
 	}
 	if err := subscriber.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if d := witness.Differ(stored(t, db), arrived); !d.Equal() {
+	if d := witness.Differ(stored(t, c), arrived); !d.Equal() {
 		t.Errorf("MQTT and PostgreSQL differ: %+v", d)
 	}
 
 	// The proof that ships with each overlay, and the one that a site may add.
 	environment := []string{"CLOUD_URL=http://127.0.0.1:" + cloud.port, "CLOUD_PLAINTEXT=true"}
-	blob := newContainer(t, s, "validate", append(environment, "AZURE_STORAGE_CONNECTION_STRING="+azurite.ConnectionString()))
-	proven(t, blob, start)
-	rows := newContainer(t, overlay(t, "site-example-b"), "validate-postgres", append(environment, "POSTGRES_URL=postgres://validate@"+db.Addr+"/plant?sslmode=disable"))
-	for key, value := range map[string]string{"cloud-secret": "example-cloud-validator", "postgres-password": "example-validate"} {
-		if err := rows.box.Write("/run/secrets/feed/"+key, []byte(value)); err != nil {
-			t.Fatal(err)
-		}
+	proven(t, c.newContainer(t, "validate", append(environment, "AZURE_STORAGE_CONNECTION_STRING="+c.azurite.ConnectionString())), start)
+	if c.ca != "" { // it is for plants, which have TLS
+		proven(t, c.newContainer(t, "validate-postgres", environment), start)
 	}
-	proven(t, rows, start)
-	mayNot(t, node, db)
+	mayNot(t, c)
 	cloud.stop()
 }
 
@@ -160,9 +155,9 @@ func diskUsage(t *testing.T, dir string) int64 {
 }
 
 // tableBytes returns what the partitions that have rows take, with their indexes.
-func tableBytes(t *testing.T, db *testenv.DatabaseServer) float64 {
+func tableBytes(t *testing.T, c *cluster) float64 {
 	t.Helper()
-	text := query(t, db.URL(), "SELECT sum(pg_total_relation_size(inhrelid))::text FROM pg_inherits WHERE inhparent = 'telemetry.points'::regclass AND pg_relation_size(inhrelid) > 0")[0]
+	text := query(t, c.admin(), "SELECT sum(pg_total_relation_size(inhrelid))::text FROM pg_inherits WHERE inhparent = 'telemetry.points'::regclass AND pg_relation_size(inhrelid) > 0")[0]
 	var bytes float64
 	if _, err := fmt.Sscan(text, &bytes); err != nil {
 		t.Fatal(err)
@@ -171,10 +166,10 @@ func tableBytes(t *testing.T, db *testenv.DatabaseServer) float64 {
 }
 
 // stored returns what PostgreSQL has, read as the user that may read and nothing else.
-func stored(t *testing.T, db *testenv.DatabaseServer) *witness.Contents {
+func stored(t *testing.T, cluster *cluster) *witness.Contents {
 	t.Helper()
 	c := postgres.DefaultConfig()
-	c.URL = feed.NewURL(databaseURL(db, "validate", "example-validate"))
+	c.URL = feed.NewURL(cluster.database("validate", "example-validate"))
 	r, err := postgres.OpenReader(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
@@ -188,8 +183,4 @@ func stored(t *testing.T, db *testenv.DatabaseServer) *witness.Contents {
 		all.Add(row)
 	}
 	return all
-}
-
-func databaseURL(db *testenv.DatabaseServer, user, password string) string {
-	return "postgres://" + user + ":" + password + "@" + db.Addr + "/" + db.Name + "?sslmode=disable"
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -32,10 +33,11 @@ type container struct {
 	log  lockedBuffer
 }
 
-// newContainer prepares a workload's container. Pairs of texts in its feed.yaml and its arguments are replaced: of what
-// depends on addresses or waits for long. Variables given win over those of the overlay.
-func newContainer(t *testing.T, s *site.Site, workload string, variables []string, pairs ...string) *container {
+// newContainer prepares a workload's container. Addresses, and further pairs of texts, are replaced in its feed.yaml, its
+// arguments and its variables: of what waits for long. Variables given win over those of the overlay.
+func (cluster *cluster) newContainer(t *testing.T, workload string, variables []string, pairs ...string) *container {
 	t.Helper()
+	s := cluster.site
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -48,12 +50,12 @@ func newContainer(t *testing.T, s *site.Site, workload string, variables []strin
 	spec := &w.Pod.Spec.Containers[0]
 	c := &container{t: t, name: workload, box: sandbox(t, s, workload), env: os.Environ()}
 	_, c.port, _ = net.SplitHostPort(addr)
-	replace := strings.NewReplacer(append(pairs, `":9090"`, `"`+addr+`"`, ":8080", addr)...)
+	replace := strings.NewReplacer(slices.Concat(pairs, cluster.addresses(), []string{`":9090"`, `"` + addr + `"`, ":8080", addr})...)
 	for _, arg := range spec.Args {
 		c.args = append(c.args, replace.Replace(c.box.Moved(arg)))
 	}
 	for _, v := range s.Environment(spec) {
-		c.env = append(c.env, v.Name+"="+v.Value)
+		c.env = append(c.env, v.Name+"="+replace.Replace(c.box.Moved(v.Value)))
 	}
 	c.env = append(c.env, variables...)
 	if path := "/etc/feed/feed.yaml"; len(s.Files(w, spec)) > 0 {

@@ -16,7 +16,7 @@ import (
 )
 
 // settingsHold sees that both servers have taken the shipped files for what they are.
-func settingsHold(t *testing.T, node *server.RabbitMQ, db *testenv.DatabaseServer) {
+func settingsHold(t *testing.T, c *cluster) {
 	t.Helper()
 	var nodes []struct {
 		Free    int64    `json:"disk_free_limit"`
@@ -25,7 +25,7 @@ func settingsHold(t *testing.T, node *server.RabbitMQ, db *testenv.DatabaseServe
 	}
 	// The node counts what it has now and then.
 	testenv.Eventually(t, time.Minute, "the node to tell its limits", func() bool {
-		if err := node.API.Do(t.Context(), "GET", "/nodes", nil, &nodes); err != nil {
+		if err := c.node.API.Do(t.Context(), "GET", "/nodes", nil, &nodes); err != nil {
 			t.Fatal(err)
 		}
 		return len(nodes) == 1 && nodes[0].Memory > 0
@@ -34,10 +34,10 @@ func settingsHold(t *testing.T, node *server.RabbitMQ, db *testenv.DatabaseServe
 		t.Errorf("the node has %+v", nodes)
 	}
 	// The test's own arguments win over some settings, which then cannot be applied.
-	if wrong := query(t, db.URL(), "SELECT name || ': ' || error FROM pg_file_settings WHERE error <> 'setting could not be applied'"); len(wrong) > 0 {
+	if wrong := query(t, c.admin(), "SELECT name || ': ' || error FROM pg_file_settings WHERE error <> 'setting could not be applied'"); len(wrong) > 0 {
 		t.Errorf("PostgreSQL refuses %q", wrong)
 	}
-	if size := query(t, db.URL(), "SHOW max_wal_size"); size[0] != "2GB" {
+	if size := query(t, c.admin(), "SHOW max_wal_size"); size[0] != "2GB" {
 		t.Errorf("max_wal_size is %s", size[0])
 	}
 }
@@ -49,10 +49,10 @@ func queue(t *testing.T, node *server.RabbitMQ, name string) (messages, unacked 
 }
 
 // mayNot sees that users have no more rights than they need.
-func mayNot(t *testing.T, node *server.RabbitMQ, db *testenv.DatabaseServer) {
+func mayNot(t *testing.T, c *cluster) {
 	t.Helper()
 	for user, exchange := range map[string]string{"devices": "telemetry", "bridge": "telemetry", "archive": "devices", "validator": "devices", "ingest": "devices"} {
-		conn, err := amqp.Dial("amqp://" + user + ":example-" + user + "@" + node.Addr() + "/")
+		conn, err := c.dialRabbitMQ(t, user)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -74,7 +74,7 @@ func mayNot(t *testing.T, node *server.RabbitMQ, db *testenv.DatabaseServer) {
 			t.Error(err)
 		}
 	}
-	conn, err := pgx.Connect(t.Context(), databaseURL(db, "validate", "example-validate"))
+	conn, err := pgx.Connect(t.Context(), c.database("validate", "example-validate"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -55,7 +55,7 @@ func lint(s *site.Site, w *site.Workload, c *corev1.Container) (err error) {
 		if i < 0 {
 			return "", false
 		}
-		return variables[i].Value, true
+		return box.Moved(variables[i].Value), true
 	})
 	if err != nil {
 		return err

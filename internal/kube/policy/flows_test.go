@@ -2,10 +2,12 @@ package policy
 
 import (
 	"slices"
+	"strings"
 	"testing"
 )
 
 // flows are what passes, and nothing else, by the part that brings it. DNS is looked up by all.
+// With TLS the ports are others.
 var flows = map[string][]string{
 	"base": {
 		"archive → rabbitmq 5672",
@@ -44,14 +46,19 @@ func TestFlows(t *testing.T) {
 	for overlay, parts := range map[string][]string{
 		"poc":            {"base", "mosquitto", "azurite", "simulator"},
 		"aio":            {"base", "aio", "azurite", "simulator"},
-		"prod":           {"base", "aio", "devices", "azure", "cloud"},
-		"mosquitto":      {"base", "mosquitto", "relay", "devices", "azure", "cloud"},
-		"site-example-a": {"base", "aio", "devices-a", "proxy"},
-		"site-example-b": {"base", "mosquitto", "relay", "devices-b", "azure", "cloud", "postgres"},
+		"prod":           {"base", "aio", "devices", "azure", "cloud", "tls"},
+		"mosquitto":      {"base", "mosquitto", "relay", "devices", "azure", "cloud", "tls"},
+		"site-example-a": {"base", "aio", "devices-a", "proxy", "tls"},
+		"site-example-b": {"base", "mosquitto", "relay", "devices-b", "azure", "cloud", "postgres", "tls"},
 	} {
 		var want []string
 		for _, part := range parts {
 			want = append(want, flows[part]...)
+		}
+		if slices.Contains(parts, "tls") {
+			for i := range want {
+				want[i] = strings.NewReplacer("rabbitmq 5672", "rabbitmq 5671", "mosquitto 1883", "mosquitto 8883").Replace(want[i])
+			}
 		}
 		slices.Sort(want)
 		want = slices.Compact(want)

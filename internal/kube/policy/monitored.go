@@ -57,5 +57,6 @@ func BuiltInKinds(s *site.Site) []string {
 	for _, rules := range site.Sorted(s.Rules) {
 		found.check(false, "rules %s: a cluster without the Prometheus operator refuses them", rules.Name)
 	}
+	found.check(len(s.Issuers)+len(s.Certificates) == 0, "a cluster without cert-manager refuses the %d issuers and certificates", len(s.Issuers)+len(s.Certificates))
 	return found
 }

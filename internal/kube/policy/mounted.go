@@ -14,6 +14,7 @@ import (
 var byConvention = []string{
 	"/etc/rabbitmq/rabbitmq.conf",
 	"/etc/rabbitmq/enabled_plugins",
+	"/etc/rabbitmq/conf.d",
 	"/docker-entrypoint-initdb.d",
 }
 

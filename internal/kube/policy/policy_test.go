@@ -21,10 +21,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 var further = map[string]map[string]Rule{
 	"poc":            {"images": PublicImages, "kinds": BuiltInKinds},
 	"aio":            {"images": PublicImages, "token": BrokerToken, "monitored": Monitored},
-	"prod":           {"images": CustomerImages, "token": BrokerToken, "identity": WorkloadIdentity, "specialised": Specialised, "monitored": Monitored},
-	"mosquitto":      {"images": CustomerImages, "identity": WorkloadIdentity, "specialised": Specialised, "monitored": Monitored},
-	"site-example-a": {"images": CustomerImages, "token": BrokerToken, "identity": WorkloadIdentity, "specialised": Specialised, "monitored": Monitored},
-	"site-example-b": {"images": CustomerImages, "identity": WorkloadIdentity, "specialised": Specialised, "monitored": Monitored},
+	"prod":           {"images": CustomerImages, "token": BrokerToken, "identity": WorkloadIdentity, "specialised": Specialised, "monitored": Monitored, "encrypted": Encrypted},
+	"mosquitto":      {"images": CustomerImages, "identity": WorkloadIdentity, "specialised": Specialised, "monitored": Monitored, "encrypted": Encrypted},
+	"site-example-a": {"images": CustomerImages, "token": BrokerToken, "identity": WorkloadIdentity, "specialised": Specialised, "monitored": Monitored, "encrypted": Encrypted},
+	"site-example-b": {"images": CustomerImages, "identity": WorkloadIdentity, "specialised": Specialised, "monitored": Monitored, "encrypted": Encrypted},
 }
 
 // rendered returns the objects of an overlay, which is rendered once.

@@ -17,8 +17,8 @@ type Sandbox struct {
 	moved *strings.Replacer
 }
 
-// NewSandbox writes a container's files into dir. All mount paths become directories. What stands in a Secret that the site
-// expects to exist, and a file refers to, is a placeholder.
+// NewSandbox writes a container's files into dir. All mount paths become directories. What stands in an object that the site
+// expects to exist, and a file refers to, is a placeholder; that of a certificate is one that nobody has the key of.
 func (s *Site) NewSandbox(dir string, w *Workload, c *corev1.Container) (*Sandbox, error) {
 	var mounts []string
 	for _, mount := range c.VolumeMounts {
@@ -40,7 +40,7 @@ func (s *Site) NewSandbox(dir string, w *Workload, c *corev1.Container) (*Sandbo
 	for _, file := range s.Files(w, c) {
 		content := file.Content
 		if !file.Here {
-			content = []byte("placeholder")
+			content = placeholder(file.Key)
 		}
 		errs = append(errs, box.Write(file.Path, []byte(box.Moved(string(content)))))
 	}

@@ -30,6 +30,8 @@ type Site struct {
 	Budgets         map[string]*policyv1.PodDisruptionBudget
 	Monitors        map[string]*typed.PodMonitor
 	Rules           map[string]*typed.PrometheusRule
+	Issuers         map[string]*typed.Issuer
+	Certificates    map[string]*typed.Certificate
 }
 
 // A Workload is what makes pods.
@@ -67,6 +69,8 @@ func New(namespace string, objects []kube.Object) (*Site, error) {
 		Budgets:         map[string]*policyv1.PodDisruptionBudget{},
 		Monitors:        map[string]*typed.PodMonitor{},
 		Rules:           map[string]*typed.PrometheusRule{},
+		Issuers:         map[string]*typed.Issuer{},
+		Certificates:    map[string]*typed.Certificate{},
 	}
 	for _, object := range objects {
 		value, err := typed.Decode(object)
@@ -105,6 +109,10 @@ func (s *Site) add(value any) bool {
 		return put(s.Monitors, v.Name, v)
 	case *typed.PrometheusRule:
 		return put(s.Rules, v.Name, v)
+	case *typed.Issuer:
+		return put(s.Issuers, v.Name, v)
+	case *typed.Certificate:
+		return put(s.Certificates, v.Name, v)
 	case *appsv1.Deployment:
 		return put(s.Workloads, v.Name, &Workload{Kind: "Deployment", Name: v.Name, Replicas: replicas(v.Spec.Replicas),
 			Strategy: string(v.Spec.Strategy.Type), Selector: v.Spec.Selector.MatchLabels, Pod: &v.Spec.Template})

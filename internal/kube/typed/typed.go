@@ -34,6 +34,8 @@ var kinds = map[string]any{
 	"rbac.authorization.k8s.io/v1 RoleBinding": rbacv1.RoleBinding{},
 	"monitoring.coreos.com/v1 PodMonitor":      PodMonitor{},
 	"monitoring.coreos.com/v1 PrometheusRule":  PrometheusRule{},
+	"cert-manager.io/v1 Certificate":           Certificate{},
+	"cert-manager.io/v1 Issuer":                Issuer{},
 }
 
 // Decode returns a pointer to a value of the object's type. A field that the type does not have, one that stands there
