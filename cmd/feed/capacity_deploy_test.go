@@ -21,42 +21,42 @@ import (
 const deployDocument = "../../docs/deploy.md"
 
 // shellBlock is a block of commands and the mark before it.
-var shellBlock = regexp.MustCompile("(?ms)^<!-- (cluster|run: [a-z]+) -->\n```sh\n(.*?)^```$")
+var shellBlock = regexp.MustCompile("(?ms)^<!-- (cluster|azure|run: [a-z-]+) -->\n```sh\n(.*?)^```$")
 
-// TestDeployDocumentCommands: the commands of docs/deploy.md that need no cluster are
-// run; the others are well-formed, and shellcheck finds nothing. No block is without
-// a mark.
-func TestDeployDocumentCommands(t *testing.T) {
+// TestDeployDocumentsAreMarked: each block of commands says whether it is run, or what it
+// needs for that, and shellcheck finds nothing in any.
+func TestDeployDocumentsAreMarked(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs shellcheck, which tools/setup.sh installs, and a -short run does not")
 	}
-	doc := readDocument(t)
-	blocks := shellBlock.FindAllStringSubmatch(doc, -1)
-	if n := strings.Count(doc, "```sh"); n != len(blocks) || n < 5 {
-		t.Fatalf("%d blocks of commands, %d of them marked", n, len(blocks))
-	}
-	for _, b := range blocks {
-		file := filepath.Join(t.TempDir(), "block.sh")
-		if err := os.WriteFile(file, []byte("#!/usr/bin/env bash\n"+b[2]), 0o600); err != nil {
+	for _, name := range []string{deployDocument, "../../docs/fleet.md", "../../docs/azure.md"} {
+		doc, err := os.ReadFile(name)
+		if err != nil {
 			t.Fatal(err)
 		}
-		if out, err := exec.CommandContext(t.Context(), "shellcheck", file).CombinedOutput(); err != nil {
-			t.Errorf("%v\n%s", err, out)
+		blocks := shellBlock.FindAllStringSubmatch(string(doc), -1)
+		if n := strings.Count(string(doc), "```sh") + strings.Count(string(doc), "```bash"); n != len(blocks) || n == 0 {
+			t.Errorf("%s: %d blocks of commands, %d of them marked", name, n, len(blocks))
 		}
-		if out, err := exec.CommandContext(t.Context(), "bash", "-n", file).CombinedOutput(); err != nil {
-			t.Errorf("%v\n%s", err, out)
-		}
-		if strings.HasPrefix(b[1], "run") {
-			runPrepare(t, file)
+		for _, b := range blocks {
+			file := filepath.Join(t.TempDir(), "block.sh")
+			if err := os.WriteFile(file, []byte("#!/usr/bin/env bash\n"+b[2]), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if out, err := exec.CommandContext(t.Context(), "shellcheck", file).CombinedOutput(); err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+			uses := regexp.MustCompile(`(?m)(^|[|&;] *|\()(kubectl|az|skopeo) `).MatchString(b[2])
+			if runs := strings.HasPrefix(b[1], "run"); runs == uses {
+				t.Errorf("%s: a block is marked %s, and needs a cluster or Azure: %v\n%s", name, b[1], uses, b[2])
+			}
 		}
 	}
 }
 
-// runPrepare runs the block that makes a tree and secrets. The tree then renders, and
-// RabbitMQ takes the users: those that its definitions give rights to, whose hashes
-// are of the passwords.
-func runPrepare(t *testing.T, file string) {
-	t.Helper()
+// TestDeployDocumentCommands runs the commands of docs/deploy.md that need no cluster, one
+// block after the other.
+func TestDeployDocumentCommands(t *testing.T) {
 	dir := t.TempDir()
 	root, err := filepath.Abs("../..")
 	if err != nil {
@@ -65,14 +65,81 @@ func runPrepare(t *testing.T, file string) {
 	if err := os.Symlink(root, filepath.Join(dir, "datafeed")); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", file)
-	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	after := map[string]func(t *testing.T, dir, out string){
+		"run: prepare": prepared,
+		"run: render":  renderedPlant,
+		"run: upgrade": upgraded,
 	}
-	if all, err := kube.Render(os.DirFS(filepath.Join(dir, "plant")), "overlays/my-site"); err != nil || len(all) < 20 {
-		t.Errorf("%d objects, %v", len(all), err)
+	for _, b := range shellBlock.FindAllStringSubmatch(readDocument(t), -1) {
+		if !strings.HasPrefix(b[1], "run") {
+			continue
+		}
+		look, known := after[b[1]]
+		if !known {
+			t.Fatalf("nobody looks at what %s does", b[1])
+		}
+		delete(after, b[1])
+		cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", b[2])
+		cmd.Dir = dir
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", b[1], err, out)
+		}
+		look(t, dir, string(out))
 	}
+	if len(after) > 0 {
+		t.Errorf("the document lacks %d blocks", len(after))
+	}
+}
+
+// renderedPlant sees that what is to be applied is the site, and changes the tree.
+func renderedPlant(t *testing.T, dir, out string) {
+	t.Helper()
+	if !strings.Contains(out, "8.0 h are to be bridged") || strings.Contains(out, "warning") {
+		t.Errorf("feed capacity says\n%s", out)
+	}
+	plant := filepath.Join(dir, "plant")
+	sameSite(t, dir)
+	const limit, more = "limits: {cpu: \"1\", memory: 256Mi}", "limits: {cpu: \"1\", memory: 300Mi}"
+	file := filepath.Join(plant, "base/bridge/bridge.yaml")
+	text, err := os.ReadFile(file)
+	if err != nil || !strings.Contains(string(text), limit) {
+		t.Fatalf("%v in\n%s", err, text)
+	}
+	if err := os.WriteFile(file, bytes.Replace(text, []byte(limit), []byte(more), 1), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// upgraded sees that the change was shown, and is in what is to be applied.
+func upgraded(t *testing.T, dir, out string) {
+	t.Helper()
+	if !strings.Contains(out, "+            memory: 300Mi") || !strings.Contains(out, "1 object differs") {
+		t.Errorf("feed deploy diff says\n%s", out)
+	}
+	sameSite(t, dir)
+}
+
+// sameSite wants site.yaml to be what the tree renders to.
+func sameSite(t *testing.T, dir string) {
+	t.Helper()
+	want, err := kube.Render(os.DirFS(filepath.Join(dir, "plant")), "overlays/my-site")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := kube.ReadRendered(filepath.Join(dir, "site.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if differences := kube.Diff(want, got); len(differences) > 0 || len(got) < 20 {
+		t.Errorf("site.yaml has %d objects, of which %d are not those of the tree", len(got), len(differences))
+	}
+}
+
+// prepared sees that RabbitMQ takes the users: those that its definitions give rights to, whose
+// hashes are of the passwords.
+func prepared(t *testing.T, dir, _ string) {
+	t.Helper()
 	var topology struct{ Permissions []struct{ User string } }
 	var users struct {
 		Users []struct {

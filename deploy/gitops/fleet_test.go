@@ -34,7 +34,9 @@ func TestTheFleetOfTheDocument(t *testing.T) {
 	f.run("gitops")
 	first := f.check(map[string]string{"site-example-a": "config-1", "site-example-b": "config-1"})
 
-	f.run("site")
+	if difference := f.run("site"); !strings.Contains(difference, "+  blob-url: https://oslo.blob.core.windows.net/telemetry") {
+		t.Errorf("the difference of the new site is said to be\n%s", difference)
+	}
 	second := f.check(map[string]string{"site-example-a": "config-1", "site-example-b": "config-1", "oslo": "config-2"})
 	f.same(first, second, "site-example-a", "site-example-b")
 	if oslo := string(second["oslo"]); !strings.Contains(oslo, "https://oslo.blob.core.windows.net") || strings.Contains(oslo, "planta") || strings.Contains(oslo, "198.51.100.") {
@@ -52,7 +54,9 @@ func TestTheFleetOfTheDocument(t *testing.T) {
 		delete(tree, "deploy/k8s/overlays/poc/kustomization.yaml")
 		tree["deploy/k8s/overlays/poc/README"] = &fstest.MapFile{Data: []byte("gone\n")}
 	})
-	f.run("release")
+	if difference := f.run("release"); !strings.Contains(difference, "+            memory: 300Mi") || !strings.Contains(difference, "1 object differs") {
+		t.Errorf("what the release changes is said to be\n%s", difference)
+	}
 	f.same(second, f.check(map[string]string{"site-example-a": "config-1", "site-example-b": "config-1", "oslo": "config-2"}), "site-example-a", "site-example-b", "oslo")
 	if _, err := os.Stat(filepath.Join(f.dir, "config/overlays/poc/kustomization.yaml")); err == nil {
 		t.Error("a file that the release has no more is still there")
@@ -92,6 +96,9 @@ func newFleet(t *testing.T) *fleet {
 	if marks := strings.Count(string(document), "<!-- run:"); marks != len(f.blocks) {
 		t.Fatalf("the document marks %d blocks of commands, %d were found", marks, len(f.blocks))
 	}
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(f.dir, "bin/feed"), "github.com/kraft-edge/datafeed/cmd/feed").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
 	f.shell("git init -q -b main datafeed")
 	t.Cleanup(func() {
 		if len(f.blocks) > 0 && !t.Failed() {
@@ -130,28 +137,30 @@ func (f *fleet) source(tag string, change func(fstest.MapFS)) {
 	f.shell("git -C datafeed add -A && git -C datafeed commit -q -m release && git -C datafeed tag " + tag)
 }
 
-// run runs a block of the document.
-func (f *fleet) run(name string) {
+// run runs a block of the document, and returns what it wrote.
+func (f *fleet) run(name string) string {
 	f.t.Helper()
 	commands, ok := f.blocks[name]
 	if !ok {
 		f.t.Fatalf("the document has no block %s", name)
 	}
 	delete(f.blocks, name)
-	f.shell(commands)
+	return f.shell(commands)
 }
 
-func (f *fleet) shell(commands string) {
+func (f *fleet) shell(commands string) string {
 	f.t.Helper()
-	if out, err := f.try(commands); err != nil {
+	out, err := f.try(commands)
+	if err != nil {
 		f.t.Fatalf("%s\n%v\n%s", commands, err, out)
 	}
+	return out
 }
 
 func (f *fleet) try(commands string) (string, error) {
 	command := exec.CommandContext(f.t.Context(), "bash", "-euo", "pipefail", "-c", commands)
 	command.Dir = f.dir
-	command.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null",
+	command.Env = append(os.Environ(), "PATH="+f.dir+"/bin:"+os.Getenv("PATH"), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null",
 		"GIT_AUTHOR_NAME=test", "GIT_AUTHOR_EMAIL=test@example.com", "GIT_COMMITTER_NAME=test", "GIT_COMMITTER_EMAIL=test@example.com")
 	out, err := command.CombinedOutput()
 	return string(out), err
