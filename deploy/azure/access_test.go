@@ -33,6 +33,27 @@ func TestTheRegistryTokenPullsTheseRepositoriesAlone(t *testing.T) {
 	}
 }
 
+// The namespace of Azure IoT Operations has no policy of ours: who may use our listeners, they say themselves.
+func TestListenersKnowWhoComes(t *testing.T) {
+	for _, file := range []string{"aio", "relay"} {
+		d, err := load(".", file, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		listener := d.resource("listener").body["properties"].(map[string]any)
+		if listener["serviceType"] != "ClusterIp" {
+			t.Errorf("%s.bicep: the listener is reached as a %v, from outside of the cluster", file, listener["serviceType"])
+		}
+		for _, port := range listener["ports"].([]any) {
+			port := port.(map[string]any)
+			tls, _ := port["tls"].(map[string]any)
+			if tls["mode"] != "Automatic" || port["authenticationRef"] != d.resource("authentication").name || port["authorizationRef"] != d.resource("authorization").name {
+				t.Errorf("%s.bicep: the port is open to strangers, or to their ears: %v", file, port)
+			}
+		}
+	}
+}
+
 func TestRolesAreOfTheContainerAlone(t *testing.T) {
 	const contributor, reader = "ba92f5b4-2d11-453d-a403-e96b0029c9fe", "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1"
 	for _, c := range []struct {
