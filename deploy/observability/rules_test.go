@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -124,6 +125,23 @@ func TestAlertsSaySomething(t *testing.T) {
 			if _, err := time.ParseDuration(r.For); r.For != "" && err != nil {
 				t.Errorf("%s: %v", r.Alert, err)
 			}
+		}
+	}
+}
+
+// TestRulesStandInOnePlace: no document has rules of its own, which nobody would try.
+func TestRulesStandInOnePlace(t *testing.T) {
+	documents, err := filepath.Glob("../../docs/*.md")
+	if err != nil || len(documents) < 10 {
+		t.Fatal(documents, err)
+	}
+	for _, name := range documents {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rule := regexp.MustCompile(`(?m)^.*\b(alert|record): \w+$`).Find(text); rule != nil {
+			t.Errorf("%s has a rule of its own: %s", name, rule)
 		}
 	}
 }
