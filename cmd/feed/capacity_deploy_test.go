@@ -210,6 +210,22 @@ func TestDeployDocumentSizing(t *testing.T) {
 	}
 }
 
+// TestDeployCapacityOfEachSite: each site that is shipped can be reckoned with, whatever else it
+// has volumes for.
+func TestDeployCapacityOfEachSite(t *testing.T) {
+	sites, err := kube.Sites(deploy.Tree())
+	if err != nil || len(sites) < 6 {
+		t.Fatal(sites, err)
+	}
+	for _, name := range sites {
+		site := filepath.Join(t.TempDir(), "site.yaml")
+		writeSite(t, name, site)
+		if r := reportOf(t, site, "250"); r.Stores["queue batches"] == nil || r.Volumes["postgres"] == "" {
+			t.Errorf("%s: %+v", name, r)
+		}
+	}
+}
+
 // sized is what is read of a report: hours by store, and the wanted sizes of volumes.
 type sized struct {
 	Stores  map[string]*float64

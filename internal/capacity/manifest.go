@@ -95,7 +95,7 @@ func (p *Plan) AddManifests(registry *feed.Registry, file string, data []byte) e
 			if err != nil {
 				return fmt.Errorf("%s: %s %s: %w", file, m.Kind, m.Metadata.Name, err)
 			}
-			p.SetVolume(component, size)
+			p.volume(component).size = size
 		default:
 			return fmt.Errorf("%s: %s %s mounts %d claims, and which of them holds what does not show (one for each component can be reckoned with)", file, m.Kind, m.Metadata.Name, len(sizes))
 		}

@@ -19,6 +19,7 @@ type Plan struct {
 // volume is a disk.
 type volume struct {
 	size    feed.Size // 0: not known
+	asked   bool      // somebody asks for it by name
 	reserve feed.Size // must stay free
 	fixed   feed.Size // taken by its server, whatever is stored
 	full    Effect
@@ -37,8 +38,12 @@ func NewPlan(l Load) *Plan {
 }
 
 // SetVolume says how large a volume is: rabbitmq, postgres, mosquitto, or one
-// that has the name of a feed. It replaces what a manifest says.
-func (p *Plan) SetVolume(name string, size feed.Size) { p.volume(name).size = size }
+// that has the name of a feed. It replaces what a manifest says, which may have
+// volumes of others, too.
+func (p *Plan) SetVolume(name string, size feed.Size) {
+	v := p.volume(name)
+	v.size, v.asked = size, true
+}
 
 // volume returns the volume of a name, which is made when there is none.
 func (p *Plan) volume(name string) *volume {
@@ -83,7 +88,7 @@ func (p *Plan) check(stores []Store) error {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		if !used[name] && p.volumes[name].size > 0 {
+		if !used[name] && p.volumes[name].asked {
 			return &feed.ConfigError{Key: "--volume", Problem: fmt.Sprintf("nothing lies on a volume %q", name), Remedy: fmt.Sprintf("use one of %v", sorted(used))}
 		}
 	}
