@@ -36,8 +36,8 @@ func (r report) writeMethod(p *page) {
 		p.line("- With a transform in a plugin: both sides are the feed, with batches of %s messages. The plugin,", thousands(plugin[0].path.legs[0].batch))
 		p.line("  [`internal/bench/bridgeplugin`](../internal/bench/bridgeplugin), serves the feed's own bridge; the feed runs it as any other, its")
 		p.line("  checksum compared and the connection encrypted. CPU time is that of the feed and of the plugin together, less that of a")
-		p.line("  start with an empty queue right before, which is shown by itself: the file of a plugin is copied and hashed then. Peak RSS is")
-		p.line("  the sum of both; each pair shows the two. For both sides the rate is counted to the last time that the feed wrote %s", thousands(leastWork))
+		p.line("  start with an empty queue right before, which is shown by itself: the file of a plugin is copied and hashed then, and keys are")
+		p.line("  made. Peak RSS is the sum of both; each pair shows the two. For both sides the rate is counted to the last time that the feed wrote %s", thousands(leastWork))
 		p.line("  bytes within %v: a plugin's heartbeat is less.", lookEvery)
 	}
 	if len(steady) > 0 {
