@@ -12,7 +12,7 @@ import (
 
 // ended is a stream that can tell where it ends.
 type ended interface {
-	feed.OffsetSubscriber
+	SubscribeFrom(ctx context.Context, topic string, r feed.Resumption) (feed.Subscription, error)
 	End(ctx context.Context, topic string) (offset uint64, found bool, err error)
 }
 

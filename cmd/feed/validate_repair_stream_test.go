@@ -22,7 +22,6 @@ type stream struct {
 }
 
 func (s *stream) End(context.Context, string) (uint64, bool, error) { return s.end, s.n > 0, nil }
-func (s *stream) Stream(string) (string, bool)                      { return "history", true }
 
 func (s *stream) SubscribeFrom(_ context.Context, _ string, r feed.Resumption) (feed.Subscription, error) {
 	s.open++
