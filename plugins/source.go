@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"sync"
 
 	"google.golang.org/grpc"
 
@@ -54,6 +53,10 @@ func (s *Server) Source(stream grpc.BidiStreamingServer[pluginpb.SourceRequest, 
 				x.inbox.end(ended(err))
 				return
 			}
+			if request.GetCancel() != nil {
+				x.inbox.cancelQuestion()
+				continue
+			}
 			x.inbox.put(request)
 		}
 	}()
@@ -66,56 +69,6 @@ func (s *Server) Source(stream grpc.BidiStreamingServer[pluginpb.SourceRequest, 
 	return err
 }
 
-// inbox holds the requests that the goroutine of a source has not seen yet, and
-// interrupts what it does when there is one.
-type inbox struct {
-	mu        sync.Mutex
-	requests  []*pluginpb.SourceRequest
-	ended     bool
-	err       error
-	arrived   chan struct{} // has room for one
-	interrupt context.CancelFunc
-}
-
-func newInbox() *inbox { return &inbox{arrived: make(chan struct{}, 1), interrupt: func() {}} }
-
-func (i *inbox) put(r *pluginpb.SourceRequest) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.requests = append(i.requests, r)
-	i.wake()
-}
-
-func (i *inbox) end(err error) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.ended, i.err = true, err
-	i.wake()
-}
-
-// wake is called with the lock held.
-func (i *inbox) wake() {
-	i.interrupt()
-	select {
-	case i.arrived <- struct{}{}:
-	default:
-	}
-}
-
-// take returns the next request; or that there will be none, and why; or else
-// arranges that cancel is called when there is one.
-func (i *inbox) take(cancel context.CancelFunc) (r *pluginpb.SourceRequest, ended bool, err error) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if len(i.requests) > 0 {
-		r = i.requests[0]
-		i.requests = i.requests[1:]
-		return r, false, nil
-	}
-	i.interrupt = cancel
-	return nil, i.ended, i.err
-}
-
 // sourcing is an instance of a source. All calls of its subscription are made by one
 // goroutine, as a route does.
 type sourcing struct {
@@ -125,9 +78,10 @@ type sourcing struct {
 	inbox  *inbox
 
 	sub      feed.Subscription // nil: none
-	credit   int               // how many deliveries may be sent
-	bytes    int               // that they may have; the last one may have more
-	size     int               // of a delivery, about
+	stop     context.CancelFunc
+	credit   int // how many deliveries may be sent
+	bytes    int // that they may have; the last one may have more
+	size     int // of a delivery, about
 	received []feed.Delivery
 	unsent   []feed.Delivery // of those
 	ended    bool            // nothing follows those
@@ -162,24 +116,37 @@ func (x *sourcing) run() error {
 }
 
 func (x *sourcing) do(r *pluginpb.SourceRequest) error {
+	if c := r.GetCredit(); c != nil {
+		x.credit += int(c.Deliveries)
+		x.bytes += int(c.Bytes)
+		return nil
+	}
+	ctx, cancel := context.WithCancel(x.stream.Context())
+	defer cancel()
+	x.inbox.question(cancel)
+	answer, err := x.answer(ctx, r)
+	x.inbox.answered()
+	if err != nil {
+		return err
+	}
+	return x.stream.Send(answer)
+}
+
+func (x *sourcing) answer(ctx context.Context, r *pluginpb.SourceRequest) (*pluginpb.SourceResponse, error) {
 	var answer pluginpb.SourceResponse
 	switch r := r.Request.(type) {
 	case *pluginpb.SourceRequest_Subscribe:
-		answer.Response = &pluginpb.SourceResponse_Subscribed{Subscribed: x.subscribe(r.Subscribe.Topic)}
-	case *pluginpb.SourceRequest_Credit:
-		x.credit += int(r.Credit.Deliveries)
-		x.bytes += int(r.Credit.Bytes)
-		return nil
+		answer.Response = &pluginpb.SourceResponse_Subscribed{Subscribed: x.subscribe(ctx, r.Subscribe.Topic)}
 	case *pluginpb.SourceRequest_Settle:
-		answer.Response = &pluginpb.SourceResponse_Settled{Settled: &pluginpb.SettledUpTo{Failure: wire.FailureOf(x.settle(r.Settle.Settlements)).Proto()}}
+		answer.Response = &pluginpb.SourceResponse_Settled{Settled: &pluginpb.SettledUpTo{Failure: wire.FailureOf(x.settle(ctx, r.Settle.Settlements)).Proto()}}
 	case *pluginpb.SourceRequest_Describe:
 		answer.Response = &pluginpb.SourceResponse_Original{Original: x.describe(r.Describe.Tag)}
 	case *pluginpb.SourceRequest_Unsubscribe:
 		answer.Response = &pluginpb.SourceResponse_Unsubscribed{Unsubscribed: x.unsubscribe()}
 	default:
-		return unknownRequest(r)
+		return nil, unknownRequest(r)
 	}
-	return x.stream.Send(&answer)
+	return &answer, nil
 }
 
 // guard turns a panic into an error.
@@ -192,14 +159,25 @@ func guard(what string, do func() error) (err error) {
 	return do()
 }
 
-func (x *sourcing) subscribe(topic string) *pluginpb.Subscribed {
+// subscribe subscribes. The subscription's context ends with it, and not with that of
+// the question.
+func (x *sourcing) subscribe(question context.Context, topic string) *pluginpb.Subscribed {
 	x.unsubscribe()
+	ctx, stop := context.WithCancel(x.stream.Context())
+	inTime := context.AfterFunc(question, stop)
 	err := guard("subscribe", func() (err error) {
-		x.sub, err = x.source.SubscribeBatch(x.stream.Context(), topic)
+		x.sub, err = x.source.SubscribeBatch(ctx, topic)
 		return err
 	})
+	x.stop = stop
 	if err != nil {
 		x.sub = nil
+		stop()
+	} else if !inTime() {
+		x.unsubscribe()
+		err = question.Err()
+	}
+	if err != nil {
 		var ce *feed.ConfigError
 		if errors.As(err, &ce) {
 			err = feed.Permanent(err)
@@ -280,7 +258,7 @@ func (x *sourcing) some() *wire.Frame {
 
 var errNotSubscribed = errors.New("there is no subscription")
 
-func (x *sourcing) settle(settlements []*pluginpb.Settlement) error {
+func (x *sourcing) settle(ctx context.Context, settlements []*pluginpb.Settlement) error {
 	if x.sub == nil {
 		return errNotSubscribed
 	}
@@ -288,7 +266,7 @@ func (x *sourcing) settle(settlements []*pluginpb.Settlement) error {
 	for i, s := range settlements {
 		all[i] = feed.Settlement{Tag: s.Tag, Outcome: feed.Outcome(s.Outcome)}
 	}
-	return guard("settle", func() error { return x.sub.Settle(x.stream.Context(), all) })
+	return guard("settle", func() error { return x.sub.Settle(ctx, all) })
 }
 
 func (x *sourcing) describe(tag uint64) *pluginpb.Original {
@@ -312,6 +290,7 @@ func (x *sourcing) unsubscribe() *pluginpb.Unsubscribed {
 		return &pluginpb.Unsubscribed{}
 	}
 	err := guard("close", x.sub.Close)
+	x.stop()
 	x.sub, x.credit, x.bytes, x.unsent, x.ended, x.end, x.told = nil, 0, 0, nil, false, nil, false
 	answer := &pluginpb.Unsubscribed{Failure: wire.FailureOf(err).Proto()}
 	var lost *feed.SettleLostError

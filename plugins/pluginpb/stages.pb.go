@@ -1688,8 +1688,8 @@ func (*SinkRequest_Probe) isSinkRequest_Request() {}
 
 func (*SinkRequest_Cancel) isSinkRequest_Request() {}
 
-// Cancel says that nobody waits any longer for the answer to the Publish or Probe
-// before it, which comes nevertheless, soon. It may come when there is none.
+// Cancel says that nobody waits any longer for the answer to the request before it,
+// which comes nevertheless, soon. It may come when there is none.
 type Cancel struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -2028,6 +2028,7 @@ type SourceRequest struct {
 	//	*SourceRequest_Settle
 	//	*SourceRequest_Describe
 	//	*SourceRequest_Unsubscribe
+	//	*SourceRequest_Cancel
 	Request       isSourceRequest_Request `protobuf_oneof:"request"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2124,6 +2125,15 @@ func (x *SourceRequest) GetUnsubscribe() *Unsubscribe {
 	return nil
 }
 
+func (x *SourceRequest) GetCancel() *Cancel {
+	if x != nil {
+		if x, ok := x.Request.(*SourceRequest_Cancel); ok {
+			return x.Cancel
+		}
+	}
+	return nil
+}
+
 type isSourceRequest_Request interface {
 	isSourceRequest_Request()
 }
@@ -2152,6 +2162,10 @@ type SourceRequest_Unsubscribe struct {
 	Unsubscribe *Unsubscribe `protobuf:"bytes,6,opt,name=unsubscribe,proto3,oneof"` // answered by Unsubscribed
 }
 
+type SourceRequest_Cancel struct {
+	Cancel *Cancel `protobuf:"bytes,7,opt,name=cancel,proto3,oneof"` // not answered itself
+}
+
 func (*SourceRequest_Open) isSourceRequest_Request() {}
 
 func (*SourceRequest_Subscribe) isSourceRequest_Request() {}
@@ -2163,6 +2177,8 @@ func (*SourceRequest_Settle) isSourceRequest_Request() {}
 func (*SourceRequest_Describe) isSourceRequest_Request() {}
 
 func (*SourceRequest_Unsubscribe) isSourceRequest_Request() {}
+
+func (*SourceRequest_Cancel) isSourceRequest_Request() {}
 
 // Subscribe starts to consume. An instance has one subscription at a time.
 type Subscribe struct {
@@ -4486,14 +4502,15 @@ const file_stages_proto_rawDesc = "" +
 	"\x05index\x18\x01 \x01(\rR\x05index\x125\n" +
 	"\afailure\x18\x02 \x01(\v2\x1b.datafeed.plugin.v1.FailureR\afailure\"?\n" +
 	"\x06Probed\x125\n" +
-	"\afailure\x18\x01 \x01(\v2\x1b.datafeed.plugin.v1.FailureR\afailure\"\xfe\x02\n" +
+	"\afailure\x18\x01 \x01(\v2\x1b.datafeed.plugin.v1.FailureR\afailure\"\xb4\x03\n" +
 	"\rSourceRequest\x12.\n" +
 	"\x04open\x18\x01 \x01(\v2\x18.datafeed.plugin.v1.OpenH\x00R\x04open\x12=\n" +
 	"\tsubscribe\x18\x02 \x01(\v2\x1d.datafeed.plugin.v1.SubscribeH\x00R\tsubscribe\x124\n" +
 	"\x06credit\x18\x03 \x01(\v2\x1a.datafeed.plugin.v1.CreditH\x00R\x06credit\x124\n" +
 	"\x06settle\x18\x04 \x01(\v2\x1a.datafeed.plugin.v1.SettleH\x00R\x06settle\x12B\n" +
 	"\bdescribe\x18\x05 \x01(\v2$.datafeed.plugin.v1.DescribeDeliveryH\x00R\bdescribe\x12C\n" +
-	"\vunsubscribe\x18\x06 \x01(\v2\x1f.datafeed.plugin.v1.UnsubscribeH\x00R\vunsubscribeB\t\n" +
+	"\vunsubscribe\x18\x06 \x01(\v2\x1f.datafeed.plugin.v1.UnsubscribeH\x00R\vunsubscribe\x124\n" +
+	"\x06cancel\x18\a \x01(\v2\x1a.datafeed.plugin.v1.CancelH\x00R\x06cancelB\t\n" +
 	"\arequest\"!\n" +
 	"\tSubscribe\x12\x14\n" +
 	"\x05topic\x18\x01 \x01(\tR\x05topic\">\n" +
@@ -4796,67 +4813,68 @@ var file_stages_proto_depIdxs = []int32{
 	34, // 35: datafeed.plugin.v1.SourceRequest.settle:type_name -> datafeed.plugin.v1.Settle
 	36, // 36: datafeed.plugin.v1.SourceRequest.describe:type_name -> datafeed.plugin.v1.DescribeDelivery
 	37, // 37: datafeed.plugin.v1.SourceRequest.unsubscribe:type_name -> datafeed.plugin.v1.Unsubscribe
-	35, // 38: datafeed.plugin.v1.Settle.settlements:type_name -> datafeed.plugin.v1.Settlement
-	1,  // 39: datafeed.plugin.v1.Settlement.outcome:type_name -> datafeed.plugin.v1.Outcome
-	13, // 40: datafeed.plugin.v1.SourceResponse.opened:type_name -> datafeed.plugin.v1.Opened
-	39, // 41: datafeed.plugin.v1.SourceResponse.subscribed:type_name -> datafeed.plugin.v1.Subscribed
-	40, // 42: datafeed.plugin.v1.SourceResponse.deliveries:type_name -> datafeed.plugin.v1.Deliveries
-	42, // 43: datafeed.plugin.v1.SourceResponse.settled:type_name -> datafeed.plugin.v1.SettledUpTo
-	43, // 44: datafeed.plugin.v1.SourceResponse.original:type_name -> datafeed.plugin.v1.Original
-	44, // 45: datafeed.plugin.v1.SourceResponse.unsubscribed:type_name -> datafeed.plugin.v1.Unsubscribed
-	45, // 46: datafeed.plugin.v1.SourceResponse.ended:type_name -> datafeed.plugin.v1.SubscriptionEnded
-	14, // 47: datafeed.plugin.v1.Subscribed.failure:type_name -> datafeed.plugin.v1.Failure
-	41, // 48: datafeed.plugin.v1.Deliveries.deliveries:type_name -> datafeed.plugin.v1.Delivery
-	15, // 49: datafeed.plugin.v1.Delivery.message:type_name -> datafeed.plugin.v1.Message
-	14, // 50: datafeed.plugin.v1.SettledUpTo.failure:type_name -> datafeed.plugin.v1.Failure
-	14, // 51: datafeed.plugin.v1.Original.failure:type_name -> datafeed.plugin.v1.Failure
-	14, // 52: datafeed.plugin.v1.Unsubscribed.failure:type_name -> datafeed.plugin.v1.Failure
-	14, // 53: datafeed.plugin.v1.SubscriptionEnded.failure:type_name -> datafeed.plugin.v1.Failure
-	12, // 54: datafeed.plugin.v1.CodecRequest.open:type_name -> datafeed.plugin.v1.Open
-	47, // 55: datafeed.plugin.v1.CodecRequest.decode:type_name -> datafeed.plugin.v1.Decode
-	49, // 56: datafeed.plugin.v1.CodecRequest.encode:type_name -> datafeed.plugin.v1.Encode
-	52, // 57: datafeed.plugin.v1.Decoded.readings:type_name -> datafeed.plugin.v1.Reading
-	14, // 58: datafeed.plugin.v1.Decoded.failure:type_name -> datafeed.plugin.v1.Failure
-	52, // 59: datafeed.plugin.v1.Encode.readings:type_name -> datafeed.plugin.v1.Reading
-	14, // 60: datafeed.plugin.v1.Encoded.failure:type_name -> datafeed.plugin.v1.Failure
-	13, // 61: datafeed.plugin.v1.CodecResponse.opened:type_name -> datafeed.plugin.v1.Opened
-	48, // 62: datafeed.plugin.v1.CodecResponse.decoded:type_name -> datafeed.plugin.v1.Decoded
-	50, // 63: datafeed.plugin.v1.CodecResponse.encoded:type_name -> datafeed.plugin.v1.Encoded
-	12, // 64: datafeed.plugin.v1.ExpectationRequest.open:type_name -> datafeed.plugin.v1.Open
-	54, // 65: datafeed.plugin.v1.ExpectationRequest.watermark:type_name -> datafeed.plugin.v1.WatermarkRequest
-	55, // 66: datafeed.plugin.v1.ExpectationRequest.query:type_name -> datafeed.plugin.v1.Query
-	33, // 67: datafeed.plugin.v1.ExpectationRequest.credit:type_name -> datafeed.plugin.v1.Credit
-	57, // 68: datafeed.plugin.v1.ExpectationResponse.opened:type_name -> datafeed.plugin.v1.ExpectationOpened
-	58, // 69: datafeed.plugin.v1.ExpectationResponse.watermark:type_name -> datafeed.plugin.v1.Watermark
-	59, // 70: datafeed.plugin.v1.ExpectationResponse.page:type_name -> datafeed.plugin.v1.Page
-	13, // 71: datafeed.plugin.v1.ExpectationOpened.opened:type_name -> datafeed.plugin.v1.Opened
-	14, // 72: datafeed.plugin.v1.Watermark.failure:type_name -> datafeed.plugin.v1.Failure
-	60, // 73: datafeed.plugin.v1.Page.records:type_name -> datafeed.plugin.v1.Record
-	61, // 74: datafeed.plugin.v1.Page.unreadable:type_name -> datafeed.plugin.v1.Unreadable
-	14, // 75: datafeed.plugin.v1.Page.failure:type_name -> datafeed.plugin.v1.Failure
-	62, // 76: datafeed.plugin.v1.Page.costs:type_name -> datafeed.plugin.v1.Costs
-	52, // 77: datafeed.plugin.v1.Record.reading:type_name -> datafeed.plugin.v1.Reading
-	2,  // 78: datafeed.plugin.v1.Stages.Describe:input_type -> datafeed.plugin.v1.DescribeRequest
-	6,  // 79: datafeed.plugin.v1.Stages.Validate:input_type -> datafeed.plugin.v1.ValidateRequest
-	10, // 80: datafeed.plugin.v1.Stages.Heartbeat:input_type -> datafeed.plugin.v1.HeartbeatRequest
-	16, // 81: datafeed.plugin.v1.Stages.Transform:input_type -> datafeed.plugin.v1.TransformRequest
-	24, // 82: datafeed.plugin.v1.Stages.Sink:input_type -> datafeed.plugin.v1.SinkRequest
-	31, // 83: datafeed.plugin.v1.Stages.Source:input_type -> datafeed.plugin.v1.SourceRequest
-	46, // 84: datafeed.plugin.v1.Stages.Codec:input_type -> datafeed.plugin.v1.CodecRequest
-	53, // 85: datafeed.plugin.v1.Stages.Expectation:input_type -> datafeed.plugin.v1.ExpectationRequest
-	3,  // 86: datafeed.plugin.v1.Stages.Describe:output_type -> datafeed.plugin.v1.DescribeResponse
-	7,  // 87: datafeed.plugin.v1.Stages.Validate:output_type -> datafeed.plugin.v1.ValidateResponse
-	11, // 88: datafeed.plugin.v1.Stages.Heartbeat:output_type -> datafeed.plugin.v1.HeartbeatResponse
-	18, // 89: datafeed.plugin.v1.Stages.Transform:output_type -> datafeed.plugin.v1.TransformResponse
-	27, // 90: datafeed.plugin.v1.Stages.Sink:output_type -> datafeed.plugin.v1.SinkResponse
-	38, // 91: datafeed.plugin.v1.Stages.Source:output_type -> datafeed.plugin.v1.SourceResponse
-	51, // 92: datafeed.plugin.v1.Stages.Codec:output_type -> datafeed.plugin.v1.CodecResponse
-	56, // 93: datafeed.plugin.v1.Stages.Expectation:output_type -> datafeed.plugin.v1.ExpectationResponse
-	86, // [86:94] is the sub-list for method output_type
-	78, // [78:86] is the sub-list for method input_type
-	78, // [78:78] is the sub-list for extension type_name
-	78, // [78:78] is the sub-list for extension extendee
-	0,  // [0:78] is the sub-list for field type_name
+	25, // 38: datafeed.plugin.v1.SourceRequest.cancel:type_name -> datafeed.plugin.v1.Cancel
+	35, // 39: datafeed.plugin.v1.Settle.settlements:type_name -> datafeed.plugin.v1.Settlement
+	1,  // 40: datafeed.plugin.v1.Settlement.outcome:type_name -> datafeed.plugin.v1.Outcome
+	13, // 41: datafeed.plugin.v1.SourceResponse.opened:type_name -> datafeed.plugin.v1.Opened
+	39, // 42: datafeed.plugin.v1.SourceResponse.subscribed:type_name -> datafeed.plugin.v1.Subscribed
+	40, // 43: datafeed.plugin.v1.SourceResponse.deliveries:type_name -> datafeed.plugin.v1.Deliveries
+	42, // 44: datafeed.plugin.v1.SourceResponse.settled:type_name -> datafeed.plugin.v1.SettledUpTo
+	43, // 45: datafeed.plugin.v1.SourceResponse.original:type_name -> datafeed.plugin.v1.Original
+	44, // 46: datafeed.plugin.v1.SourceResponse.unsubscribed:type_name -> datafeed.plugin.v1.Unsubscribed
+	45, // 47: datafeed.plugin.v1.SourceResponse.ended:type_name -> datafeed.plugin.v1.SubscriptionEnded
+	14, // 48: datafeed.plugin.v1.Subscribed.failure:type_name -> datafeed.plugin.v1.Failure
+	41, // 49: datafeed.plugin.v1.Deliveries.deliveries:type_name -> datafeed.plugin.v1.Delivery
+	15, // 50: datafeed.plugin.v1.Delivery.message:type_name -> datafeed.plugin.v1.Message
+	14, // 51: datafeed.plugin.v1.SettledUpTo.failure:type_name -> datafeed.plugin.v1.Failure
+	14, // 52: datafeed.plugin.v1.Original.failure:type_name -> datafeed.plugin.v1.Failure
+	14, // 53: datafeed.plugin.v1.Unsubscribed.failure:type_name -> datafeed.plugin.v1.Failure
+	14, // 54: datafeed.plugin.v1.SubscriptionEnded.failure:type_name -> datafeed.plugin.v1.Failure
+	12, // 55: datafeed.plugin.v1.CodecRequest.open:type_name -> datafeed.plugin.v1.Open
+	47, // 56: datafeed.plugin.v1.CodecRequest.decode:type_name -> datafeed.plugin.v1.Decode
+	49, // 57: datafeed.plugin.v1.CodecRequest.encode:type_name -> datafeed.plugin.v1.Encode
+	52, // 58: datafeed.plugin.v1.Decoded.readings:type_name -> datafeed.plugin.v1.Reading
+	14, // 59: datafeed.plugin.v1.Decoded.failure:type_name -> datafeed.plugin.v1.Failure
+	52, // 60: datafeed.plugin.v1.Encode.readings:type_name -> datafeed.plugin.v1.Reading
+	14, // 61: datafeed.plugin.v1.Encoded.failure:type_name -> datafeed.plugin.v1.Failure
+	13, // 62: datafeed.plugin.v1.CodecResponse.opened:type_name -> datafeed.plugin.v1.Opened
+	48, // 63: datafeed.plugin.v1.CodecResponse.decoded:type_name -> datafeed.plugin.v1.Decoded
+	50, // 64: datafeed.plugin.v1.CodecResponse.encoded:type_name -> datafeed.plugin.v1.Encoded
+	12, // 65: datafeed.plugin.v1.ExpectationRequest.open:type_name -> datafeed.plugin.v1.Open
+	54, // 66: datafeed.plugin.v1.ExpectationRequest.watermark:type_name -> datafeed.plugin.v1.WatermarkRequest
+	55, // 67: datafeed.plugin.v1.ExpectationRequest.query:type_name -> datafeed.plugin.v1.Query
+	33, // 68: datafeed.plugin.v1.ExpectationRequest.credit:type_name -> datafeed.plugin.v1.Credit
+	57, // 69: datafeed.plugin.v1.ExpectationResponse.opened:type_name -> datafeed.plugin.v1.ExpectationOpened
+	58, // 70: datafeed.plugin.v1.ExpectationResponse.watermark:type_name -> datafeed.plugin.v1.Watermark
+	59, // 71: datafeed.plugin.v1.ExpectationResponse.page:type_name -> datafeed.plugin.v1.Page
+	13, // 72: datafeed.plugin.v1.ExpectationOpened.opened:type_name -> datafeed.plugin.v1.Opened
+	14, // 73: datafeed.plugin.v1.Watermark.failure:type_name -> datafeed.plugin.v1.Failure
+	60, // 74: datafeed.plugin.v1.Page.records:type_name -> datafeed.plugin.v1.Record
+	61, // 75: datafeed.plugin.v1.Page.unreadable:type_name -> datafeed.plugin.v1.Unreadable
+	14, // 76: datafeed.plugin.v1.Page.failure:type_name -> datafeed.plugin.v1.Failure
+	62, // 77: datafeed.plugin.v1.Page.costs:type_name -> datafeed.plugin.v1.Costs
+	52, // 78: datafeed.plugin.v1.Record.reading:type_name -> datafeed.plugin.v1.Reading
+	2,  // 79: datafeed.plugin.v1.Stages.Describe:input_type -> datafeed.plugin.v1.DescribeRequest
+	6,  // 80: datafeed.plugin.v1.Stages.Validate:input_type -> datafeed.plugin.v1.ValidateRequest
+	10, // 81: datafeed.plugin.v1.Stages.Heartbeat:input_type -> datafeed.plugin.v1.HeartbeatRequest
+	16, // 82: datafeed.plugin.v1.Stages.Transform:input_type -> datafeed.plugin.v1.TransformRequest
+	24, // 83: datafeed.plugin.v1.Stages.Sink:input_type -> datafeed.plugin.v1.SinkRequest
+	31, // 84: datafeed.plugin.v1.Stages.Source:input_type -> datafeed.plugin.v1.SourceRequest
+	46, // 85: datafeed.plugin.v1.Stages.Codec:input_type -> datafeed.plugin.v1.CodecRequest
+	53, // 86: datafeed.plugin.v1.Stages.Expectation:input_type -> datafeed.plugin.v1.ExpectationRequest
+	3,  // 87: datafeed.plugin.v1.Stages.Describe:output_type -> datafeed.plugin.v1.DescribeResponse
+	7,  // 88: datafeed.plugin.v1.Stages.Validate:output_type -> datafeed.plugin.v1.ValidateResponse
+	11, // 89: datafeed.plugin.v1.Stages.Heartbeat:output_type -> datafeed.plugin.v1.HeartbeatResponse
+	18, // 90: datafeed.plugin.v1.Stages.Transform:output_type -> datafeed.plugin.v1.TransformResponse
+	27, // 91: datafeed.plugin.v1.Stages.Sink:output_type -> datafeed.plugin.v1.SinkResponse
+	38, // 92: datafeed.plugin.v1.Stages.Source:output_type -> datafeed.plugin.v1.SourceResponse
+	51, // 93: datafeed.plugin.v1.Stages.Codec:output_type -> datafeed.plugin.v1.CodecResponse
+	56, // 94: datafeed.plugin.v1.Stages.Expectation:output_type -> datafeed.plugin.v1.ExpectationResponse
+	87, // [87:95] is the sub-list for method output_type
+	79, // [79:87] is the sub-list for method input_type
+	79, // [79:79] is the sub-list for extension type_name
+	79, // [79:79] is the sub-list for extension extendee
+	0,  // [0:79] is the sub-list for field type_name
 }
 
 func init() { file_stages_proto_init() }
@@ -4892,6 +4910,7 @@ func file_stages_proto_init() {
 		(*SourceRequest_Settle)(nil),
 		(*SourceRequest_Describe)(nil),
 		(*SourceRequest_Unsubscribe)(nil),
+		(*SourceRequest_Cancel)(nil),
 	}
 	file_stages_proto_msgTypes[36].OneofWrappers = []any{
 		(*SourceResponse_Opened)(nil),

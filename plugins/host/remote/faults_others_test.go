@@ -296,12 +296,12 @@ func TestSourceThatDoesNotAnswer(t *testing.T) {
 		answers []*pluginpb.SourceResponse
 		want    string
 	}{
-		"never":          {nil, "it did not answer within 2s"},
+		"never":          {nil, "it did not answer within 3s"},
 		"something else": {[]*pluginpb.SourceResponse{{Response: &pluginpb.SourceResponse_Settled{Settled: &pluginpb.SettledUpTo{}}}}, "it answered what it must not: *pluginpb.SourceResponse_Settled, when it was asked for *pluginpb.SourceResponse_Subscribed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			plugin, process := connectTo(t, &others{source: func(*pluginpb.SourceRequest) ([]*pluginpb.SourceResponse, error) { return c.answers, nil }},
-				remote.Limits{Timeout: 2 * time.Second})
+				remote.Limits{Timeout: time.Second})
 			source := plugin.Source("any", []byte("{}"), env)
 			if _, err := source.SubscribeBatch(t.Context(), ""); err == nil || feed.IsPermanent(err) || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("subscribe returned %v", err)

@@ -221,44 +221,31 @@ func (s *Sink) Close() error {
 	return s.instance.end()
 }
 
-// grace is how long a sink that was cancelled may take to say so.
-const grace = 2 * time.Second
-
 // ask sends a request and receives what answers it. When ctx ends or the time is up,
-// the plugin is told that nobody waits any longer: a sink that waits for a place that
-// it cannot reach is no hung process.
+// the plugin is told that nobody waits any longer.
 func (s *Sink) ask(ctx context.Context, request any, check func(*pluginpb.SinkResponse) error) (*pluginpb.SinkResponse, error) {
 	i, c := s.instance, s.instance.call
 	limit := i.plugin.limits.Timeout
 	hard, giveUp := context.WithCancelCause(context.Background())
 	defer giveUp(nil)
+	waiting := &canceller{send: func() {
+		_ = c.SendMsg(&pluginpb.SinkRequest{Request: &pluginpb.SinkRequest_Cancel{Cancel: &pluginpb.Cancel{}}})
+	}}
 	var answer pluginpb.SinkResponse
 	var why error // it was cancelled
 	err := i.within(hard, limit+grace, func() error {
 		if err := c.send(request); err != nil {
 			return err
 		}
-		var mu sync.Mutex
-		waiting := true
-		cancel := func(because error) {
-			mu.Lock()
-			defer mu.Unlock()
-			if waiting {
-				waiting, why = false, because
-				_ = c.SendMsg(&pluginpb.SinkRequest{Request: &pluginpb.SinkRequest_Cancel{Cancel: &pluginpb.Cancel{}}}) // when that fails, RecvMsg does
-			}
-		}
-		late := time.AfterFunc(limit, func() { cancel(fmt.Errorf("%s was not done within %v", i, limit)) })
+		late := time.AfterFunc(limit, func() { waiting.cancel(notDone(i, limit)) })
 		defer late.Stop()
 		stop := context.AfterFunc(ctx, func() {
-			cancel(context.Cause(ctx))
+			waiting.cancel(context.Cause(ctx))
 			time.AfterFunc(grace, func() { giveUp(context.Cause(ctx)) })
 		})
 		defer stop()
 		err := c.RecvMsg(&answer)
-		mu.Lock()
-		waiting = false
-		mu.Unlock()
+		why = waiting.answered()
 		if err != nil {
 			return err
 		}
@@ -268,8 +255,6 @@ func (s *Sink) ask(ctx context.Context, request any, check func(*pluginpb.SinkRe
 	if err != nil && why != nil && !errors.As(err, &death) {
 		return nil, why
 	}
-	if p := answer.GetPublished(); why != nil && p.GetUnknown() != nil {
-		p.Unknown.Text = fmt.Sprintf("%v: %s", why, p.Unknown.Text)
-	}
+	cancelled(answer.GetPublished().GetUnknown(), why)
 	return &answer, err
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 
 	"github.com/kraft-edge/datafeed/feed"
 	"github.com/kraft-edge/datafeed/feed/feedtest"
+	"github.com/kraft-edge/datafeed/plugins/host/remote"
 )
 
 type queueConfig struct{}
@@ -162,6 +164,61 @@ func (s handOutSource) SubscribeBatch(context.Context, string) (feed.Subscriptio
 	return s.subscription, nil
 }
 func (handOutSource) Close() error { return nil }
+
+// farAway is a source whose broker cannot be reached the first time, nor settled with.
+type farAway struct {
+	message.Subscriber
+	calls atomic.Int32
+	alive context.Context // of the subscription
+}
+
+func (f *farAway) SubscribeBatch(ctx context.Context, _ string) (feed.Subscription, error) {
+	if f.calls.Add(1) == 1 {
+		<-ctx.Done()
+		return nil, fmt.Errorf("dial: %w", ctx.Err())
+	}
+	f.alive = ctx
+	return f, nil
+}
+
+func (*farAway) Receive(ctx context.Context, dst []feed.Delivery, _ int) ([]feed.Delivery, error) {
+	<-ctx.Done()
+	return dst, ctx.Err()
+}
+
+func (f *farAway) Settle(ctx context.Context, s []feed.Settlement) error {
+	if len(s) == 0 {
+		return f.alive.Err()
+	}
+	<-ctx.Done()
+	return fmt.Errorf("acknowledge: %w", ctx.Err())
+}
+func (*farAway) Close() error { return nil }
+
+// A source that waits longer than it may is no hung process.
+func TestSourceThatWaitsIsAskedAgain(t *testing.T) {
+	far := &farAway{}
+	_, process := connect(t, feed.SourceFactory("far", "waits", func() plainConfig { return plainConfig{} },
+		func(plainConfig, feed.StageEnv) (*farAway, error) { return far, nil }))
+	source := remote.New("acme", process, remote.Limits{Timeout: time.Second}).Source("far", []byte("{}"), env)
+	_, err := source.SubscribeBatch(t.Context(), "")
+	if err == nil || err.Error() != "source far of plugin acme was not done within 1s: dial: context canceled" || feed.IsPermanent(err) {
+		t.Errorf("subscribe returned %v", err)
+	}
+	sub, err := source.SubscribeBatch(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sub.Settle(t.Context(), []feed.Settlement{{Tag: 1, Outcome: feed.Delivered}}); err == nil || err.Error() != "source far of plugin acme was not done within 1s: acknowledge: context canceled" {
+		t.Errorf("settle returned %v", err)
+	}
+	if err := sub.Settle(t.Context(), nil); err != nil {
+		t.Errorf("the subscription has ended, or the next question is cancelled: %v", err)
+	}
+	if err := source.Close(); err != nil || len(process.Reasons()) > 0 {
+		t.Errorf("close: %v, the plugin failed because of %q", err, process.Reasons())
+	}
+}
 
 // handing makes sources with one subscription.
 func handing(s feed.Subscription) feed.Factory {

@@ -264,18 +264,23 @@ var answersTo = map[reflect.Type]reflect.Type{
 }
 
 // ask asks the plugin and waits for its answer. When ctx ends first the call is given
-// up.
+// up; when the time is up, the plugin is told that nobody waits any longer.
 func (s *subscription) ask(ctx context.Context, question *pluginpb.SourceRequest) (*pluginpb.SourceResponse, error) {
 	s.asking.Lock()
 	defer s.asking.Unlock()
 	defer s.stage.plugin.enter(false)()
 	limit := s.stage.plugin.limits.Timeout
-	timer := time.AfterFunc(limit, func() {
-		why := fmt.Sprintf("it did not answer within %v", limit)
+	waiting := &canceller{send: func() {
+		_ = s.send(&pluginpb.SourceRequest{Request: &pluginpb.SourceRequest_Cancel{Cancel: &pluginpb.Cancel{}}})
+	}}
+	late := time.AfterFunc(limit, func() { waiting.cancel(notDone(s.stage, limit)) })
+	defer late.Stop()
+	tooLate := time.AfterFunc(limit+grace, func() {
+		why := fmt.Sprintf("it did not answer within %v", limit+grace)
 		s.late.Store(&why)
 		s.call.cancel()
 	})
-	defer timer.Stop()
+	defer tooLate.Stop()
 	stop := context.AfterFunc(ctx, func() {
 		s.call.ending.Store(true)
 		s.call.cancel()
@@ -284,6 +289,7 @@ func (s *subscription) ask(ctx context.Context, question *pluginpb.SourceRequest
 	_ = s.send(question) // when that fails, so does what is received
 	select {
 	case answer := <-s.answers:
+		cancelled(failureIn(answer), waiting.answered())
 		if want, got := answersTo[reflect.TypeOf(question.Request)], reflect.TypeOf(answer.Response); got != want {
 			why := wrongf("%v, when it was asked for %v", got, want).Error()
 			s.late.Store(&why)
@@ -298,6 +304,21 @@ func (s *subscription) ask(ctx context.Context, question *pluginpb.SourceRequest
 		}
 		return nil, s.why()
 	}
+}
+
+// failureIn returns the failure that an answer tells of; nil when there is none.
+func failureIn(answer *pluginpb.SourceResponse) *pluginpb.Failure {
+	switch r := answer.Response.(type) {
+	case *pluginpb.SourceResponse_Subscribed:
+		return r.Subscribed.Failure
+	case *pluginpb.SourceResponse_Settled:
+		return r.Settled.Failure
+	case *pluginpb.SourceResponse_Original:
+		return r.Original.Failure
+	case *pluginpb.SourceResponse_Unsubscribed:
+		return r.Unsubscribed.Failure
+	}
+	return nil
 }
 
 // why is why it has ended.
