@@ -39,7 +39,7 @@ func FailureFrom(f *pluginpb.Failure) Failure {
 }
 
 func failureWith(text string, permanent, fatal bool) Failure {
-	if text == "" {
+	if text = Text(text); text == "" {
 		text = "a failure without a text"
 	}
 	return Failure{Text: text, Permanent: permanent, ConnectionFatal: fatal}

@@ -171,7 +171,7 @@ func failureIn(b []byte) (Failure, error) {
 		}
 		return err
 	})
-	return failureWith(Text(said), permanent, fatal), err
+	return failureWith(said, permanent, fatal), err
 }
 
 // SourceResponse is received into: deliveries, or else what Other says. The slice
