@@ -253,6 +253,8 @@ func TestWrongAnswersToASource(t *testing.T) {
 			one(&pluginpb.SourceResponse{Response: &pluginpb.SourceResponse_Deliveries{Deliveries: &pluginpb.Deliveries{Deliveries: []*pluginpb.Delivery{{Tag: 1}}}}}),
 			"it answered what it must not: delivery 0 has no message",
 		},
+		"not asked": {[]*pluginpb.SourceResponse{{Response: &pluginpb.SourceResponse_Settled{Settled: &pluginpb.SettledUpTo{}}}, deliveries(1)},
+			"it answered what it must not: *pluginpb.SourceResponse_Settled, when it was not asked"},
 		"nothing":      {one(&pluginpb.SourceResponse{}), "it answered what it must not: nothing that is known"},
 		"opened again": {one(&pluginpb.SourceResponse{Response: &pluginpb.SourceResponse_Opened{Opened: &pluginpb.Opened{}}}), "it answered what it must not: Opened, a second time"},
 		"behind its end": {[]*pluginpb.SourceResponse{
@@ -273,6 +275,9 @@ func TestWrongAnswersToASource(t *testing.T) {
 			sub, err := source.SubscribeBatch(t.Context(), "")
 			if err != nil {
 				t.Fatal(err)
+			}
+			for err == nil && name != "more bytes" { // of which none is taken
+				_, err = sub.Receive(t.Context(), nil, 10)
 			}
 			if err := sub.Settle(t.Context(), nil); err == nil {
 				t.Error("the subscription is said to live")

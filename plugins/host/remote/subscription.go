@@ -36,6 +36,7 @@ type subscription struct {
 	call  *call
 
 	asking  sync.Mutex                    // one question at a time
+	asked   atomic.Bool                   // it has no answer yet
 	answers chan *pluginpb.SourceResponse // to it
 	sending sync.Mutex
 	late    atomic.Pointer[string] // why the call was given up
@@ -87,12 +88,12 @@ func (s *subscription) listen() {
 		case *pluginpb.SourceResponse_Opened:
 			err = wrongf("Opened, a second time")
 		default:
-			select {
-			case s.answers <- response.Other:
-			default:
+			if !s.asked.CompareAndSwap(true, false) {
 				err = wrongf("%T, when it was not asked", answer)
+				break
 			}
-			if _, last := answer.(*pluginpb.SourceResponse_Unsubscribed); last && err == nil {
+			s.answers <- response.Other // there is room for one
+			if _, last := answer.(*pluginpb.SourceResponse_Unsubscribed); last {
 				return
 			}
 		}
@@ -286,6 +287,7 @@ func (s *subscription) ask(ctx context.Context, question *pluginpb.SourceRequest
 		s.call.cancel()
 	})
 	defer stop()
+	s.asked.Store(true)
 	_ = s.send(question) // when that fails, so does what is received
 	select {
 	case answer := <-s.answers:
