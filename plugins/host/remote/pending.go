@@ -71,7 +71,7 @@ func (p *pending) returned() []*pluginpb.SettledMessage {
 // settled implements the Settled of a [feed.Transform]. What a process that has
 // died was not told it cannot know.
 func (t *transform) settled(ended []feed.Settled) {
-	if t.call == nil || t.pending.call != t.call {
+	if t.call == nil || t.call.ending.Load() || t.pending.call != t.call {
 		return
 	}
 	messages := append(t.pending.settled(ended), t.pending.returned()...)

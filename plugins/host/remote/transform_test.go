@@ -175,3 +175,31 @@ func TestTransformIsToldWhatIsSettled(t *testing.T) {
 		t.Errorf("told %s, want %s", got, want)
 	}
 }
+
+// A context that ends just behind the answer has given the call up, and that is not
+// the plugin's failure when it is to be told what is settled.
+func TestSettledBehindAContextThatEnded(t *testing.T) {
+	var cancel context.CancelFunc
+	f := feed.TransformFactory("cancels", "ends the context of its caller", func() plainConfig { return plainConfig{} },
+		func(plainConfig, feed.StageEnv) (feed.Transform, error) {
+			return feed.Transform{Func: func(m *message.Message) ([]*message.Message, error) {
+				go cancel()
+				return []*message.Message{m}, nil
+			}, Settled: func([]feed.Settled) {}}, nil
+		})
+	plugin, process := connect(t, f)
+	there := plugin.Transform("cancels", []byte("{}"), env)
+	for range 1500 {
+		var ctx context.Context
+		ctx, cancel = context.WithCancel(t.Context())
+		given := messages("a")
+		if got := there.Batch(ctx, given); got[0].Err == nil {
+			<-ctx.Done()
+			there.Settled([]feed.Settled{{Message: given[0], Outcome: feed.Delivered}})
+		}
+		cancel()
+	}
+	if err := there.Close(); err != nil || len(process.Reasons()) > 0 {
+		t.Errorf("close: %v, the plugin failed because of %q", err, process.Reasons())
+	}
+}
