@@ -14,7 +14,8 @@
 //
 //   - A transform gets messages of its own. What it returns takes the place of the
 //     feed's message; what it does to a message that it does not return has no
-//     effect.
+//     effect. Nor has what it writes into the bytes of a payload, which it must not
+//     do in a feed, either: it replaces the payload.
 //   - Messages are sent as text and bytes: id and metadata must be UTF-8, and a
 //     message with what was made of it at most 64 MiB long.
 //   - Stages are opened when they are first of use, and again after the process
