@@ -4,6 +4,7 @@ package host
 
 import (
 	"errors"
+	"io"
 	"syscall"
 )
 
@@ -17,3 +18,4 @@ func resident(int) (int64, error)           { return 0, errNotLinux }
 func waitForEnd(int) error                  { return errNotLinux }
 func signalGroup(int, syscall.Signal) error { return errNotLinux }
 func isOurs(string) bool                    { return false }
+func lockDir(string) (io.Closer, error)     { return nil, errNotLinux }

@@ -8,13 +8,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-
-	"github.com/kraft-edge/datafeed/internal/filelock"
 )
 
 const (
 	privatePrefix = "feed-plugins-"
-	lockName      = "lock"
 	// longestSocketDir leaves what a socket's name below it takes of the 107 bytes
 	// that the kernel allows.
 	longestSocketDir = 107 - len("/plugin-dir1234567890/plugin1234567890")
@@ -22,37 +19,38 @@ const (
 
 // privateDir is the directory, of mode 0700, of the copies that are executed and
 // of the sockets. It goes with its host; what a host that was killed has left, the
-// next one removes.
+// next one removes. The directory itself is locked: what cleans directories for
+// temporary files of what is old, as systemd-tmpfiles does, leaves such a one alone.
 type privateDir struct {
 	path string
 	lock io.Closer
 }
 
 // newPrivateDir makes a private directory within parent.
-func newPrivateDir(parent string) (_ *privateDir, err error) {
+func newPrivateDir(parent string) (*privateDir, error) {
 	if err := errors.Join(supported(), checkParent(parent)); err != nil {
 		return nil, err
 	}
 	if err := removeAbandoned(parent); err != nil {
 		return nil, err
 	}
-	path, err := os.MkdirTemp(parent, privatePrefix)
-	if err != nil {
-		return nil, fmt.Errorf("make a directory for plugins: %w: set plugins.runtimeDirectory to one that can be written", err)
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.RemoveAll(path))
-		}
-	}()
-	if len(path) > longestSocketDir {
+	if len(parent)+len("/"+privatePrefix+"1234567890") > longestSocketDir {
 		return nil, fmt.Errorf("%s is too long for the name of a socket: set plugins.runtimeDirectory to a shorter one, of at most %d bytes", parent, longestSocketDir-len(privatePrefix)-len("/1234567890"))
 	}
-	lock, err := filelock.Take(filepath.Join(path, lockName))
-	if err != nil {
-		return nil, fmt.Errorf("the directory for plugins: %w", err)
+	for {
+		path, err := os.MkdirTemp(parent, privatePrefix)
+		if err != nil {
+			return nil, fmt.Errorf("make a directory for plugins: %w: set plugins.runtimeDirectory to one that can be written", err)
+		}
+		lock, err := lockDir(path)
+		switch {
+		case err == nil:
+			return &privateDir{path, lock}, nil
+		case !errors.Is(err, errAbandoned):
+			return nil, errors.Join(fmt.Errorf("the directory for plugins: %w", err), os.RemoveAll(path))
+		}
+		// Another host has just taken it for one that was left, and removes it.
 	}
-	return &privateDir{path, lock}, nil
 }
 
 // checkParent refuses a directory in which somebody else could put another one in
@@ -71,8 +69,11 @@ func checkParent(parent string) error {
 	return nil
 }
 
-// removeAbandoned removes the directories of hosts that are gone: those whose lock
-// nobody holds. One without a lock is just being made, and stays.
+// errAbandoned says that a directory is locked by another host, or gone.
+var errAbandoned = errors.New("it is being removed")
+
+// removeAbandoned removes the directories of hosts that are gone: those that nobody
+// has locked.
 func removeAbandoned(parent string) error {
 	entries, err := os.ReadDir(parent)
 	if err != nil {
@@ -80,18 +81,17 @@ func removeAbandoned(parent string) error {
 	}
 	for _, e := range entries {
 		dir := filepath.Join(parent, e.Name())
-		lock := filepath.Join(dir, lockName)
 		if !strings.HasPrefix(e.Name(), privatePrefix) || !isOurs(dir) {
 			continue
 		}
-		if _, err := os.Lstat(lock); err != nil {
-			continue
+		l, err := lockDir(dir)
+		if errors.Is(err, errAbandoned) {
+			continue // its host runs, or somebody else removes it
 		}
-		l, err := filelock.Take(lock)
+		if err == nil {
+			err = errors.Join(os.RemoveAll(dir), l.Close())
+		}
 		if err != nil {
-			continue // its host runs
-		}
-		if err := errors.Join(os.RemoveAll(dir), l.Close()); err != nil {
 			return fmt.Errorf("remove what a host before has left: %w", err)
 		}
 	}

@@ -2,12 +2,16 @@ package host
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 func write(t *testing.T, path, text string) string {
@@ -104,6 +108,36 @@ func TestDirectory(t *testing.T) {
 	}
 }
 
+// Hosts that start at once leave each other's directories alone.
+func TestPrivateDirsAtOnce(t *testing.T) {
+	parent := t.TempDir()
+	if err := os.Chmod(parent, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	var hosts sync.WaitGroup
+	for range 8 {
+		hosts.Go(func() {
+			for range 50 {
+				d, err := newPrivateDir(parent)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if _, err := os.Stat(d.path); err != nil {
+					t.Error(err)
+				}
+				if err := d.remove(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	hosts.Wait()
+	if left, err := os.ReadDir(parent); err != nil || len(left) > 0 {
+		t.Errorf("left are %v, %v", left, err)
+	}
+}
+
 // The private directory is for its host only, and what a host that was killed has
 // left is removed.
 func TestPrivateDir(t *testing.T) {
@@ -115,7 +149,7 @@ func TestPrivateDir(t *testing.T) {
 	if err := os.Mkdir(abandoned, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	write(t, filepath.Join(abandoned, lockName), "1")
+	write(t, filepath.Join(abandoned, "0"), "1")
 	other := filepath.Join(parent, "other")
 	if err := os.Mkdir(other, 0o700); err != nil {
 		t.Fatal(err)
@@ -134,6 +168,16 @@ func TestPrivateDir(t *testing.T) {
 		} else if err == nil && path != other && info.Mode().Perm() != 0o700 {
 			t.Errorf("%s has mode %v", path, info.Mode())
 		}
+	}
+	f, err := os.Open(first.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); !errors.Is(err, unix.EWOULDBLOCK) { // so does systemd-tmpfiles ask
+		t.Errorf("what cleans up would take %s for abandoned: %v", first.path, err)
+	}
+	if err := f.Close(); err != nil {
+		t.Error(err)
 	}
 	for _, d := range []*privateDir{first, second} {
 		if err := d.remove(); err != nil {
