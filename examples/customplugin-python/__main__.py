@@ -33,7 +33,7 @@ class Scale(Transform):
     def transform(self, message):
         try:
             members = json.loads(message.payload)
-        except ValueError as e:
+        except (ValueError, RecursionError) as e:
             raise Permanent(f"not a reading: {e}") from e
         if not isinstance(members, dict):
             raise Permanent("not a reading: no JSON object")
@@ -42,10 +42,14 @@ class Scale(Transform):
             raise Filtered("no value")
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise Permanent(f"{self.field} is no number")
-        members[self.field] = value * self.factor
-        if self.unit:
-            members["unit"] = self.unit
-        return [Message(message.uuid, json.dumps(members).encode(), message.metadata)]
+        try:
+            members[self.field] = value * self.factor
+            if self.unit:
+                members["unit"] = self.unit
+            payload = json.dumps(members, allow_nan=False)
+        except (OverflowError, ValueError) as e:  # JSON has no infinity, which 1e400 is
+            raise Permanent(f"it has a number that is too large: {e}") from e
+        return [Message(message.uuid, payload.encode(), message.metadata)]
 
 
 if __name__ == "__main__":

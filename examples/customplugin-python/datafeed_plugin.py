@@ -20,6 +20,9 @@ import stages_pb2_grpc as rpc
 _COOKIE = ("DATAFEED_PLUGIN", "datafeed.plugin.v1")
 _MAX_MESSAGE = 64 << 20
 
+# So many characters say what is wrong.
+_MAX_TEXT = 2000
+
 # Each open stage of a feed takes a thread, and the heartbeat needs one.
 _THREADS = 64
 
@@ -30,6 +33,10 @@ class Filtered(Exception):
 
 class Permanent(Exception):
     """The message can never be dealt with: it goes to the quarantine."""
+
+
+class Transient(Exception):
+    """A failure that may pass, as OSError and MemoryError are: the message comes again."""
 
 
 class Problem(Exception):
@@ -62,8 +69,9 @@ class Transform:
 
     def transform(self, message):
         """Returns the list of messages that take the place of this one. It raises
-        Filtered, Permanent, or anything else for a failure that may pass: the message
-        then comes again, and must be as it was."""
+        Filtered, Permanent, or Transient (or an OSError, such as of a connection) for
+        a failure that may pass: the message then comes again. Anything else is taken
+        for a mistake of the stage, and the message goes to the quarantine."""
         raise NotImplementedError
 
     def close(self):
@@ -97,7 +105,11 @@ class _Servicer(rpc.StagesServicer):
         try:
             self._make(request.stage, request.configuration).close()
         except Problem as p:
-            return pb.ValidateResponse(problems=[pb.Problem(key=p.key, problem=p.problem, remedy=p.remedy)])
+            return pb.ValidateResponse(
+                problems=[pb.Problem(key=_text(p.key), problem=_text(p.problem), remedy=_text(p.remedy))]
+            )
+        except Exception as e:  # pylint: disable=broad-except # a mistake of the stage: who checks the file is to see it
+            return pb.ValidateResponse(problems=[pb.Problem(problem=_named(e))])
         return pb.ValidateResponse(use=pb.Use())
 
     def Heartbeat(self, request, context):
@@ -123,8 +135,10 @@ class _Servicer(rpc.StagesServicer):
                 if kind == "open":
                     try:
                         stage = self._make(request.open.stage, request.open.configuration)
-                    except Problem as p:
-                        yield pb.TransformResponse(opened=pb.Opened(failure=pb.Failure(text=str(p), permanent=True)))
+                    except Exception as e:  # pylint: disable=broad-except # whatever it is, the feed is to know
+                        permanent = isinstance(e, Problem)
+                        text = _text(e) if permanent else _named(e)
+                        yield pb.TransformResponse(opened=pb.Opened(failure=pb.Failure(text=text, permanent=permanent)))
                         return
                     yield pb.TransformResponse(opened=pb.Opened())
                 elif kind == "batch":
@@ -147,13 +161,25 @@ def _transform(stage, messages):
                 pb.Result(messages=[pb.Message(uuid=o.uuid, payload=o.payload, metadata=o.metadata) for o in made])
             )
         except Filtered as f:
-            results.append(pb.Result(filtered=str(f)))
+            results.append(pb.Result(filtered=_text(f)))
         except Permanent as p:
-            results.append(pb.Result(failure=pb.Failure(text=str(p), permanent=True)))
-        except Exception as e:  # pylint: disable=broad-except # whatever it is, the message comes again
-            results.append(pb.Result(failure=pb.Failure(text=f"{type(e).__name__}: {e}")))
+            results.append(pb.Result(failure=pb.Failure(text=_text(p), permanent=True)))
+        except (Transient, OSError, MemoryError) as e:
+            results.append(pb.Result(failure=pb.Failure(text=_named(e))))
             break
+        except Exception as e:  # pylint: disable=broad-except # a mistake of the stage: to try again would not mend it
+            results.append(pb.Result(failure=pb.Failure(text=_named(e), permanent=True)))
     return results
+
+
+def _named(error):
+    """An exception with its name."""
+    return _text(f"{type(error).__name__}: {error}")
+
+
+def _text(value):
+    """A text as the protocol takes it: UTF-8, and not endless."""
+    return str(value)[:_MAX_TEXT].encode("utf-8", "replace").decode("utf-8")
 
 
 def serve(name, version, *transforms):

@@ -5,6 +5,7 @@ package customplugin
 import (
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -30,8 +31,8 @@ func TestPlugin(t *testing.T) {
 		Name: "scale", Configuration: `{"factor":0.5,"unit":"bar"}`,
 		Messages: func() []*message.Message {
 			var all []*message.Message
-			for _, payload := range []string{`{"value":3}`, `{"value":null}`, `{"value":"x"}`, `{"value":true}`, `{}`, `[`, `[]`, ``} {
-				m := message.NewMessage("id "+payload, []byte(payload))
+			for _, payload := range []string{`{"value":3}`, `{"value":null}`, `{"value":"x"}`, `{"value":true}`, `{}`, `[`, `[]`, ``, `{"value":1e400}`, strings.Repeat("[", 100_000)} {
+				m := message.NewMessage("id "+payload[:min(len(payload), 40)], []byte(payload))
 				m.Metadata.Set("topic", "é")
 				all = append(all, m)
 			}
@@ -43,7 +44,7 @@ func TestPlugin(t *testing.T) {
 // Its own tests, which need no feed.
 func TestPython(t *testing.T) {
 	needPython(t)
-	cmd := exec.CommandContext(t.Context(), "/usr/bin/python3", "-B", "-m", "unittest", "scale_test")
+	cmd := exec.CommandContext(t.Context(), "/usr/bin/python3", "-B", "-m", "unittest", "scale_test", "datafeed_plugin_test")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}

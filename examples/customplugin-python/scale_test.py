@@ -21,8 +21,8 @@ class ScaleTest(unittest.TestCase):
 
     def test_refuses(self):
         scale = Scale({"factor": 2})
-        for payload in (b"[", b"[]", b'{"value": "x"}', b'{"value": true}', b""):
-            with self.subTest(payload), self.assertRaises(Permanent):
+        for payload in (b"[", b"[]", b'{"value": "x"}', b'{"value": true}', b"", b"[" * 100_000, b'{"value": ' + b"9" * 400 + b"}", b'{"value": 1e400}', b'{"value": 1, "other": NaN}'):
+            with self.subTest(payload[:40]), self.assertRaises(Permanent):
                 scale.transform(Message("1", payload, {}))
         with self.assertRaises(Filtered):
             scale.transform(Message("1", b"{}", {}))

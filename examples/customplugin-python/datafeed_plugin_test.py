@@ -1,0 +1,84 @@
+"""Tests of what serves a transform, without a feed: python3 -m unittest"""
+
+import unittest
+
+import stages_pb2 as pb
+from datafeed_plugin import Filtered, Message, Permanent, Problem, Transform, Transient, _Servicer, _transform
+
+
+class Obedient(Transform):
+    """Does to a message what the stage was made with."""
+
+    name = "obedient"
+
+    def __init__(self, do):
+        super().__init__({})
+        self.do = do
+
+    def transform(self, message):
+        return self.do(message)
+
+
+def raises(error):
+    def do(_):
+        raise error
+
+    return do
+
+
+def failure(do):
+    """What becomes of the first of two messages, and of how many there is a result."""
+    results = _transform(Obedient(do), [pb.Message(uuid="1"), pb.Message(uuid="2")])
+    return results[0], len(results)
+
+
+class TransformTest(unittest.TestCase):
+    def test_mistake_of_the_author_is_permanent(self):
+        """As a panic is in Go: no message holds up those behind it for ever."""
+        for error in (OverflowError("too large"), RecursionError("too deep"), KeyError("x"), TypeError(), Permanent("no")):
+            with self.subTest(type(error)):
+                result, n = failure(raises(error))
+                self.assertTrue(result.failure.permanent)
+                self.assertEqual(n, 2)
+        result, _ = failure(raises(OverflowError("too large")))
+        self.assertEqual(result.failure.text, "OverflowError: too large")
+        for made in (None, [], 7, [Message("1", "text", {})], [Message("1", b"", {"topic": "\ud800"})]):
+            with self.subTest(made):
+                self.assertTrue(failure(lambda _, made=made: made)[0].failure.permanent)
+
+    def test_what_may_pass_comes_again(self):
+        for error in (ConnectionRefusedError("nobody is there"), TimeoutError(), MemoryError(), Transient("not now")):
+            with self.subTest(type(error)):
+                result, n = failure(raises(error))
+                self.assertFalse(result.failure.permanent)
+                self.assertTrue(result.failure.text)
+                self.assertEqual(n, 1)
+
+    def test_any_text_can_be_said(self):
+        self.assertEqual(failure(raises(Permanent("wrong: \ud800")))[0].failure.text, "wrong: ?")
+        self.assertEqual(failure(raises(Filtered("\udfff")))[0].filtered, "?")
+        self.assertLess(len(failure(raises(Permanent("long" * 100_000)))[0].failure.text), 10_000)
+
+
+class ValidateTest(unittest.TestCase):
+    def problem(self, error):
+        class Refusing(Transform):
+            name = "refusing"
+
+            def __init__(self, settings):
+                super().__init__(settings)
+                raise error
+
+        request = pb.ValidateRequest(kind=pb.KIND_TRANSFORM, stage="refusing", configuration=b"{}")
+        return _Servicer("p", "1", (Refusing,)).Validate(request, None).problems[0]
+
+    def test_problem(self):
+        problem = self.problem(Problem("unit", "wrong: \ud800", "write bar"))
+        self.assertEqual((problem.key, problem.problem, problem.remedy), ("unit", "wrong: ?", "write bar"))
+
+    def test_mistake_of_the_author(self):
+        self.assertEqual(self.problem(IndexError("out of range")).problem, "IndexError: out of range")
+
+
+if __name__ == "__main__":
+    unittest.main()
