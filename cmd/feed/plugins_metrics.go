@@ -20,7 +20,7 @@ func newPluginCollector(feedName string, plugins func() []host.Plugin) *pluginCo
 		plugins:  plugins,
 		restarts: desc("restarts_total", "How often the process of the plugin has ended and was to be started again, by reason: exit, signal, hang, memory, answer, start.", "reason"),
 		up:       desc("up", "1 when the process of the plugin runs."),
-		rss:      desc("resident_memory_bytes", "Bytes of memory that the process of the plugin holds."),
+		rss:      desc("resident_memory_bytes", "Bytes of memory that the process of the plugin and those that it has started hold."),
 	}
 }
 

@@ -105,7 +105,7 @@ func holds(t *testing.T) held {
 	if err != nil {
 		t.Fatal(err)
 	}
-	memory, err := resident(os.Getpid())
+	memory, err := residentAlone(os.Getpid())
 	if err != nil {
 		t.Fatal(err)
 	}

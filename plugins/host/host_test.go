@@ -47,7 +47,13 @@ func script(t *testing.T, path, how string, before ...string) config.Plugin {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := fmt.Sprintf("#!/bin/sh\n%s\n%s=%s exec %s\n", strings.Join(before, "\n"), behaviour, how, exe)
+	return shell(t, path, fmt.Sprintf("%s\n%s=%s exec %s", strings.Join(before, "\n"), behaviour, how, exe))
+}
+
+// shell writes a plugin that is a script.
+func shell(t *testing.T, path, commands string) config.Plugin {
+	t.Helper()
+	text := "#!/bin/sh\n" + commands + "\n"
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -434,5 +440,24 @@ func TestPoison(t *testing.T) {
 	t.Log(got)
 	if !strings.HasPrefix(got, "a+ b+ ") || !strings.HasSuffix(got, " d+ e+") || !strings.Contains(got, "twice: ") {
 		t.Errorf("got %s", got)
+	}
+}
+
+// What a plugin has started counts as its own memory.
+func TestMemoryOfChildren(t *testing.T) {
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := shell(t, filepath.Join(t.TempDir(), "acme"), fmt.Sprintf("%s=raw %s\nexit $?", behaviour, exe)) // two processes
+	settings := testSettings(t, p)
+	settings.Limits.Memory = 200 * feed.MiB
+	h := open(t, settings)
+	s := h.plugins[0].supervisor
+	stages, gen := client(t, s)
+	_ = tell(t, stages, "grow") // it may be killed meanwhile
+	next(t, s, gen)
+	if got := h.Plugins()[0]; got.Restarts[reasonMemory] != 1 || !strings.Contains(got.LastEnd, "MiB of memory, and may hold 200") {
+		t.Errorf("got %+v", got)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strconv"
 	"syscall"
 
@@ -71,8 +72,37 @@ func limit(pid int, memory int64, openFiles uint64) error {
 	return nil
 }
 
-// resident returns how many bytes of memory a process holds.
+// resident returns how many bytes of memory a process holds, with those that it has
+// started and those that they have, as far as the kernel lists children
+// (CONFIG_PROC_CHILDREN). What several share counts for each of them.
 func resident(pid int) (int64, error) {
+	held, err := residentAlone(pid)
+	if err != nil {
+		return 0, err
+	}
+	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid)) // one for each thread
+	if err != nil {
+		return 0, err
+	}
+	for _, list := range lists {
+		text, err := os.ReadFile(list)
+		if err != nil {
+			continue // the thread has ended
+		}
+		for _, field := range bytes.Fields(text) {
+			child, err := strconv.Atoi(string(field))
+			if err != nil {
+				return 0, fmt.Errorf("%s says %q", list, text)
+			}
+			if n, err := resident(child); err == nil { // or it has ended
+				held += n
+			}
+		}
+	}
+	return held, nil
+}
+
+func residentAlone(pid int) (int64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
 	if err != nil {
 		return 0, err
