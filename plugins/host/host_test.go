@@ -314,6 +314,19 @@ func TestConform(t *testing.T) {
 	}
 }
 
+// One that has to be killed at the end does not pass.
+func TestConformStubborn(t *testing.T) {
+	p := script(t, filepath.Join(t.TempDir(), "acme"), "stubborn")
+	p.Language = config.PluginOther
+	checks, err := open(t, testSettings(t, p)).Conform(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if last := checks[len(checks)-1]; last.Name != "ends when it is asked to" || !strings.Contains(last.Problem, "had to be killed") {
+		t.Errorf("got %+v", last)
+	}
+}
+
 // Whatever ends the host, its plugins end with it.
 func TestEndWithHost(t *testing.T) {
 	p := script(t, filepath.Join(t.TempDir(), "acme"), "stages")

@@ -171,8 +171,8 @@ func (in *instance) release() {
 }
 
 // stop asks the instance to end, kills it when it does not, and returns when it has
-// ended.
-func (in *instance) stop() {
+// ended: whether it did so by itself. go-plugin kills, too, after two seconds.
+func (in *instance) stop() bool {
 	if in.proc.program.language == languageOther {
 		in.proc.terminate() // go-plugin's own way is known to Go only
 	}
@@ -180,6 +180,8 @@ func (in *instance) stop() {
 	defer late.Stop()
 	in.client.Kill()
 	in.release()
+	killed := in.proc.killed
+	return killed == nil || in.proc.exit != *killed
 }
 
 // stagesClient makes the client of the service.

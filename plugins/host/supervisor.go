@@ -40,6 +40,7 @@ type supervisor struct {
 	last     cause
 	ends     map[uint64]string // how the processes of the latest generations have ended
 	since    time.Time         // of the current state
+	stubborn bool              // it did not end when it was asked to
 
 	stop context.CancelFunc
 	done chan struct{}
@@ -214,7 +215,10 @@ func (s *supervisor) once(ctx context.Context) (cause, error) {
 	ended := s.watch(ctx, in, condemned)
 	s.set(func() { s.current = nil })
 	if ended == nil { // ctx has
-		in.stop()
+		if obeyed := in.stop(); !obeyed {
+			s.program.log.Warn("the plugin did not end when it was asked to, and was killed")
+			s.set(func() { s.stubborn = true })
+		}
 		return cause{}, nil
 	}
 	in.kill(*ended)

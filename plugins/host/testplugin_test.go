@@ -56,6 +56,9 @@ func serveTestPlugin() {
 	case "deaf":
 		socketOfOther()
 		forever()
+	case "stubborn":
+		signal.Ignore(syscall.SIGTERM)
+		fallthrough
 	case "other":
 		serveOther()
 	case "busy":
