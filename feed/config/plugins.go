@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -18,7 +19,7 @@ type Plugins struct {
 	Directory        string       `yaml:"directory" doc:"Directory of plugins: each file that its SHA256SUMS lists, in the form of sha256sum, is one. No symbolic link may lead out of it."`
 	List             []Plugin     `yaml:"list" doc:"Plugins one by one."`
 	RuntimeDirectory string       `yaml:"runtimeDirectory" doc:"Where the checked copies that are run and their sockets are, in a directory of mode 0700 that is removed at the end; it must not be mounted noexec. Empty is the directory for temporary files."`
-	Limits           PluginLimits `yaml:"limits" doc:"What each plugin may cost."`
+	Limits           PluginLimits `yaml:"limits" doc:"What each plugin may cost, unless its entry in list says otherwise."`
 }
 
 // Empty reports whether no plugin is named.
@@ -30,6 +31,7 @@ type Plugin struct {
 	SHA256   string         `yaml:"sha256" doc:"SHA-256 of the file, in hexadecimal. Only a file that has it is run."`
 	Env      []string       `yaml:"env" doc:"Names of environment variables that the plugin gets. It gets no others of the feed's."`
 	Language PluginLanguage `yaml:"language" doc:"go, or no value, for one that was built with plugins.Serve: it is spoken to with mutual TLS. other for one in another language, over a Unix socket in a directory that only the feed's user may enter."`
+	Limits   PluginLimits   `yaml:"limits" doc:"What this plugin may cost. 0, or no value, stands for that of plugins.limits."`
 }
 
 // PluginLanguage says how a plugin is spoken to.
@@ -59,6 +61,16 @@ type PluginLimits struct {
 var DefaultPluginLimits = PluginLimits{
 	Memory: 512 * feed.MiB, OpenFiles: 256, Timeout: 30 * time.Second, Heartbeat: 5 * time.Second,
 	MessageBytes: 64 * feed.MiB, Restarts: 5, Within: 10 * time.Minute,
+}
+
+// Or returns the limits with those of all plugins where they are 0.
+func (l PluginLimits) Or(all PluginLimits) PluginLimits {
+	return PluginLimits{
+		Memory: cmp.Or(l.Memory, all.Memory), OpenFiles: cmp.Or(l.OpenFiles, all.OpenFiles),
+		Timeout: cmp.Or(l.Timeout, all.Timeout), Heartbeat: cmp.Or(l.Heartbeat, all.Heartbeat),
+		MessageBytes: cmp.Or(l.MessageBytes, all.MessageBytes),
+		Restarts:     cmp.Or(l.Restarts, all.Restarts), Within: cmp.Or(l.Within, all.Within),
+	}
 }
 
 // LoadPlugins reads the section plugins: of the file at path and nothing else of
@@ -99,15 +111,22 @@ func (d *decoder) checkPlugins(p Plugins, root *yaml.Node, bad func(key, reason,
 			}
 		}
 	}
-	atLeast(bad, "plugins.limits.memory", p.Limits.Memory, 16*feed.MiB)
-	atLeast(bad, "plugins.limits.openFiles", p.Limits.OpenFiles, 16)
-	atLeast(bad, "plugins.limits.timeout", p.Limits.Timeout, 100*time.Millisecond)
-	atLeast(bad, "plugins.limits.heartbeat", p.Limits.Heartbeat, 100*time.Millisecond)
-	atLeast(bad, "plugins.limits.messageBytes", p.Limits.MessageBytes, feed.MiB)
-	atLeast(bad, "plugins.limits.restarts", p.Limits.Restarts, fewestRestarts)
-	atLeast(bad, "plugins.limits.within", p.Limits.Within, time.Second)
-	if p.Limits.MessageBytes > mostPluginMessage {
-		bad("plugins.limits.messageBytes", "must be at most "+mostPluginMessage.String(), "")
+	checkLimits(p.Limits, "plugins.limits", bad)
+	for i, one := range p.List {
+		checkLimits(one.Limits.Or(DefaultPluginLimits), "plugins.list["+strconv.Itoa(i)+"].limits", bad)
+	}
+}
+
+func checkLimits(l PluginLimits, key string, bad func(key, reason, remedy string)) {
+	atLeast(bad, key+".memory", l.Memory, 16*feed.MiB)
+	atLeast(bad, key+".openFiles", l.OpenFiles, 16)
+	atLeast(bad, key+".timeout", l.Timeout, 100*time.Millisecond)
+	atLeast(bad, key+".heartbeat", l.Heartbeat, 100*time.Millisecond)
+	atLeast(bad, key+".messageBytes", l.MessageBytes, feed.MiB)
+	atLeast(bad, key+".restarts", l.Restarts, fewestRestarts)
+	atLeast(bad, key+".within", l.Within, time.Second)
+	if l.MessageBytes > mostPluginMessage {
+		bad(key+".messageBytes", "must be at most "+mostPluginMessage.String(), "")
 	}
 }
 

@@ -95,7 +95,7 @@ func TestLoadPlugins(t *testing.T) {
 	file := t.TempDir() + "/feed.yaml"
 	text := `
 plugins:
-  list: [{path: acme, sha256: 5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03, language: other, env: [PATH]}]
+  list: [{path: acme, sha256: 5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03, language: other, env: [PATH], limits: {timeout: 2m, restarts: 7}}]
   limits: {memory: 64MiB}
 routes: {a: {source: {unknown: {secret: "${MISSING}"}}}}
 `
@@ -104,6 +104,11 @@ routes: {a: {source: {unknown: {secret: "${MISSING}"}}}}
 	}
 	p, err := config.LoadPlugins(file)
 	if err != nil || len(p.List) != 1 || p.List[0].Language != config.PluginOther || p.Limits.Memory != 64*feed.MiB || p.Limits.Restarts != 5 || p.Empty() {
-		t.Errorf("%+v, %v", p, err)
+		t.Fatalf("%+v, %v", p, err)
+	}
+	want := config.DefaultPluginLimits
+	want.Memory, want.Timeout, want.Restarts = 64*feed.MiB, 2*time.Minute, 7
+	if got := p.List[0].Limits.Or(p.Limits); got != want {
+		t.Errorf("the plugin's limits are %+v, want %+v", got, want)
 	}
 }

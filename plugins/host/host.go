@@ -74,7 +74,7 @@ func start(ctx context.Context, settings config.Plugins, patience time.Duration,
 	h.stop = stop
 	for i, p := range h.plugins {
 		h.starts.Go(func() {
-			p.start(asking, filepath.Join(dir.path, fmt.Sprint(i)), dir.path, limitsOf(settings.Limits), log)
+			p.start(asking, filepath.Join(dir.path, fmt.Sprint(i)), dir.path, log)
 		})
 	}
 	if err := h.wait(ctx); err != nil {
@@ -120,7 +120,7 @@ func named(settings config.Plugins, log *slog.Logger) ([]*plugin, error) {
 			log.Warn("a file is no plugin: it is not listed", "file", filepath.Join(settings.Directory, other), "list", filepath.Join(settings.Directory, sumsFile))
 		}
 		for _, p := range listed {
-			all = append(all, &plugin{name: filepath.Base(p.path), pinned: p, language: languageGo, asked: make(chan struct{})})
+			all = append(all, &plugin{name: filepath.Base(p.path), pinned: p, language: languageGo, limits: limitsOf(settings.Limits), asked: make(chan struct{})})
 		}
 	}
 	for i, one := range settings.List {
@@ -131,7 +131,8 @@ func named(settings config.Plugins, log *slog.Logger) ([]*plugin, error) {
 		}
 		all = append(all, &plugin{
 			name: filepath.Base(one.Path), pinned: pinned{path: one.Path, sum: sum, by: key + ".sha256"},
-			env: one.Env, language: language(cmp.Or(one.Language, config.PluginGo)), asked: make(chan struct{}),
+			env: one.Env, language: language(cmp.Or(one.Language, config.PluginGo)),
+			limits: limitsOf(one.Limits.Or(settings.Limits)), asked: make(chan struct{}),
 		})
 	}
 	for i, p := range all {

@@ -474,3 +474,20 @@ func TestMemoryOfChildren(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 }
+
+// The limits of an entry count more than those of all plugins.
+func TestLimitsOfOne(t *testing.T) {
+	dir := t.TempDir()
+	one, other := script(t, filepath.Join(dir, "one"), "raw"), script(t, filepath.Join(dir, "other"), "busy")
+	one.Limits.OpenFiles = 99
+	h := open(t, testSettings(t, one, other))
+	for i, want := range []string{"Max open files 99 99", "Max open files 256 256"} {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", h.Plugins()[i].PID))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if flat := strings.Join(strings.Fields(string(text)), " "); !strings.Contains(flat, want) {
+			t.Errorf("%q is not among %s", want, text)
+		}
+	}
+}

@@ -16,6 +16,7 @@ type plugin struct {
 	pinned   pinned
 	env      []string
 	language language
+	limits   limits
 	asked    chan struct{} // closed when it has answered what it has, is refused, or has failed so often that it is left alone
 
 	mu         sync.Mutex
@@ -28,7 +29,7 @@ type plugin struct {
 
 // start copies and starts a plugin and asks it, until it has answered or is refused,
 // or ctx ends.
-func (p *plugin) start(ctx context.Context, executable, sockets string, l limits, log *slog.Logger) {
+func (p *plugin) start(ctx context.Context, executable, sockets string, log *slog.Logger) {
 	asked := sync.OnceFunc(func() { close(p.asked) })
 	defer asked()
 	if err := p.pinned.copyTo(executable); err != nil {
@@ -37,7 +38,7 @@ func (p *plugin) start(ctx context.Context, executable, sockets string, l limits
 	}
 	log = log.With("plugin", p.name)
 	s := newSupervisor(ctx, program{
-		name: p.name, executable: executable, env: p.env, language: p.language, limits: l, log: log,
+		name: p.name, executable: executable, env: p.env, language: p.language, limits: p.limits, log: log,
 	}, sockets)
 	p.set(func() { p.supervisor = s })
 	d, err := s.describe(ctx, asked)
@@ -48,7 +49,7 @@ func (p *plugin) start(ctx context.Context, executable, sockets string, l limits
 	if err != nil {
 		return
 	}
-	over := remote.New(p.name, s, remote.Limits{Timeout: l.timeout, MessageBytes: l.messageBytes})
+	over := remote.New(p.name, s, remote.Limits{Timeout: p.limits.timeout, MessageBytes: p.limits.messageBytes})
 	silent := &atomic.Bool{}
 	p.set(func() {
 		p.described = &d
