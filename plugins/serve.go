@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"sync"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/go-plugin"
@@ -25,7 +26,8 @@ func Serve(name, version string, factories ...feed.Factory) {
 		fmt.Fprintf(os.Stderr, "%s %s is a plugin: a feed starts it. Name it below plugins: in feed.yaml; feed plugins ls shows what it has.\n", name, version)
 		os.Exit(1)
 	}
-	stderr := os.Stderr // go-plugin is going to put another file in its place
+	stdout, stderr := os.Stdout, os.Stderr
+	ours := sync.OnceFunc(func() { os.Stdout, os.Stderr = stdout, stderr })
 	server, err := NewServer(name, version, slog.New(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: slog.LevelDebug})), factories...)
 	if err != nil {
 		fmt.Fprintf(stderr, "plugin %s %s: %v\n", name, version, err)
@@ -41,7 +43,18 @@ func Serve(name, version string, factories ...feed.Factory) {
 		HandshakeConfig:  wire.Handshake,
 		VersionedPlugins: map[int]plugin.PluginSet{wire.Version: {wire.ServiceName: served{server: server}}},
 		GRPCServer: func(opts []grpc.ServerOption) *grpc.Server {
-			return grpc.NewServer(append(opts, wire.ServerOptions()...)...)
+			// Before it answers, go-plugin has put pipes in the place of the standard
+			// streams, out of which it sends to the host at leisure: the last words of a
+			// process that ends would be lost. The first call puts back what was there.
+			return grpc.NewServer(append(append(opts, wire.ServerOptions()...),
+				grpc.ChainUnaryInterceptor(func(ctx context.Context, r any, _ *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+					ours()
+					return handle(ctx, r)
+				}),
+				grpc.ChainStreamInterceptor(func(s any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
+					ours()
+					return handle(s, stream)
+				}))...)
 		},
 		Logger: hclog.New(&hclog.LoggerOptions{Name: name, Level: hclog.Warn, Output: stderr, JSONFormat: true}),
 	})

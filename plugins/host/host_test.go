@@ -126,6 +126,35 @@ func made(t *testing.T, f feed.Factory, payloads ...string) string {
 	return strings.Join(got, " ")
 }
 
+// What a plugin has said before it gave up is told with its end, and is in the log.
+func TestLastWords(t *testing.T) {
+	for command, c := range map[string]struct{ how, logged string }{
+		"say":    {"exit status 3: I give up", `msg="I give up"`},
+		"record": {"exit status 3: no licence (code=7, device=press-1)", `msg=closed`},
+		"print":  {"exit status 3", `msg="no standard error"`},
+	} {
+		t.Run(command, func(t *testing.T) {
+			t.Parallel()
+			var logged safeBuffer
+			h, err := Open(t.Context(), testSettings(t, script(t, filepath.Join(t.TempDir(), "acme"), "stages")), slog.New(slog.NewTextHandler(&logged, nil)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				if err := h.Close(); err != nil {
+					t.Error(err)
+				}
+			}()
+			if got, want := made(t, factory(t, h, feed.KindTransform), "k!"+command), "killed plugin acme twice: "+c.how; got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
+			if n := strings.Count(logged.String(), c.logged); n < 2 {
+				t.Errorf("logged %d times, want at least 2:\n%s", n, logged.String())
+			}
+		})
+	}
+}
+
 // A plugin that must not be run is refused and says why; the others run.
 func TestOpen(t *testing.T) {
 	dir := t.TempDir()

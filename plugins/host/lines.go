@@ -2,6 +2,7 @@ package host
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"log/slog"
@@ -68,7 +69,7 @@ func (l *lines) Close() error {
 }
 
 // lastWords is what a process that crashed has said about it: its first line of
-// panic, or its last line.
+// panic, or else the last line that is no record below WARN.
 func (l *lines) lastWords() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -83,9 +84,10 @@ func (l *lines) end() {
 	if line == "" {
 		return
 	}
+	r := recordOf(line)
 	crash := strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ")
 	if l.tell && (crash || !l.crashing) {
-		l.words = line[:min(len(line), longestWords)]
+		l.words = cmp.Or(r.words(), l.words)
 	}
 	l.crashing = l.crashing || crash
 	if now := time.Now(); now.Sub(l.second) >= time.Second {
@@ -96,7 +98,6 @@ func (l *lines) end() {
 		l.left++
 		return
 	}
-	r := recordOf(line)
 	if l.crashing {
 		r.level = slog.LevelError
 	}
@@ -115,14 +116,34 @@ func (l *lines) tellLeft() {
 
 // lineRecord is what a line says.
 type lineRecord struct {
-	level   slog.Level
+	level   slog.Level // of text INFO
 	message string
 	attrs   []slog.Attr
+	isText  bool
+}
+
+// words returns the record as the cause of an end; nothing of one that is none.
+func (r lineRecord) words() string {
+	if !r.isText && r.level < slog.LevelWarn {
+		return ""
+	}
+	text := r.message
+	for i, a := range r.attrs {
+		before := ", "
+		if i == 0 {
+			before = " ("
+		}
+		text += before + a.String()
+	}
+	if len(r.attrs) > 0 {
+		text += ")"
+	}
+	return strings.ToValidUTF8(text[:min(len(text), longestWords)], "")
 }
 
 // recordOf reads a line: JSON as log/slog or hclog write it, or text.
 func recordOf(line string) lineRecord {
-	text := lineRecord{level: slog.LevelInfo, message: line}
+	text := lineRecord{level: slog.LevelInfo, message: line, isText: true}
 	if line[0] != '{' {
 		return text
 	}

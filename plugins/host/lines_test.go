@@ -22,8 +22,10 @@ func testLines(out *safeBuffer) *lines {
 func TestLines(t *testing.T) {
 	for _, c := range []struct{ text, want, words string }{
 		{"one\ntwo\r\n\nthree", "level=INFO msg=one|level=INFO msg=two|level=INFO msg=three", "three"},
-		{`{"time":"x","level":"ERROR+1","msg":"m","b":{"c":1},"a":null}` + "\n", `level=ERROR+1 msg=m a=<nil> b=map[c:1]`, ""},
+		{`{"time":"x","level":"ERROR+1","msg":"m","b":{"c":1},"a":null}` + "\n", `level=ERROR+1 msg=m a=<nil> b=map[c:1]`, "m (a=<nil>, b=map[c:1])"},
 		{`{"@level":"trace","@message":"m","@module":"x","@timestamp":"y"}` + "\n", `level=DEBUG msg=m`, ""},
+		{"I give up\n" + `{"level":"INFO","msg":"closed"}` + "\n", `level=INFO msg="I give up"|level=INFO msg=closed`, "I give up"},
+		{`{"level":"WARN","msg":"late"}` + "\n" + `{"level":"DEBUG","msg":"m"}` + "\n", `level=WARN msg=late|level=DEBUG msg=m`, "late"},
 		{`{"level":"loud","msg":"m"}` + "\n" + `{"a":` + "\n", `level=INFO msg="{\"level\":\"loud\",\"msg\":\"m\"}"|level=INFO msg="{\"a\":"`, ""},
 		{"panic: oh\n\ngoroutine 1:\n", `level=ERROR msg="panic: oh"|level=ERROR msg="goroutine 1:"`, "panic: oh"},
 		{"\xff\xfe\n", "level=INFO msg=\"\uFFFD\"", "\uFFFD"},

@@ -290,6 +290,17 @@ func obey(command string) {
 	switch command {
 	case "exit":
 		os.Exit(1)
+	case "say":
+		fmt.Fprintln(os.Stderr, "I give up")
+		os.Exit(3)
+	case "print":
+		fmt.Fprintln(os.Stdout, "no standard error")
+		os.Exit(3)
+	case "record":
+		log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
+		log.Error("no licence", "device", "press-1", "code", 7)
+		log.Info("closed")
+		os.Exit(3)
 	case "panic":
 		go panic("poisoned") // one that nobody can recover from
 		forever()
