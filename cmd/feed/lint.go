@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,20 +46,21 @@ func (c *cli) lint(ctx context.Context, file string) error {
 	if err != nil {
 		return failed(fmt.Errorf("read standard input: %w", err))
 	}
-	var plugins config.Plugins
-	if settings, err := config.Parse(file, data, nil, os.LookupEnv); err == nil { // or what is wrong is about to be told
-		plugins = settings.Plugins
-	}
-	return c.withPluginsIn(ctx, ".", plugins, host.Open, quiet(), func(c *cli) error {
+	lint := func(c *cli) error {
 		cfg, err := config.Parse(file, data, c.registry, os.LookupEnv)
 		return c.lintLoaded(file, cfg, err)
-	})
+	}
+	plugins, err := config.ParsePlugins(file, data, os.LookupEnv)
+	if err != nil {
+		return withoutPlugins(err, lint(c))
+	}
+	return c.withPluginsIn(ctx, ".", plugins, host.Open, quiet(), lint)
 }
 
 // lintLoaded goes on with a file that was loaded, or not.
 func (c *cli) lintLoaded(file string, cfg *config.Config, err error) error {
 	if err == nil {
-		err = errors.Join(cfg.CheckStages(), c.leftOut())
+		err = cmp.Or(cfg.CheckStages(), c.leftOut())
 	}
 	if err != nil {
 		return err

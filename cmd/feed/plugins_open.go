@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,8 +25,7 @@ func (c *cli) withPlugins(ctx context.Context, file string, log *slog.Logger, do
 func (c *cli) withPluginsOf(ctx context.Context, file string, open openPlugins, log *slog.Logger, do func(*cli) error) error {
 	settings, err := config.LoadPlugins(file)
 	if err != nil {
-		// Whoever loads the whole file tells of this problem, too, in its place.
-		return cmp.Or(do(c), err)
+		return withoutPlugins(err, do(c))
 	}
 	return c.withPluginsIn(ctx, filepath.Dir(file), settings, open, log, do)
 }
@@ -45,10 +43,7 @@ func (c *cli) withPluginsIn(ctx context.Context, dir string, settings config.Plu
 	if err == nil {
 		err = do(with)
 	}
-	if ce := (*config.Error)(nil); errors.As(err, &ce) {
-		err = errors.Join(err, with.leftOut()) // which may be why a stage is not known
-	}
-	return errors.Join(err, failed(h.Close()))
+	return errors.Join(with.blamePlugins(err), failed(h.Close()))
 }
 
 // below makes relative paths of settings relative to the directory of their file.

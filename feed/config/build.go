@@ -185,7 +185,7 @@ func (b *builder) failed(s Stage, err error) error {
 		at, reason, remedy = s.at(ce.Key), ce.Problem, ce.Remedy
 		key = stageKey(s.path, ce.Key)
 	}
-	return &Error{Problems: []Problem{{b.config.file, at.Line, at.Column, key, reason, remedy}}}
+	return &Error{Problems: []Problem{{File: b.config.file, Line: at.Line, Column: at.Column, Key: key, Reason: reason, Remedy: remedy}}}
 }
 
 // name is what logs and metrics call the sink.

@@ -58,16 +58,20 @@ var (
 
 // problem records what is wrong at n.
 func (d *decoder) problem(n *yaml.Node, key, reason, remedy string) {
+	d.add(Problem{File: d.file, Line: n.Line, Column: n.Column, Key: key, Reason: reason, Remedy: remedy})
+}
+
+func (d *decoder) add(p Problem) {
 	if len(d.problems) >= maxFound {
 		d.tooMuch = true
 		return
 	}
-	d.problems = append(d.problems, Problem{d.file, n.Line, n.Column, key, reason, remedy})
+	d.problems = append(d.problems, p)
 }
 
 // warn records what is doubtful at n.
 func (d *decoder) warn(n *yaml.Node, key, reason, remedy string) {
-	d.warnings = append(d.warnings, Problem{d.file, n.Line, n.Column, key, reason, remedy})
+	d.warnings = append(d.warnings, Problem{File: d.file, Line: n.Line, Column: n.Column, Key: key, Reason: reason, Remedy: remedy})
 }
 
 // hide keeps a secret out of all texts, also out of those that stages write.

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/kraft-edge/datafeed/feed"
 )
 
 // maxProblems bounds how many problems an [Error] lists.
@@ -20,6 +22,9 @@ type Problem struct {
 	Key string
 	// Reason says what is wrong, Remedy what to do about it.
 	Reason, Remedy string
+	// Lacking is the kind of a stage that nobody has; of any other problem it is
+	// empty.
+	Lacking feed.Kind
 }
 
 // String prints the problem as "file:line:column: key: reason (remedy)".
@@ -58,6 +63,13 @@ func (e *Error) Error() string {
 		lines = append(lines, fmt.Sprintf("and %d more", e.More))
 	}
 	return strings.Join(lines, "\n")
+}
+
+// Join returns all that is wrong with a file of which two parts were read, without
+// what both have found.
+func (e *Error) Join(other *Error) *Error {
+	ps, more := byPosition(slices.Concat(e.Problems, other.Problems))
+	return &Error{Problems: ps, More: max(e.More, other.More) + more}
 }
 
 // byPosition sorts problems by line and column, keeps the first of those that

@@ -144,7 +144,10 @@ func (d *decoder) names(kind feed.Kind) []string {
 func (d *decoder) settings(e entry, s *Stage, kind feed.Kind, key string, depth int) {
 	factory, found := d.registry.Lookup(kind, e.name)
 	if !found {
-		d.problem(e.key, key, "there is no "+string(kind)+" of this name", DidYouMean(e.name, d.names(kind)))
+		d.add(Problem{
+			File: d.file, Line: e.key.Line, Column: e.key.Column, Key: key, Lacking: kind,
+			Reason: "there is no " + string(kind) + " of this name", Remedy: DidYouMean(e.name, d.names(kind)),
+		})
 		return
 	}
 	before, around := len(d.problems), d.meant
