@@ -19,6 +19,7 @@ func TestAPIServer(t *testing.T) {
 	t.Run("PlainCluster", func(t *testing.T) { testPlainCluster(t, c) })
 	c.define(t)
 	t.Run("Overlays", func(t *testing.T) { testOverlays(t, c) })
+	t.Run("LargerVolumes", func(t *testing.T) { testLargerVolumes(t, c) })
 	t.Run("GitOps", func(t *testing.T) { testGitOps(t, c) })
 	t.Run("AzureIoTOperations", func(t *testing.T) { testAzureIoTOperations(t, c) })
 	t.Run("Mistakes", func(t *testing.T) { testMistakes(t, c) })

@@ -194,26 +194,39 @@ func (c *cluster) createNamespaces(t *testing.T, names ...string) {
 	}
 }
 
-// remove deletes what is there of the objects, and does what controllers would have to: it ends what finalizers wait for.
+// remove deletes what is there of the objects.
 func (c *cluster) remove(t *testing.T, renderings ...[]kube.Object) {
 	t.Helper()
 	for _, o := range slices.Backward(slices.Concat(renderings...)) { // the namespace comes first
-		address := c.address(t, o)
-		deleted := c.send(t, http.MethodDelete, address, []byte(`{"propagationPolicy": "Background"}`), nil)
-		switch {
-		case deleted.status == http.StatusNotFound:
-			continue
-		case deleted.refusal() != "":
-		case o.Kind == "Namespace":
-			deleted = c.send(t, http.MethodPut, address+"/finalize", []byte(`{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "`+o.Name+`"}, "spec": {}}`), nil)
-		case o.Kind == "PersistentVolumeClaim":
-			deleted = c.send(t, http.MethodPatch, address, []byte(`{"metadata": {"finalizers": null}}`), http.Header{"Content-Type": {"application/merge-patch+json"}})
-		}
-		if deleted.refusal() != "" {
-			t.Errorf("%s cannot be deleted: %s", o.ID(), deleted.refusal())
-		}
-		if left := c.get(t, o); left.status != http.StatusNotFound {
-			t.Errorf("%s is still there after it was deleted", o.ID())
+		c.delete(t, o, "Background")
+	}
+}
+
+// delete deletes an object if it is there, and does what controllers would have to: it ends what finalizers wait for.
+func (c *cluster) delete(t *testing.T, o kube.Object, propagation string) {
+	t.Helper()
+	address := c.address(t, o)
+	done := c.send(t, http.MethodDelete, address, []byte(`{"propagationPolicy": "`+propagation+`"}`), nil)
+	if done.status == http.StatusNotFound {
+		return
+	}
+	if done.refusal() == "" && c.get(t, o).status == http.StatusOK {
+		if o.Kind == "Namespace" {
+			done = c.send(t, http.MethodPut, address+"/finalize", []byte(`{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "`+o.Name+`"}, "spec": {}}`), nil)
+		} else {
+			done = c.merge(t, address, `{"metadata": {"finalizers": null}}`)
 		}
 	}
+	if done.refusal() != "" {
+		t.Errorf("%s cannot be deleted: %s", o.ID(), done.refusal())
+	}
+	if left := c.get(t, o); left.status != http.StatusNotFound {
+		t.Errorf("%s is still there after it was deleted", o.ID())
+	}
+}
+
+// merge changes fields of what is at an address.
+func (c *cluster) merge(t *testing.T, address, patch string) answer {
+	t.Helper()
+	return c.send(t, http.MethodPatch, address, []byte(patch), http.Header{"Content-Type": {"application/merge-patch+json"}})
 }

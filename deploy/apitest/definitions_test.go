@@ -94,9 +94,14 @@ func read(t *testing.T, file string) []kube.Object {
 	if err != nil {
 		t.Fatal(err)
 	}
-	objects, err := kube.Parse(content)
+	return parse(t, string(content))
+}
+
+func parse(t *testing.T, documents string) []kube.Object {
+	t.Helper()
+	objects, err := kube.Parse([]byte(documents))
 	if err != nil {
-		t.Fatalf("%s: %v", file, err)
+		t.Fatal(err)
 	}
 	return objects
 }

@@ -121,23 +121,20 @@ func testWarnings(t *testing.T, c *cluster, deployment kube.Object) {
 
 // An account with a right of its own is told from one without.
 func testRightTooMany(t *testing.T, c *cluster) {
-	objects, err := kube.Parse([]byte(`
+	objects := parse(t, `
 apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
-metadata: {name: planted, namespace: ` + namespace + `}
+metadata: {name: planted, namespace: `+namespace+`}
 rules:
   - {apiGroups: [""], resources: [secrets], verbs: [get]}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
-metadata: {name: planted, namespace: ` + namespace + `}
+metadata: {name: planted, namespace: `+namespace+`}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: planted}
 subjects:
   - {kind: ServiceAccount, name: bridge}
-`))
-	if err != nil {
-		t.Fatal(err)
-	}
+`)
 	before := c.rights(t, namespace, "bridge")
 	defer c.remove(t, objects)
 	c.acceptsAll(t, objects)
