@@ -37,6 +37,8 @@ var fromElsewhere = map[string]struct {
 	"kubelet_volume_stats_available_bytes": {"the kubelet", []string{"persistentvolumeclaim"}},
 	"kubelet_volume_stats_capacity_bytes":  {"the kubelet", []string{"persistentvolumeclaim"}},
 	"kube_job_status_failed":               {"kube-state-metrics", []string{"job_name"}},
+	"kube_pod_start_time":                  {"kube-state-metrics", nil},
+	"certmanager_certificate_expiration_timestamp_seconds": {"cert-manager", []string{"name", "issuer_name"}},
 }
 
 // targetLabels are put on every series by whoever scrapes it.
