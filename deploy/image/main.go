@@ -24,9 +24,13 @@ import (
 	"github.com/kraft-edge/datafeed/internal/ociimage"
 )
 
+// defaultName is what the overlays for trying things ask for, in full, as containerd
+// takes it from the archive: an image that was imported is then not pulled.
+const defaultName = "docker.io/library/datafeed:local"
+
 func main() {
 	out := flag.String("o", "bin/feed-image.tar", "archive to write")
-	name := flag.String("name", "datafeed:latest", "name and tag within the archive")
+	name := flag.String("name", defaultName, "name and tag within the archive")
 	architectures := flag.String("arch", "amd64,arm64", "architectures")
 	pkg := flag.String("package", "./cmd/feed", "package of the binary")
 	flag.Parse()

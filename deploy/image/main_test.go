@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/kraft-edge/datafeed/deploy"
+	"github.com/kraft-edge/datafeed/internal/kube"
 	"github.com/kraft-edge/datafeed/internal/ociimage"
 )
 
@@ -42,7 +44,7 @@ func built(t *testing.T, architectures ...string) []byte {
 	}
 	defer t.Chdir(here)
 	elsewhere(t)
-	if err := build(t.Context(), "image.tar", "hello:1", ".", architectures); err != nil {
+	if err := build(t.Context(), "image.tar", "registry.example:5000/hello:1", ".", architectures); err != nil {
 		t.Fatal(err)
 	}
 	archive, err := os.ReadFile("image.tar")
@@ -108,6 +110,30 @@ func TestImage(t *testing.T) {
 	c := config.Config
 	if said("ENTRYPOINT") != list(c.Entrypoint) || said("CMD") != list(c.Cmd) || said("WORKDIR") != c.WorkingDir || said("USER") != "nonroot:nonroot" || c.User != "65532:65532" || config.Architecture != "amd64" {
 		t.Errorf("the image has %+v, the Dockerfile says otherwise", config)
+	}
+}
+
+// What is imported into a node under the name that the archive has is what the
+// overlays for trying things ask for.
+func TestNameIsTheOneOfThePOC(t *testing.T) {
+	for _, site := range []string{"poc", "aio"} {
+		all, err := kube.Render(deploy.Tree(), "overlays/"+site)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var text bytes.Buffer
+		if err := kube.Write(&text, all); err != nil {
+			t.Fatal(err)
+		}
+		asked := regexp.MustCompile(`(?m)^ +image: (\S*/datafeed\S*)$`).FindAllStringSubmatch(text.String(), -1)
+		if len(asked) < 6 {
+			t.Errorf("%s asks for %v", site, asked)
+		}
+		for _, a := range asked {
+			if a[1] != defaultName {
+				t.Errorf("%s asks for %s, and make image names it %s", site, a[1], defaultName)
+			}
+		}
 	}
 }
 

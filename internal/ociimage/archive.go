@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path"
 	"strings"
 	"time"
 )
@@ -84,7 +85,7 @@ type rootFS struct {
 
 // Write writes an archive with one index of the images, and returns its digest:
 // what a registry will call it. at is the time of all files, in whole seconds;
-// name is a tag such as "datafeed:1.2.0".
+// name is an image's with its tag, such as "docker.io/library/datafeed:1.2.0".
 func Write(w io.Writer, name string, at time.Time, images ...Image) (string, error) {
 	at = at.UTC().Truncate(time.Second)
 	a := archive{w: tar.NewWriter(w), at: at, written: map[string]bool{}}
@@ -103,7 +104,7 @@ func Write(w io.Writer, name string, at time.Time, images ...Image) (string, err
 	if err != nil {
 		return "", err
 	}
-	_, tag, _ := strings.Cut(name, ":")
+	_, tag, _ := strings.Cut(path.Base(name), ":") // behind the port of a registry
 	top.Annotations = map[string]string{"org.opencontainers.image.ref.name": tag, "io.containerd.image.name": name}
 	outer, err := json.Marshal(index{SchemaVersion: 2, MediaType: typeIndex, Manifests: []descriptor{top}})
 	if err != nil {
