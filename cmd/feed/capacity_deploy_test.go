@@ -21,7 +21,7 @@ import (
 const deployDocument = "../../docs/deploy.md"
 
 // shellBlock is a block of commands and the mark before it.
-var shellBlock = regexp.MustCompile("(?ms)^<!-- (cluster|azure|run: [a-z-]+) -->\n```sh\n(.*?)^```$")
+var shellBlock = regexp.MustCompile("(?ms)^<!-- (cluster|cluster: secrets|azure|run: [a-z-]+) -->\n```sh\n(.*?)^```$")
 
 // TestDeployDocumentsAreMarked: each block of commands says whether it is run, or what it
 // needs for that, and shellcheck finds nothing in any.
