@@ -20,7 +20,6 @@ type Image struct {
 	Entrypoint   []string
 	Cmd          []string
 	Env          []string
-	Volumes      []string
 	Labels       map[string]string
 }
 
@@ -69,13 +68,12 @@ type config struct {
 }
 
 type execution struct {
-	User       string              `json:"User,omitempty"`
-	Env        []string            `json:"Env,omitempty"`
-	Entrypoint []string            `json:"Entrypoint,omitempty"`
-	Cmd        []string            `json:"Cmd,omitempty"`
-	Volumes    map[string]struct{} `json:"Volumes,omitempty"`
-	WorkingDir string              `json:"WorkingDir,omitempty"`
-	Labels     map[string]string   `json:"Labels,omitempty"`
+	User       string            `json:"User,omitempty"`
+	Env        []string          `json:"Env,omitempty"`
+	Entrypoint []string          `json:"Entrypoint,omitempty"`
+	Cmd        []string          `json:"Cmd,omitempty"`
+	WorkingDir string            `json:"WorkingDir,omitempty"`
+	Labels     map[string]string `json:"Labels,omitempty"`
 }
 
 type rootFS struct {
@@ -153,12 +151,6 @@ func (a *archive) image(i Image) (descriptor, error) {
 		Created: a.at, Architecture: i.Architecture, OS: "linux",
 		Config: execution{User: i.User, Env: i.Env, Entrypoint: i.Entrypoint, Cmd: i.Cmd, WorkingDir: i.WorkingDir, Labels: i.Labels},
 		RootFS: rootFS{Type: "layers"},
-	}
-	for _, v := range i.Volumes {
-		if c.Config.Volumes == nil {
-			c.Config.Volumes = map[string]struct{}{}
-		}
-		c.Config.Volumes[v] = struct{}{}
 	}
 	m := manifest{SchemaVersion: 2, MediaType: typeManifest, Annotations: i.Labels}
 	for _, l := range i.Layers {
