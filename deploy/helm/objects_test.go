@@ -116,3 +116,20 @@ func fileOf(name string) string {
 	}
 	return ""
 }
+
+// The notes name the program where the image has it: there is no shell that would look for it.
+func TestTheNotesNameTheProgram(t *testing.T) {
+	notes, err := os.ReadFile(filepath.Join("datafeed", "templates", "NOTES.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dockerfile, err := os.ReadFile("../Dockerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := regexp.MustCompile(`exec deployment/bridge -- (\S+) status`).FindSubmatch(notes)
+	program := regexp.MustCompile(`(?m)^ENTRYPOINT \["([^"]+)"\]$`).FindSubmatch(dockerfile)
+	if run == nil || program == nil || !bytes.Equal(run[1], program[1]) {
+		t.Errorf("the notes run %q, the image has %q", run, program)
+	}
+}
