@@ -247,6 +247,7 @@ func TestTheReadmesValuesAreTaken(t *testing.T) {
 	if all["Deployment bridge"] == nil || all["Deployment ingest"] != nil || all["NetworkPolicy bridge-egress"] == nil {
 		t.Errorf("the README's values make %v", slices.Sorted(maps.Keys(all)))
 	}
+	reaches(t, all)
 }
 
 func TestHelmHasNothingToSayAgainstTheChart(t *testing.T) {

@@ -3,12 +3,14 @@ package fleettest
 import (
 	"encoding/json"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
 	helm "github.com/fluxcd/helm-controller/api/v2"
 	kustomize "github.com/fluxcd/kustomize-controller/api/v1"
 	source "github.com/fluxcd/source-controller/api/v1"
+	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/kraft-edge/datafeed/internal/kube"
@@ -19,11 +21,12 @@ var types = map[string]func() any{
 	source.GroupVersion.String() + " GitRepository":    func() any { return new(source.GitRepository) },
 	kustomize.GroupVersion.String() + " Kustomization": func() any { return new(kustomize.Kustomization) },
 	helm.GroupVersion.String() + " HelmRelease":        func() any { return new(helm.HelmRelease) },
+	"v1 Namespace": func() any { return new(corev1.Namespace) },
 }
 
 func TestFluxKnowsEachFieldOfTheTree(t *testing.T) {
 	tree := os.DirFS("../gitops")
-	for cluster, want := range map[string]int{"site-example-a": 2, "site-example-b": 2, "site-example-helm": 2} {
+	for cluster, want := range map[string]int{"site-example-a": 2, "site-example-b": 2, "site-example-helm": 3} {
 		objects, err := kube.Render(tree, "flux/clusters/"+cluster)
 		if err != nil {
 			t.Fatal(err)
@@ -91,6 +94,15 @@ func TestTheChartTakesTheValuesOfASite(t *testing.T) {
 	}
 	if got := at(all["Deployment bridge"], "spec.template.spec.containers.0.image"); !strings.HasPrefix(got.(string), "example.azurecr.io/datafeed/feed@sha256:") {
 		t.Errorf("bridge runs %s", got)
+	}
+	reaches(t, all)
+	for _, wait := range []bool{release.GetInstall().DisableWait, release.GetUpgrade().DisableWait, release.GetRollback().DisableWait} {
+		if !wait {
+			t.Error("an uplink that is down undoes the release: pods are not ready then")
+		}
+	}
+	if namespace := release.GetStorageNamespace(); all["Namespace "+namespace] == nil && !slices.ContainsFunc(objects, func(o kube.Object) bool { return o.Kind == "Namespace" && o.Name == namespace }) {
+		t.Errorf("nobody makes the namespace %s, in which the release is kept", namespace)
 	}
 	if chart := release.Spec.Chart.Spec.Chart; chart != "./deploy/helm/datafeed" {
 		t.Errorf("the chart is looked for in %s", chart)

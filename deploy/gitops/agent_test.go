@@ -91,6 +91,7 @@ func fluxAssignment(objects []kube.Object) (*assignment, error) {
 			}
 			from = kustomization.Spec.SourceRef
 			found = &assignment{path: kustomization.Spec.Path, patches: kustomization.Spec.Patches}
+		case "v1 Namespace":
 		case "helm.toolkit.fluxcd.io/v2 HelmRelease":
 			return nil, nil
 		default:
