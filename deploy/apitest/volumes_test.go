@@ -3,8 +3,10 @@ package apitest
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kraft-edge/datafeed/internal/kube"
+	"github.com/kraft-edge/datafeed/internal/testenv"
 )
 
 // Volumes are enlarged as docs/deploy.md says, where their class allows it. The claims of Deployments grow with the site's
@@ -30,6 +32,12 @@ allowVolumeExpansion: true
 `)
 	defer c.remove(t, class, first, second)
 	c.acceptsAll(t, class)
+	c.createNamespaces(t, namespace)
+	// The API server hears of what it has taken a moment later.
+	testenv.Eventually(t, time.Minute, "claims to be given the class", func() bool {
+		claim := find(t, first, "PersistentVolumeClaim bridge-data")
+		return at(c.apply(t, claim, "dryRun=All").body, "spec", "storageClassName") == "grows"
+	})
 	c.acceptsAll(t, first)
 
 	var made []kube.Object
