@@ -194,11 +194,15 @@ func (c *cluster) createNamespaces(t *testing.T, names ...string) {
 	}
 }
 
-// remove deletes what is there of the objects.
+// remove deletes what is there of the objects: namespaces after what is in them.
 func (c *cluster) remove(t *testing.T, renderings ...[]kube.Object) {
 	t.Helper()
-	for _, o := range slices.Backward(slices.Concat(renderings...)) { // the namespace comes first
-		c.delete(t, o, "Background")
+	for _, namespaces := range []bool{false, true} {
+		for _, o := range slices.Concat(renderings...) {
+			if (o.Kind == "Namespace") == namespaces {
+				c.delete(t, o, "Background")
+			}
+		}
 	}
 }
 

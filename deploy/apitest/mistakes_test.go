@@ -15,19 +15,16 @@ import (
 // server that takes anything would pass all the other tests.
 func testMistakes(t *testing.T, c *cluster) {
 	objects := render(t, "prod", "")
-	defer c.remove(t, objects)
+	defer func() { c.remove(t, objects) }()
 	for _, tree := range []string{"flux/clusters/site-example-a", "flux/clusters/site-example-helm"} {
 		rendered, err := kube.Render(os.DirFS("../gitops"), tree)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer c.remove(t, rendered)
 		objects = append(objects, rendered...)
 	}
 	for _, file := range []string{"../gitops/argocd/applicationset.yaml", "../azure/aio/broker.yaml"} {
-		written := read(t, file)
-		defer c.remove(t, written)
-		objects = append(objects, written...)
+		objects = append(objects, read(t, file)...)
 	}
 	for _, o := range objects {
 		c.accepts(t, o)

@@ -30,7 +30,8 @@ metadata:
 provisioner: example.com/grows
 allowVolumeExpansion: true
 `)
-	defer c.remove(t, class, first, second)
+	var made []kube.Object
+	defer func() { c.remove(t, class, first, second, made) }()
 	c.acceptsAll(t, class)
 	c.createNamespaces(t, namespace)
 	// The API server hears of what it has taken a moment later.
@@ -40,14 +41,12 @@ allowVolumeExpansion: true
 	})
 	c.acceptsAll(t, first)
 
-	var made []kube.Object
 	for _, o := range first {
 		switch o.Kind {
 		case "PersistentVolumeClaim":
 			c.bind(t, o)
 		case "StatefulSet":
 			claim := madeClaim(t, o)
-			defer c.remove(t, []kube.Object{claim})
 			c.accepts(t, claim)
 			c.bind(t, claim)
 			made = append(made, claim)
