@@ -196,13 +196,18 @@ func describe(err error, late bool, d time.Duration) string {
 	return fmt.Sprintf("the call ended with %v: %s", s.Code(), s.Message())
 }
 
-// send sends a request. Why a call has ended is known to who receives.
+// send sends a request. Why a call has ended is known to who receives, behind all
+// that had arrived before its end.
 func (c *call) send(request any) error {
 	err := c.SendMsg(request)
-	if err == io.EOF { //nolint:errorlint // gRPC returns it bare
-		return c.RecvMsg(new(pluginpb.HeartbeatResponse))
+	if err != io.EOF { //nolint:errorlint // gRPC returns it bare
+		return err
 	}
-	return err
+	for {
+		if err := c.RecvMsg(new(pluginpb.HeartbeatResponse)); err != nil {
+			return err
+		}
+	}
 }
 
 // end ends the instance and waits until the plugin has let go of it. A process that

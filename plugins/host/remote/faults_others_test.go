@@ -1,6 +1,7 @@
 package remote_test
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -362,6 +363,75 @@ func TestCodecPoison(t *testing.T) {
 	var unavailable *batch.Unavailable
 	if _, err := remote.New("acme", noConn{}, remote.Limits{}).Codec("any", nil, env).Decode(nil, nil, batch.Limits{}); !errors.As(err, &unavailable) {
 		t.Errorf("without a process: %v", err)
+	}
+}
+
+// hasty is a plugin whose expectation ends the call behind its last page.
+type hasty struct {
+	pluginpb.UnimplementedStagesServer
+	ended chan struct{}
+}
+
+func (*hasty) Heartbeat(context.Context, *pluginpb.HeartbeatRequest) (*pluginpb.HeartbeatResponse, error) {
+	return &pluginpb.HeartbeatResponse{}, nil
+}
+
+func (h *hasty) Expectation(stream grpc.BidiStreamingServer[pluginpb.ExpectationRequest, pluginpb.ExpectationResponse]) error {
+	defer func() { h.ended <- struct{}{} }()
+	answers := []*pluginpb.ExpectationResponse{{Response: &pluginpb.ExpectationResponse_Opened{Opened: &pluginpb.ExpectationOpened{
+		Opened: &pluginpb.Opened{}, Place: "the cloud", Identity: "cloud",
+	}}}}
+	for range 2 { // Open, Query
+		r, err := stream.Recv()
+		if err != nil {
+			return hungUp(err)
+		}
+		if q := r.GetQuery(); q != nil {
+			page := &pluginpb.Page{Records: []*pluginpb.Record{{Reading: &pluginpb.Reading{Device: "press7", Tag: "t", Time: q.From}}}}
+			answers = []*pluginpb.ExpectationResponse{
+				{Response: &pluginpb.ExpectationResponse_Page{Page: page}}, {Response: &pluginpb.ExpectationResponse_Page{Page: page}},
+				{Response: &pluginpb.ExpectationResponse_Page{Page: &pluginpb.Page{Last: true}}},
+			}
+		}
+		for _, a := range answers {
+			if err := stream.Send(a); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// A call that ends while pages are still to be taken loses none of them silently.
+func TestPagesOfACallThatHasEnded(t *testing.T) {
+	h := &hasty{ended: make(chan struct{}, 1)}
+	plugin, process := connectTo(t, h, remote.Limits{Timeout: patience})
+	side, err := plugin.Expectation(t.Context(), "any", []byte("{}"), env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, _, err := process.Client(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken := 0
+	err = side.Read(t.Context(), validate.Query{From: time.Unix(0, 0), To: time.Unix(100, 0)}, func(p validate.Page) error {
+		if taken += len(p.Records); taken > 1 {
+			return nil
+		}
+		<-h.ended
+		for range 3 { // its end is known once later calls are answered
+			if _, err := client.Heartbeat(t.Context(), &pluginpb.HeartbeatRequest{}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil && taken != 2 {
+		t.Errorf("%d of two readings were read, and no error was returned", taken)
+	}
+	if err := side.Close(); err != nil {
+		t.Error(err)
 	}
 }
 
