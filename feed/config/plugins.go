@@ -130,7 +130,7 @@ func checkLimits(l PluginLimits, key string, bad func(key, reason, remedy string
 	atLeast(bad, key+".openFiles", l.OpenFiles, 16)
 	atLeast(bad, key+".timeout", l.Timeout, 100*time.Millisecond)
 	atLeast(bad, key+".heartbeat", l.Heartbeat, 100*time.Millisecond)
-	atLeast(bad, key+".messageBytes", l.MessageBytes, feed.MiB)
+	atLeast(bad, key+".messageBytes", l.MessageBytes, leastPluginMessage)
 	atLeast(bad, key+".restarts", l.Restarts, fewestRestarts)
 	atLeast(bad, key+".within", l.Within, time.Second)
 	if l.MessageBytes > mostPluginMessage {
@@ -141,6 +141,10 @@ func checkLimits(l PluginLimits, key string, bad func(key, reason, remedy string
 // fewestRestarts is what a message takes that kills its plugin, until it is condemned
 // and the plugin runs again.
 const fewestRestarts = 3
+
+// leastPluginMessage is what an answer to a batch of usual size may take: both sides
+// fill 4 MiB before they leave messages to the next one.
+const leastPluginMessage = 8 * feed.MiB
 
 // mostPluginMessage is what the protocol allows.
 const mostPluginMessage = 64 * feed.MiB
