@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 )
 
 const (
@@ -22,7 +23,8 @@ const (
 
 // lines makes records of what a plugin writes: JSON of log/slog and of hclog as it
 // is meant, anything else as text. A plugin that writes without end does not fill
-// the log: of each second so many lines are kept, and of each line so many bytes.
+// the log: of each second so many lines are kept, as many warnings and errors beside
+// them, and of each line so many bytes.
 type lines struct {
 	log  *slog.Logger
 	tell bool // last words are kept
@@ -31,7 +33,8 @@ type lines struct {
 	line     []byte
 	cut      bool // the line is longer than what is kept of it
 	second   time.Time
-	count    int // of lines in that second
+	kept     int // of lines in that second below level WARN
+	warned   int // of the others
 	left     int // lines that were left out since one was logged
 	crashing bool
 	words    string
@@ -78,8 +81,11 @@ func (l *lines) lastWords() string {
 
 // end logs the line that is complete.
 func (l *lines) end() {
-	line := strings.ToValidUTF8(strings.TrimRight(string(l.line), "\r "), "\uFFFD")
 	cut := l.cut
+	if cut {
+		l.line = wholeRunes(l.line)
+	}
+	line := strings.ToValidUTF8(strings.TrimRight(string(l.line), "\r "), "\uFFFD")
 	l.line, l.cut = l.line[:0], false
 	if line == "" {
 		return
@@ -92,19 +98,39 @@ func (l *lines) end() {
 	l.crashing = l.crashing || crash
 	if now := time.Now(); now.Sub(l.second) >= time.Second {
 		l.tellLeft()
-		l.second, l.count = now, 0
-	}
-	if l.count++; l.count > linesPerSecond {
-		l.left++
-		return
+		l.second, l.kept, l.warned = now, 0, 0
 	}
 	if l.crashing {
 		r.level = slog.LevelError
+	}
+	if !l.log.Enabled(context.Background(), r.level) {
+		return
+	}
+	count := &l.kept
+	if r.level >= slog.LevelWarn {
+		count = &l.warned
+	}
+	if *count++; *count > linesPerSecond {
+		l.left++
+		return
 	}
 	if cut {
 		r.attrs = append(r.attrs, slog.Bool("cut", true))
 	}
 	l.log.LogAttrs(context.Background(), r.level, r.message, r.attrs...)
+}
+
+// wholeRunes drops the beginning of a character at the end of a text that was cut.
+func wholeRunes(text []byte) []byte {
+	for i := len(text) - 1; i >= max(0, len(text)-utf8.UTFMax); i-- {
+		if utf8.RuneStart(text[i]) {
+			if !utf8.FullRune(text[i:]) {
+				return text[:i]
+			}
+			break
+		}
+	}
+	return text
 }
 
 func (l *lines) tellLeft() {

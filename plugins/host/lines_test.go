@@ -30,6 +30,8 @@ func TestLines(t *testing.T) {
 		{"panic: oh\n\ngoroutine 1:\n", `level=ERROR msg="panic: oh"|level=ERROR msg="goroutine 1:"`, "panic: oh"},
 		{"\xff\xfe\n", "level=INFO msg=\"\uFFFD\"", "\uFFFD"},
 		{strings.Repeat("x", longestLine+5) + "\ny\n", "level=INFO msg=" + strings.Repeat("x", longestLine) + " cut=true|level=INFO msg=y", "y"},
+		{strings.Repeat("x", longestLine-1) + "é!\n", "level=INFO msg=" + strings.Repeat("x", longestLine-1) + " cut=true", ""},
+		{strings.Repeat("x", longestWords-1) + "é\n", "level=INFO msg=" + strings.Repeat("x", longestWords-1) + "é", strings.Repeat("x", longestWords-1)},
 	} {
 		for _, piece := range []int{1, 7, 1 << 20} {
 			var out safeBuffer
@@ -71,6 +73,32 @@ func TestLinesPerSecond(t *testing.T) {
 		told := fmt.Sprintf("linesLeftOut=%d", 2*linesPerSecond)
 		if lines, left := strings.Count(out.String(), "msg=\"line "), strings.Count(out.String(), told); lines != 3*linesPerSecond || left != 3 {
 			t.Errorf("%d lines were logged and %d times that some were not", lines, left)
+		}
+	})
+}
+
+// What is not logged anyway takes no room of what is, and what is no warning none of
+// the warnings.
+func TestLinesOfLevels(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out safeBuffer
+		l := &lines{log: slog.New(slog.NewTextHandler(&out, nil))}
+		for range 2 * linesPerSecond {
+			fmt.Fprintln(l, `{"level":"DEBUG","msg":"detail"}`)
+		}
+		fmt.Fprintln(l, "plain")
+		for range 2 * linesPerSecond {
+			fmt.Fprintln(l, `{"level":"INFO","msg":"chatter"}`)
+		}
+		fmt.Fprintln(l, `{"level":"ERROR","msg":"broken"}`)
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		got := out.String()
+		for text, want := range map[string]int{"detail": 0, "plain": 1, "chatter": linesPerSecond - 1, "broken": 1, fmt.Sprintf("linesLeftOut=%d", linesPerSecond+1): 1} {
+			if n := strings.Count(got, text); n != want {
+				t.Errorf("%s is there %d times, want %d", text, n, want)
+			}
 		}
 	})
 }
