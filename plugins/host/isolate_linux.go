@@ -126,12 +126,17 @@ func waitForEnd(pid int) error {
 	}
 }
 
-// signalGroup sends a signal to a process and all that it has started.
+// signalGroup sends a signal to a process and all that it has started, and to the
+// process itself when it has left its group.
 func signalGroup(pid int, s syscall.Signal) error {
-	if err := unix.Kill(-pid, s); err != nil && !errors.Is(err, unix.ESRCH) {
-		return err
+	err := unix.Kill(-pid, s)
+	if group, gerr := unix.Getpgid(pid); gerr == nil && group != pid {
+		err = unix.Kill(pid, s)
 	}
-	return nil
+	if errors.Is(err, unix.ESRCH) {
+		return nil
+	}
+	return err
 }
 
 // isOurs reports whether a directory, and no symlink, belongs to the user.

@@ -186,6 +186,20 @@ func TestFailed(t *testing.T) {
 	}
 }
 
+// One that has left its group is killed as well.
+func TestFailedOutsideItsGroup(t *testing.T) {
+	s := supervise(t, parallelProgram(t, testLimits()))
+	stages, gen := client(t, s)
+	if err := tell(t, stages, "leave"); err != nil {
+		t.Fatal(err)
+	}
+	s.Failed(gen, "garbage")
+	next(t, s, gen)
+	if s.last.text != "garbage" {
+		t.Errorf("it ended because of %q", s.last.text)
+	}
+}
+
 // What grows faster than is looked at is stopped by the kernel.
 func TestMemoryOfTheKernel(t *testing.T) {
 	l := testLimits()

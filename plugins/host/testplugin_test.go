@@ -306,6 +306,14 @@ func obey(command string) {
 		forever()
 	case "stop":
 		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+	case "leave":
+		parents, err := syscall.Getpgid(os.Getppid())
+		if err == nil {
+			err = syscall.Setpgid(0, parents)
+		}
+		if err != nil {
+			panic(err)
+		}
 	case "hang":
 		forever()
 	case "grow":
