@@ -2,7 +2,6 @@ package host
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,22 +13,28 @@ import (
 // sumsFile names the file of a directory that lists its plugins.
 const sumsFile = "SHA256SUMS"
 
+// badLine is a line of a SHA256SUMS that names no plugin.
+type badLine struct {
+	at  string // the file's name and the line
+	err error
+}
+
 // readDirectory returns the plugins of a directory, by their names: the files that
-// its SHA256SUMS lists. It also returns the files that are not listed, which are
-// none.
-func readDirectory(dir string) (listed []pinned, others []string, err error) {
+// its SHA256SUMS lists. It also returns the lines of that which are wrong, and the
+// files that are not listed, which are none.
+func readDirectory(dir string) (listed []pinned, wrong []badLine, others []string, err error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return nil, nil, fmt.Errorf("open the directory of plugins %s: %w", dir, underlying(err))
+		return nil, nil, nil, fmt.Errorf("open the directory of plugins %s: %w", dir, underlying(err))
 	}
 	defer func() { _ = root.Close() }() // nothing was written
-	listed, err = readSums(root)
+	listed, wrong, err = readSums(root)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, nil, fmt.Errorf("read the directory of plugins %s: %w", dir, underlying(err))
+		return nil, nil, nil, fmt.Errorf("read the directory of plugins %s: %w", dir, underlying(err))
 	}
 	for _, e := range entries {
 		same := func(p pinned) bool { return filepath.Base(p.path) == e.Name() }
@@ -39,22 +44,20 @@ func readDirectory(dir string) (listed []pinned, others []string, err error) {
 			others = append(others, e.Name())
 		}
 	}
-	return listed, others, nil
+	return listed, wrong, others, nil
 }
 
-func readSums(root *os.Root) ([]pinned, error) {
+func readSums(root *os.Root) (all []pinned, wrong []badLine, err error) {
 	path := filepath.Join(root.Name(), sumsFile)
 	f, err := openRegular(root, sumsFile)
 	if err != nil {
-		return nil, fmt.Errorf("%w: (cd %s && sha256sum PLUGIN... > %s) writes it", err, root.Name(), sumsFile)
+		return nil, nil, fmt.Errorf("%w: (cd %s && sha256sum PLUGIN... > %s) writes it", err, root.Name(), sumsFile)
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, 1<<20))
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, err)
+		return nil, nil, fmt.Errorf("read %s: %w", path, err)
 	}
-	var all []pinned
-	var errs []error
 	n := 0
 	for line := range bytes.Lines(text) {
 		n++
@@ -63,20 +66,18 @@ func readSums(root *os.Root) ([]pinned, error) {
 			continue
 		}
 		p, err := parseSumLine(root.Name(), string(line))
-		at := fmt.Sprintf("%s:%d", path, n)
-		switch {
-		case err != nil:
-			errs = append(errs, fmt.Errorf("%s: %w", at, err))
-			continue
-		case slices.ContainsFunc(all, func(other pinned) bool { return other.path == p.path }):
-			errs = append(errs, fmt.Errorf("%s: %s is listed twice", at, filepath.Base(p.path)))
+		if err == nil && slices.ContainsFunc(all, func(other pinned) bool { return other.path == p.path }) {
+			err = fmt.Errorf("%s is listed twice", filepath.Base(p.path))
+		}
+		p.by = fmt.Sprintf("%s:%d", path, n)
+		if err != nil {
+			wrong = append(wrong, badLine{fmt.Sprintf("%s:%d", sumsFile, n), fmt.Errorf("%s: %w", p.by, err)})
 			continue
 		}
-		p.by = at
 		all = append(all, p)
 	}
 	slices.SortFunc(all, func(a, b pinned) int { return strings.Compare(a.path, b.path) })
-	return all, errors.Join(errs...)
+	return all, wrong, nil
 }
 
 // parseSumLine reads a line as sha256sum prints it.

@@ -112,12 +112,15 @@ func (h *Host) wait(ctx context.Context) error {
 func named(settings config.Plugins, log *slog.Logger) ([]*plugin, error) {
 	var all []*plugin
 	if settings.Directory != "" {
-		listed, others, err := readDirectory(settings.Directory)
+		listed, wrong, others, err := readDirectory(settings.Directory)
 		if err != nil {
 			return nil, err
 		}
 		for _, other := range others {
 			log.Warn("a file is no plugin: it is not listed", "file", filepath.Join(settings.Directory, other), "list", filepath.Join(settings.Directory, sumsFile))
+		}
+		for _, line := range wrong {
+			all = append(all, &plugin{name: line.at, pinned: pinned{path: settings.Directory}, refused: line.err, asked: make(chan struct{})})
 		}
 		for _, p := range listed {
 			all = append(all, &plugin{name: filepath.Base(p.path), pinned: p, language: languageGo, limits: limitsOf(settings.Limits), asked: make(chan struct{})})

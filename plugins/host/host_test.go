@@ -432,7 +432,8 @@ func factory(t *testing.T, h *Host, k feed.Kind) feed.Factory {
 	return all[0]
 }
 
-// What is executed may be a binary, too, whose directory lists it.
+// What is executed may be a binary, too, whose directory lists it. A line that is
+// wrong is left out alone.
 func TestOpenDirectory(t *testing.T) {
 	t.Setenv(behaviour, "stages")
 	dir := t.TempDir()
@@ -440,11 +441,15 @@ func TestOpenDirectory(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "acme"), content, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	write(t, filepath.Join(dir, sumsFile), fmt.Sprintf("%x  acme\n", sha256.Sum256(content)))
+	write(t, filepath.Join(dir, sumsFile), fmt.Sprintf("%x  acme\nnonsense\n", sha256.Sum256(content)))
 	settings := testSettings(t)
 	settings.Directory = dir
-	if h := open(t, settings); !h.Plugins()[0].Running || h.Plugins()[0].Name != "acme" {
-		t.Errorf("got %+v", h.Plugins())
+	got := open(t, settings).Plugins()
+	if len(got) != 2 || !got[1].Running || got[1].Name != "acme" {
+		t.Errorf("got %+v", got)
+	}
+	if bad := got[0]; bad.Running || bad.Name != "SHA256SUMS:2" || !strings.Contains(bad.Error, `SHA256SUMS:2: "nonsense" is no line of sha256sum`) {
+		t.Errorf("got %+v", bad)
 	}
 }
 

@@ -23,7 +23,7 @@ type plugin struct {
 	supervisor *supervisor // nil: it was not started
 	described  *description
 	served     []*served // as described
-	refused    error     // for good
+	refused    error     // for good; known before the start when nothing can be started
 	told       bool      // that it is left out
 }
 
@@ -32,6 +32,9 @@ type plugin struct {
 func (p *plugin) start(ctx context.Context, executable, sockets string, log *slog.Logger) {
 	asked := sync.OnceFunc(func() { close(p.asked) })
 	defer asked()
+	if p.refused != nil {
+		return
+	}
 	if err := p.pinned.copyTo(executable); err != nil {
 		p.set(func() { p.refused = err })
 		return

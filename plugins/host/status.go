@@ -1,6 +1,7 @@
 package host
 
 import (
+	"crypto/sha256"
 	"encoding/hex"
 	"maps"
 	"time"
@@ -10,7 +11,7 @@ import (
 type Plugin struct {
 	Name   string `json:"name"` // of its file
 	Path   string `json:"path"`
-	SHA256 string `json:"sha256"` // that is pinned
+	SHA256 string `json:"sha256"` // that is pinned, if one is
 
 	Title   string  `json:"title,omitempty"` // what it calls itself
 	Version string  `json:"version,omitempty"`
@@ -38,7 +39,10 @@ func (h *Host) Plugins() []Plugin {
 }
 
 func (p *plugin) status() Plugin {
-	st := Plugin{Name: p.name, Path: p.pinned.path, SHA256: hex.EncodeToString(p.pinned.sum[:]), Restarts: map[string]uint64{}}
+	st := Plugin{Name: p.name, Path: p.pinned.path, Restarts: map[string]uint64{}}
+	if p.pinned.sum != [sha256.Size]byte{} {
+		st.SHA256 = hex.EncodeToString(p.pinned.sum[:])
+	}
 	if err := p.leftOut(); err != nil {
 		st.Error = err.Error()
 	}

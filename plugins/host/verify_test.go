@@ -77,8 +77,8 @@ func TestDirectory(t *testing.T) {
 	}
 	sum := func(s string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(s))) }
 	write(t, filepath.Join(dir, sumsFile), sum("b")+"  b\n\n"+sum("a")+" *./a\n")
-	listed, others, err := readDirectory(dir)
-	if err != nil || len(listed) != 2 || strings.Join(others, " ") != "c" {
+	listed, wrong, others, err := readDirectory(dir)
+	if err != nil || len(listed) != 2 || len(wrong) > 0 || strings.Join(others, " ") != "c" {
 		t.Fatalf("got %v, %v, %v", listed, others, err)
 	}
 	if a := listed[0]; a.path != filepath.Join(dir, "a") || a.sum != sha256.Sum256([]byte("a")) || a.by != filepath.Join(dir, sumsFile)+":3" {
@@ -92,18 +92,19 @@ func TestDirectory(t *testing.T) {
 		sum("a") + "  ..":                     `".." does not name a file`,
 		sum("a") + "  a\n" + sum("a") + "  a": "SHA256SUMS:2: a is listed twice",
 	} {
-		write(t, filepath.Join(dir, sumsFile), text)
-		if _, _, err := readDirectory(dir); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: got %v, want %s", text, err, want)
+		write(t, filepath.Join(dir, sumsFile), text+"\n"+sum("b")+"  b\n")
+		listed, wrong, _, err := readDirectory(dir)
+		if err != nil || len(wrong) != 1 || !strings.Contains(wrong[0].err.Error(), want) || listed[len(listed)-1].path != filepath.Join(dir, "b") {
+			t.Errorf("%q: got %v, %v, %v, want %s", text, listed, wrong, err, want)
 		}
 	}
 	if err := os.Remove(filepath.Join(dir, sumsFile)); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := readDirectory(dir); err == nil || !strings.Contains(err.Error(), "sha256sum PLUGIN... > SHA256SUMS) writes it") {
+	if _, _, _, err := readDirectory(dir); err == nil || !strings.Contains(err.Error(), "sha256sum PLUGIN... > SHA256SUMS) writes it") {
 		t.Errorf("without sums: %v", err)
 	}
-	if _, _, err := readDirectory(filepath.Join(dir, "missing")); err == nil || !strings.Contains(err.Error(), "no such file") {
+	if _, _, _, err := readDirectory(filepath.Join(dir, "missing")); err == nil || !strings.Contains(err.Error(), "no such file") {
 		t.Errorf("without a directory: %v", err)
 	}
 }
