@@ -86,6 +86,13 @@ func (c *cli) with(h *host.Host) (*cli, error) {
 	return &with, nil
 }
 
+// forgive gives each plugin its whole budget of restarts again.
+func (c *cli) forgive() {
+	if c.plugins != nil {
+		c.plugins.Forgive()
+	}
+}
+
 // leftOut says which plugins do not run, and why.
 func (c *cli) leftOut() error {
 	if c.plugins == nil {

@@ -23,6 +23,10 @@ func acmePlugin() {
 		func() acmeConfig { return acmeConfig{Refuse: "nothing"} },
 		func(c acmeConfig, _ feed.StageEnv) (feed.Transform, error) {
 			return feed.Transform{Func: func(m *watermill.Message) ([]*watermill.Message, error) {
+				if string(m.Payload) == "kill" {
+					fmt.Fprintln(os.Stderr, "killed")
+					os.Exit(3)
+				}
 				if string(m.Payload) == c.Refuse {
 					return nil, feed.Permanent(errors.New("it is refused"))
 				}

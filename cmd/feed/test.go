@@ -62,7 +62,7 @@ func (c *cli) testCommand() *cobra.Command {
 					if err != nil {
 						return err
 					}
-					return r.file(cmd.Context(), file, cfg, only)
+					return r.file(cmd.Context(), file, cfg, only, c.forgive)
 				}))
 			}
 			if r.failed > 0 {

@@ -20,19 +20,20 @@ type testReport struct {
 	ran, failed    int
 }
 
-// file runs the tests of a file whose names match.
-func (r *testReport) file(ctx context.Context, file string, cfg *config.Config, only *regexp.Regexp) error {
-	before := *r
+// file runs the tests of a file whose names match, each after before.
+func (r *testReport) file(ctx context.Context, file string, cfg *config.Config, only *regexp.Regexp, before func()) error {
+	start := *r
 	for i := range cfg.Tests {
 		t := &cfg.Tests[i]
 		if !only.MatchString(t.Name) {
 			continue
 		}
+		before()
 		if err := r.one(ctx, file, cfg, t); err != nil {
 			return err
 		}
 	}
-	ran, failures := r.ran-before.ran, r.failed-before.failed
+	ran, failures := r.ran-start.ran, r.failed-start.failed
 	switch {
 	case len(cfg.Tests) == 0:
 		fmt.Fprintf(r.w, "%s: no tests\n", file)

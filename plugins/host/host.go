@@ -218,6 +218,19 @@ func (h *Host) leftOut() error {
 	return errors.Join(errs...)
 }
 
+// Forgive forgets how often the plugins were started again: each has its whole budget
+// again, and one that is left alone is started at once. It does not wait for that.
+func (h *Host) Forgive() {
+	for _, p := range h.plugins {
+		p.mu.Lock()
+		s := p.supervisor
+		p.mu.Unlock()
+		if s != nil {
+			s.forgive()
+		}
+	}
+}
+
 // Close ends the plugins and removes what the host has written. It blocks for a few
 // seconds at most. Calling it again does nothing.
 func (h *Host) Close() error { return h.close() }

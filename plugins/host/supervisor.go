@@ -42,15 +42,17 @@ type supervisor struct {
 	since    time.Time         // of the current state
 	stubborn bool              // it did not end when it was asked to
 
-	stop context.CancelFunc
-	done chan struct{}
+	forgiven chan struct{} // one at a time
+	stop     context.CancelFunc
+	done     chan struct{}
 }
 
 // newSupervisor starts to supervise a program.
 func newSupervisor(ctx context.Context, p program, dir string) *supervisor {
 	s := &supervisor{
 		program: p, launch: func(ctx context.Context) (*instance, error) { return launch(ctx, p, dir) },
-		changed: make(chan struct{}), restarts: map[string]uint64{}, ends: map[uint64]string{}, since: time.Now(), done: make(chan struct{}),
+		changed: make(chan struct{}), restarts: map[string]uint64{}, ends: map[uint64]string{}, since: time.Now(),
+		forgiven: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
 	go s.run(ctx)
@@ -132,6 +134,20 @@ func (s *supervisor) set(change func()) {
 	s.tell()
 }
 
+// forgive forgets the restarts so far. What is left alone is started at once.
+func (s *supervisor) forgive() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case s.forgiven <- struct{}{}:
+	default: // so it is
+	}
+	if refused := (*refusedError)(nil); !errors.As(s.giveUp, &refused) && !errors.Is(s.giveUp, errClosed) {
+		s.giveUp = nil // who asks now waits for the process
+		s.tell()
+	}
+}
+
 // close ends the plugin.
 func (s *supervisor) close() {
 	s.stop()
@@ -156,15 +172,27 @@ func (s *supervisor) run(ctx context.Context) {
 			s.set(func() { s.giveUp = err })
 			return
 		}
+		select {
+		case <-s.forgiven:
+			b.used = nil
+		default:
+		}
 		wait, left := b.use(time.Now())
 		s.note(died, wait, left)
-		if !sleep(ctx, wait) {
+		over := time.NewTimer(wait)
+		select {
+		case <-over.C:
+			if !left {
+				b.use(time.Now())
+			}
+		case <-s.forgiven:
+			over.Stop()
+			b.used = nil
+		case <-ctx.Done():
+			over.Stop()
 			return
 		}
 		s.set(func() { s.giveUp = nil })
-		if !left {
-			b.use(time.Now())
-		}
 	}
 }
 
