@@ -206,6 +206,7 @@ func (r *runner) quarantineCondemned() error {
 	for _, c := range r.condemned {
 		r.endOutgoing(c.out, Quarantined, c.stage)
 		r.note(c.out, Quarantined, r.refusal(c), c.time)
+		c.out.from.refused(r.refusal(c))
 	}
 	r.condemned = r.condemned[:0]
 	return nil
@@ -216,11 +217,16 @@ func (r *runner) quarantineCondemned() error {
 func (r *runner) logQuarantined() {
 	if r.unlogged == 0 {
 		r.firstUnlogged = r.condemned[0]
+		r.firstTrace = r.firstUnlogged.out.from.traceID()
 	}
 	r.unlogged += len(r.condemned)
 	if now := time.Now(); now.Sub(r.loggedQuarantine) >= time.Second {
 		c := r.firstUnlogged
-		r.log.Warn("quarantined", "messages", r.unlogged, "firstStage", c.stage, "firstReason", firstLine(c.err))
+		attrs := []any{"messages", r.unlogged, "firstStage", c.stage, "firstReason", firstLine(c.err)}
+		if r.firstTrace != "" {
+			attrs = append(attrs, "firstTrace", r.firstTrace)
+		}
+		r.log.Warn("quarantined", attrs...)
 		r.unlogged, r.firstUnlogged, r.loggedQuarantine = 0, condemned{}, now
 	}
 }

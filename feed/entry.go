@@ -23,6 +23,7 @@ type entry struct {
 	label       string  // of that outcome
 
 	seen []seen // by transforms that want to know how it ends
+	span Span   // nil: no tracer follows it
 
 	only outgoing // the message made of it, when it is a single one: saves an allocation
 }

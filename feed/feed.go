@@ -24,6 +24,8 @@ type Options struct {
 	Quarantine Quarantine
 	// Ledger is told what became of each message; nil: nobody is.
 	Ledger Ledger
+	// Tracer follows some of the deliveries; nil: nobody does.
+	Tracer Tracer
 	// DrainTimeout is how long a stopping feed finishes what is in flight
 	// before it gives it back; 20 s when zero.
 	DrainTimeout time.Duration

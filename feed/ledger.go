@@ -61,16 +61,20 @@ func (b *Batch) Placed(i int, at Place) {
 }
 
 // wanted has a batch of the given messages tell where they are placed, if there
-// is a ledger.
-func (r *runner) wanted(b *Batch, batch []*outgoing) {
-	if r.ledger == nil {
+// is a ledger, or a tracer that follows any of them.
+func (r *runner) wanted(b *Batch, batch []*outgoing, followed bool) {
+	if r.ledger == nil && !followed {
 		return
 	}
 	var mu sync.Mutex
 	b.placed = func(i int, at Place) {
 		mu.Lock()
 		defer mu.Unlock()
-		if o := batch[i]; !slices.Contains(o.places, at) { // it may be told again after a lost answer
+		o := batch[i]
+		if o.from.span != nil {
+			o.from.span.Placed(at)
+		}
+		if r.ledger != nil && !slices.Contains(o.places, at) { // it may be told again after a lost answer
 			o.places = append(o.places, at)
 		}
 	}

@@ -392,9 +392,7 @@ func (t *turn) commit(ctx context.Context) error {
 	for _, o := range batch {
 		b.Messages = append(b.Messages, o.msg)
 	}
-	r.wanted(b, batch)
-	err := publishBatch(ctx, r.Sink, b)
-	r.logPanic(r.SinkName, err)
+	err := r.publish(ctx, b, batch)
 	r.messages = b.Messages
 	clear(r.messages) // retain no message beyond its turn
 	return r.committed(batch, b.Range, err)

@@ -23,6 +23,7 @@ type runner struct {
 	log        *slog.Logger
 	quarantine Quarantine
 	ledger     Ledger // nil without one
+	tracer     Tracer // nil without one
 	hop        Hop
 	carrier    *carrier
 	soft       context.Context // ends when the feed is to stop
@@ -47,6 +48,7 @@ type runner struct {
 	failingSince     time.Time // zero while work gets done
 	unlogged         int       // quarantined, not logged yet
 	firstUnlogged    condemned // the first of them
+	firstTrace       string    // its trace, if it was followed
 	loggedQuarantine time.Time
 	panics           map[string]time.Time // when each place of one was last logged
 
@@ -61,6 +63,7 @@ type runner struct {
 	batch       []*outgoing
 	settlements []Settlement
 	ended       []Ended // the ledger does not know of yet
+	spans       []Span
 
 	mu       sync.Mutex
 	logged   time.Time // when the state was last logged
@@ -78,6 +81,7 @@ func newRunner(r Route, opts Options) *runner {
 		log:        opts.Logger.With("route", r.Name),
 		quarantine: opts.Quarantine,
 		ledger:     opts.Ledger,
+		tracer:     opts.Tracer,
 		carrier:    newCarrier(),
 		park:       newParkingLot(r),
 		retry:      backoff{first: r.Retry.InitialDelay, longest: r.Retry.MaxDelay},

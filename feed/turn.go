@@ -38,9 +38,7 @@ func (t *turn) publish(ctx context.Context, batch []*outgoing) error {
 			b.reached[i] = o.reached
 		}
 	}
-	r.wanted(b, batch)
-	err := publishBatch(ctx, r.Sink, b)
-	r.logPanic(r.SinkName, err)
+	err := r.publish(ctx, b, batch)
 	for i := range b.reached {
 		batch[i].reached = b.reached[i]
 	}

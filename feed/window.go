@@ -99,6 +99,7 @@ func (r *runner) admit(ds []Delivery) (bytes Size) {
 		r.inbox = append(r.inbox, e)
 		bytes += Size(len(d.Message.Payload))
 	}
+	r.follow(entries)
 	return bytes
 }
 
@@ -127,6 +128,7 @@ func (r *runner) enqueue(e *entry, msgs []*message.Message) {
 	number := r.produced.enter(len(msgs))
 	r.mu.Unlock()
 	e.open += len(msgs)
+	e.lead(msgs)
 	if len(msgs) == 1 {
 		e.only = outgoing{number: number, msg: msgs[0], from: e}
 		r.queue = append(r.queue, &e.only)
@@ -187,6 +189,7 @@ func (r *runner) settle() error {
 	if err == nil {
 		r.tellTransforms()
 	}
+	r.endSpans(err)
 
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -217,6 +220,7 @@ func (r *runner) settle() error {
 func (r *runner) release(cause error) {
 	reason := r.reasonOf(cause)
 	r.noteReturned(reason)
+	r.endSpansReturned(reason)
 	r.writeLedger() // payloads are the subscription's, and end with it
 	var lost *SettleLostError
 	if err := r.sub.Close(); err != nil {
