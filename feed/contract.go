@@ -36,6 +36,11 @@ const (
 	Returned
 )
 
+var outcomes = [...]string{"in flight", "delivered", "filtered", "quarantined", "returned"}
+
+// String names the outcome as metrics and the ledger do.
+func (o Outcome) String() string { return outcomes[o] }
+
 // Settlement tells a source how one of its deliveries ended. Returned never
 // occurs in one: what is returned goes back when the subscription closes.
 type Settlement struct {

@@ -24,6 +24,7 @@ func (d *decoder) check(c *Config, root *yaml.Node) {
 	d.checkLedger(c, root, bad)
 	d.checkPlugins(c.Plugins, root, bad)
 	d.checkAdmin(c.Admin, root, bad)
+	d.checkOTLP(c.OTLP, root, bad)
 	if d.registry == nil {
 		return
 	}

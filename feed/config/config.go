@@ -15,6 +15,7 @@ type Config struct {
 	Ledger       Ledger        `yaml:"ledger" doc:"Keeps what became of each message, for feed trace. Without it nothing is kept."`
 	Plugins      Plugins       `yaml:"plugins" doc:"Stages in processes of their own."`
 	Admin        Admin         `yaml:"admin" doc:"The HTTP server for health, metrics and status."`
+	OTLP         OTLP          `yaml:"otlp" doc:"Sends traces, and if wanted metrics, to a receiver of OpenTelemetry. Without it nothing is sent."`
 	Log          Log           `yaml:"log" doc:"What is logged, to standard error."`
 	DrainTimeout time.Duration `yaml:"drainTimeout" doc:"How long a stopping feed finishes what is in flight before it gives it back to its sources."`
 	Routes       Routes        `yaml:"routes" doc:"The routes by name. Each leads from one source through transforms to one sink."`
@@ -130,6 +131,7 @@ func DefaultConfig() Config {
 		Ledger:       defaultLedger(),
 		Plugins:      Plugins{Limits: DefaultPluginLimits},
 		Admin:        Admin{Address: "127.0.0.1:8686"},
+		OTLP:         defaultOTLP(),
 		Log:          Log{Format: LogText, Level: LogInfo},
 		DrainTimeout: 20 * time.Second,
 		Validate:     defaultValidation(),

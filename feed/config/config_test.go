@@ -157,6 +157,24 @@ func TestParse(t *testing.T) {
 	}
 }
 
+func TestOTLP(t *testing.T) {
+	const routes = "\nroutes: {a: {source: {queue: {queue: q}}, sink: {place: {}}}}\nquarantine: {path: q.db}\n"
+	if o := parse(t, routes).OTLP; !o.Off() || o.Traces.Ratio != 0.01 || o.Metrics.Interval != 0 {
+		t.Errorf("by default: %+v", o)
+	}
+	if o := parse(t, `otlp: {endpoint: "${EMPTY:-}"}`+routes).OTLP; !o.Off() {
+		t.Errorf("of a variable that is empty: %+v", o)
+	}
+	c := parse(t, `otlp: {endpoint: "http://collector:4318", headers: {authorization: "Bearer ${TOKEN}"}, traces: {ratio: 0}, metrics: {interval: 1m}}`+routes)
+	value, err := c.OTLP.Headers["authorization"].Reveal()
+	if err != nil || value != "Bearer canary-secret" || c.OTLP.Off() || c.OTLP.Traces.Ratio != 0 || c.OTLP.Metrics.Interval != time.Minute {
+		t.Errorf("%q, %v, %+v", value, err, c.OTLP)
+	}
+	if len(c.Warnings) != 1 || !strings.Contains(c.Warnings[0].String(), "otlp.headers: they are sent without TLS") {
+		t.Errorf("%v", c.Warnings)
+	}
+}
+
 func TestWarnings(t *testing.T) {
 	dir := t.TempDir()
 	open, closed := filepath.Join(dir, "open"), filepath.Join(dir, "closed")

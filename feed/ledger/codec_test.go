@@ -55,7 +55,7 @@ func wanted(hop *feed.Hop, e *feed.Ended) Entry {
 		Feed: hop.Feed, Route: hop.Route, Source: hop.Source, Sink: hop.Sink, From: hop.From, To: hop.To,
 		ID: cut(e.ID), Topic: cut(e.Topic), Size: len(e.Payload), Digest: fmt.Sprintf("%08x", crc32.Checksum(e.Payload, crc32.MakeTable(crc32.Castagnoli))),
 		DeliveryID: cut(e.DeliveryID), DeliveryTopic: cut(e.DeliveryTopic), DeliveryTag: e.Tag, Received: e.Received.UTC(),
-		Outcome: outcomes[e.Outcome], Reason: cut(e.Reason), Done: e.Done.UTC(),
+		Outcome: e.Outcome.String(), Reason: cut(e.Reason), Done: e.Done.UTC(),
 	}
 	for _, p := range e.Places {
 		want.Places = append(want.Places, feed.Place{Object: cut(p.Object), Position: p.Position})

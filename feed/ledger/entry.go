@@ -49,15 +49,12 @@ type Identity struct {
 	Seq  uint64 `json:"seq"`
 }
 
-// outcomes are the names of feed.Outcome.
-var outcomes = [...]string{feed.Delivered: "delivered", feed.Filtered: "filtered", feed.Quarantined: "quarantined", feed.Returned: "returned"}
-
 // Cause says in a line what became of the message, for lists of what is wrong.
 func (e *Entry) Cause() string {
 	switch {
-	case e.Outcome == outcomes[feed.Delivered]:
+	case e.Outcome == feed.Delivered.String():
 		return fmt.Sprintf("delivered by %s to %s at %s", e.Route, e.Target(), e.Done.UTC().Format(time.RFC3339))
-	case e.Outcome == outcomes[feed.Returned]:
+	case e.Outcome == feed.Returned.String():
 		return fmt.Sprintf("given back by %s: %s", e.Route, e.Reason)
 	}
 	return fmt.Sprintf("%s by %s: %s", e.Outcome, e.Route, e.Reason)

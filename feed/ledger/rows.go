@@ -125,7 +125,7 @@ func (r *rows) entry() Entry {
 		Feed: string(r.hop[0]), Route: string(r.hop[1]), Source: string(r.hop[2]), Sink: string(r.hop[3]), From: string(r.hop[4]), To: string(r.hop[5]),
 		ID: string(r.id), Topic: string(r.topic), Size: int(r.size), Digest: fmt.Sprintf("%08x", r.digest),
 		DeliveryID: string(r.delivery), DeliveryTopic: string(r.deliveryTopic), DeliveryTag: r.tag, Received: timeOf(r.received),
-		Outcome: outcomes[r.flags&flagOutcome], Reason: string(r.reason), Done: timeOf(r.done),
+		Outcome: feed.Outcome(r.flags & flagOutcome).String(), Reason: string(r.reason), Done: timeOf(r.done),
 	}
 	if r.offsets {
 		offset := r.tag - 1
