@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -17,6 +19,7 @@ import (
 	"github.com/kraft-edge/datafeed/feed/ledger"
 	"github.com/kraft-edge/datafeed/feed/metrics"
 	"github.com/kraft-edge/datafeed/internal/admin"
+	"github.com/kraft-edge/datafeed/internal/otlp"
 	"github.com/kraft-edge/datafeed/plugins/host"
 	"github.com/kraft-edge/datafeed/stages/quarantine"
 )
@@ -26,13 +29,14 @@ type process struct {
 	feed     *feed.Feed
 	listener net.Listener // nil: no admin server
 	options  admin.Options
+	exporter *otlp.Exporter // nil: no telemetry is sent
 	logger   *slog.Logger
 }
 
 // newProcess puts a process together. The listener comes first so that an
 // address in use is found before any stage is made.
-func newProcess(l net.Listener, f *feed.Feed, metrics prometheus.Gatherer, cfg *config.Config, logger *slog.Logger) *process {
-	return &process{feed: f, listener: l, logger: logger, options: admin.Options{
+func newProcess(l net.Listener, f *feed.Feed, metrics prometheus.Gatherer, exporter *otlp.Exporter, cfg *config.Config, logger *slog.Logger) *process {
+	return &process{feed: f, listener: l, logger: logger, exporter: exporter, options: admin.Options{
 		Status: f.Status, Metrics: metrics, Logger: logger,
 		ExposeMetrics: slices.Contains(cfg.Admin.Expose, config.ExposeMetrics),
 		ExposeStatus:  slices.Contains(cfg.Admin.Expose, config.ExposeStatus),
@@ -42,6 +46,11 @@ func newProcess(l net.Listener, f *feed.Feed, metrics prometheus.Gatherer, cfg *
 // run runs the feed. The admin server answers until the feed has drained.
 func (p *process) run(ctx context.Context) error {
 	limitThreads(len(p.feed.Status().Routes))
+	if p.exporter != nil {
+		if err := p.exporter.SendMetrics(ctx, p.options.Metrics); err != nil {
+			return err
+		}
+	}
 	if p.listener == nil {
 		return p.feed.Run(ctx)
 	}
@@ -123,8 +132,24 @@ func openLedger(cfg *config.Config, logger *slog.Logger) (*ledger.Ledger, func()
 	}, nil
 }
 
+// openOTLP opens what sends telemetry; it is nil when none is to be sent.
+func openOTLP(ctx context.Context, cfg *config.Config, logger *slog.Logger) (*otlp.Exporter, func(), error) {
+	if ignored := otlp.IgnoredVariables(os.Environ()); len(ignored) > 0 {
+		logger.Warn("variables of the environment have no effect: the section otlp of the file says where telemetry goes", "variables", strings.Join(ignored, " "))
+	}
+	if cfg.OTLP.Off() {
+		return nil, func() {}, nil
+	}
+	otlp.LogSDK(logger)
+	e, err := otlp.Open(ctx, cfg.OTLP, cfg.Name, buildVersion(), logger)
+	if err != nil {
+		return nil, nil, err
+	}
+	return e, e.Close, nil
+}
+
 // newFeed makes the stages and the feed of them.
-func newFeed(cfg *config.Config, q feed.Quarantine, l *ledger.Ledger, logger *slog.Logger) (*feed.Feed, error) {
+func newFeed(cfg *config.Config, q feed.Quarantine, l *ledger.Ledger, exporter *otlp.Exporter, logger *slog.Logger) (*feed.Feed, error) {
 	opts, routes, err := cfg.Build(logger)
 	if err != nil {
 		return nil, err
@@ -132,6 +157,9 @@ func newFeed(cfg *config.Config, q feed.Quarantine, l *ledger.Ledger, logger *sl
 	opts.Quarantine = q
 	if l != nil {
 		opts.Ledger = l
+	}
+	if exporter != nil {
+		opts.Tracer = exporter
 	}
 	f, err := feed.New(opts, routes...)
 	if err != nil {
@@ -144,9 +172,9 @@ func newFeed(cfg *config.Config, q feed.Quarantine, l *ledger.Ledger, logger *sl
 	return f, nil
 }
 
-// newGatherer returns what /metrics shows: the feed, its quarantine, its ledger and
-// its plugins, and the process it is.
-func newGatherer(cfg *config.Config, f *feed.Feed, q feed.Quarantine, l *ledger.Ledger, plugins *host.Host) (prometheus.Gatherer, error) {
+// newGatherer returns what /metrics shows: the feed, its quarantine, its ledger,
+// its plugins and what sends its telemetry, and the process it is.
+func newGatherer(cfg *config.Config, f *feed.Feed, q feed.Quarantine, l *ledger.Ledger, exporter *otlp.Exporter, plugins *host.Host) (prometheus.Gatherer, error) {
 	shown := []prometheus.Collector{
 		metrics.Collector(f.Status), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	}
@@ -155,6 +183,9 @@ func newGatherer(cfg *config.Config, f *feed.Feed, q feed.Quarantine, l *ledger.
 	}
 	if l != nil {
 		shown = append(shown, newLedgerCollector(cfg.Name, l.Figures))
+	}
+	if exporter != nil {
+		shown = append(shown, newOTLPCollector(cfg.Name, exporter.Figures))
 	}
 	if plugins != nil {
 		shown = append(shown, newPluginCollector(cfg.Name, plugins.Plugins))

@@ -18,7 +18,7 @@ func initializeCLI(s streams) (*cli, error) {
 	panic(wire.Build(stages.Set, newRegistry, newCLI))
 }
 
-// initializeProcess makes a feed with its quarantine, its ledger and its admin server.
+// initializeProcess makes a feed with its quarantine, its ledger, what sends its telemetry, and its admin server.
 func initializeProcess(ctx context.Context, cfg *config.Config, plugins *host.Host, logger *slog.Logger) (*process, func(), error) {
-	panic(wire.Build(listenAdmin, openQuarantine, openLedger, newFeed, newGatherer, newProcess))
+	panic(wire.Build(listenAdmin, openQuarantine, openLedger, openOTLP, newFeed, newGatherer, newProcess))
 }

@@ -27,7 +27,7 @@ func initializeCLI(s streams) (*cli, error) {
 	return mainCli, nil
 }
 
-// initializeProcess makes a feed with its quarantine, its ledger and its admin server.
+// initializeProcess makes a feed with its quarantine, its ledger, what sends its telemetry, and its admin server.
 func initializeProcess(ctx context.Context, cfg *config.Config, plugins *host.Host, logger *slog.Logger) (*process, func(), error) {
 	listener, cleanup, err := listenAdmin(ctx, cfg)
 	if err != nil {
@@ -44,22 +44,32 @@ func initializeProcess(ctx context.Context, cfg *config.Config, plugins *host.Ho
 		cleanup()
 		return nil, nil, err
 	}
-	feed, err := newFeed(cfg, quarantine, ledger, logger)
+	exporter, cleanup4, err := openOTLP(ctx, cfg, logger)
 	if err != nil {
 		cleanup3()
 		cleanup2()
 		cleanup()
 		return nil, nil, err
 	}
-	gatherer, err := newGatherer(cfg, feed, quarantine, ledger, plugins)
+	feed, err := newFeed(cfg, quarantine, ledger, exporter, logger)
 	if err != nil {
+		cleanup4()
 		cleanup3()
 		cleanup2()
 		cleanup()
 		return nil, nil, err
 	}
-	mainProcess := newProcess(listener, feed, gatherer, cfg, logger)
+	gatherer, err := newGatherer(cfg, feed, quarantine, ledger, exporter, plugins)
+	if err != nil {
+		cleanup4()
+		cleanup3()
+		cleanup2()
+		cleanup()
+		return nil, nil, err
+	}
+	mainProcess := newProcess(listener, feed, gatherer, exporter, cfg, logger)
 	return mainProcess, func() {
+		cleanup4()
 		cleanup3()
 		cleanup2()
 		cleanup()
