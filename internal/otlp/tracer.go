@@ -44,17 +44,16 @@ func newTracer(t trace.Tracer, ratio float64) *tracer { return &tracer{tracer: t
 
 // Follow implements [feed.Tracer].
 func (t *tracer) Follow(hop *feed.Hop, m *message.Message, received time.Time) feed.Span {
-	parent, ctx := m.Metadata[traceparent], context.Background()
-	if parent != "" {
-		if strings.HasSuffix(parent, notSampled) {
-			return nil
-		}
+	ctx := context.Background()
+	switch said := m.Metadata[traceparent]; {
+	case strings.HasSuffix(said, notSampled):
+		return nil
+	case said != "":
 		ctx = propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier(m.Metadata))
-		if said := trace.SpanContextFromContext(ctx); said.IsValid() && !said.IsSampled() {
+		if parent := trace.SpanContextFromContext(ctx); parent.IsValid() && !parent.IsSampled() || !parent.IsValid() && !t.drawn() {
 			return nil
 		}
-	}
-	if !trace.SpanContextFromContext(ctx).IsValid() && rand.Float64() >= t.ratio {
+	case !t.drawn():
 		return nil
 	}
 	ctx, began := t.tracer.Start(ctx, "process "+hop.Route, trace.WithTimestamp(received), trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
@@ -66,6 +65,9 @@ func (t *tracer) Follow(hop *feed.Hop, m *message.Message, received time.Time) f
 	))
 	return &span{ctx: ctx, span: began}
 }
+
+// drawn draws lots.
+func (t *tracer) drawn() bool { return rand.Float64() < t.ratio }
 
 // Published implements [feed.Tracer].
 func (t *tracer) Published(hop *feed.Hop, spans []feed.Span, messages int, began time.Time, err error) {
