@@ -21,8 +21,8 @@ type Case interface {
 	test(t *testing.T, s stages)
 }
 
-// Transform is a transform, which passes [feedtest.TestTransform], and does the same
-// again after its process was killed.
+// Transform is a transform, which passes [feedtest.TestTransform], and makes the same
+// of each message after its process was killed.
 type Transform struct {
 	Name          string
 	Configuration string // a JSON object; empty is one without keys
@@ -37,25 +37,11 @@ func (c Transform) test(t *testing.T, s stages) {
 		New:      func(t testing.TB) feed.Transform { return s.transform(t, c.Name, c.Configuration) },
 		Messages: c.Messages,
 	})
-	transform := s.transform(t, c.Name, c.Configuration)
-	if transform.Close != nil {
-		defer func() {
-			if err := transform.Close(); err != nil {
-				t.Errorf("close: %v", err)
-			}
-		}()
-	}
-	before, err := transform.Try(t.Context(), c.Messages()[0])
-	if !s.kill() {
-		return
-	}
-	after, errAfter := transform.Try(t.Context(), c.Messages()[0])
-	if len(before) != len(after) || (err == nil) != (errAfter == nil) {
-		t.Errorf("before the process was killed it made %d messages, %v, and then %d, %v", len(before), err, len(after), errAfter)
-	}
+	s.afterKill(t, func(t *testing.T) { c.testKill(t, s) })
 }
 
-// Sink is a sink, which passes [feedtest.TestSink].
+// Sink is a sink, which passes [feedtest.TestSink], and writes on after its process
+// was killed.
 type Sink struct {
 	Name string
 	// Place returns a place of its own, that another process reaches, too: the
@@ -71,9 +57,11 @@ func (c Sink) test(t *testing.T, s stages) {
 		place.Sink = s.sink(t, c.Name, configuration)
 		return place
 	})
+	s.afterKill(t, func(t *testing.T) { c.testKill(t, s) })
 }
 
-// Source is a source, which passes [feedtest.TestSource].
+// Source is a source, which passes [feedtest.TestSource], and hands out again what was
+// unsettled when its process was killed.
 type Source struct {
 	Name string
 	// Place is as that of [Sink]. Its Source is the suite's to set.
@@ -87,9 +75,11 @@ func (c Source) test(t *testing.T, s stages) {
 		place.Source = s.source(t, c.Name, configuration)
 		return place
 	})
+	s.afterKill(t, func(t *testing.T) { c.testKill(t, s) })
 }
 
-// Expectation is an expectation, which passes [validatetest.TestSide].
+// Expectation is an expectation, which passes [validatetest.TestSide], and reads the
+// same after its process was killed.
 type Expectation struct {
 	Name string
 	// Place is as that of [Sink]. Its Side is the suite's to set.
@@ -103,10 +93,12 @@ func (c Expectation) test(t *testing.T, s stages) {
 		place.Side = s.expectation(t, c.Name, configuration)
 		return place
 	})
+	s.afterKill(t, func(t *testing.T) { c.testKill(t, s) })
 }
 
-// Codec is a codec, which gives back to the bit and in order what it got, refuses
-// what it cannot decode with an error, and keeps within limits.
+// Codec is a codec, which gives back to the bit and in order what it got, after its
+// process was killed, too, refuses what it cannot decode with an error, and keeps
+// within limits.
 type Codec struct {
 	Name          string
 	Configuration string // a JSON object; empty is one without keys
@@ -126,6 +118,24 @@ func (c Codec) test(t *testing.T, s stages) {
 	if codec.Name() != c.Name {
 		t.Errorf("the codec calls itself %q", codec.Name())
 	}
+	c.testBatches(t, codec)
+	if c.Damaged != nil {
+		for i, body := range c.Damaged() {
+			_, err := codec.Decode(nil, body, batch.Limits{})
+			var unavailable *batch.Unavailable
+			if err == nil || errors.As(err, &unavailable) {
+				t.Errorf("damaged body %d: decode returned %v", i, err)
+			}
+		}
+	}
+	s.afterKill(t, func(t *testing.T) { c.testKill(t, s) })
+	if err := codec.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+}
+
+// testBatches checks that what is encoded is decoded to what it was.
+func (c Codec) testBatches(t *testing.T, codec batch.Codec) {
 	kept := []byte("kept")
 	for i, want := range c.Batches() {
 		var body []byte
@@ -154,17 +164,5 @@ func (c Codec) test(t *testing.T, s stages) {
 				t.Errorf("batch %d: %d readings are decoded where %d are allowed", i, len(want), len(want)-1)
 			}
 		}
-	}
-	if c.Damaged != nil {
-		for i, body := range c.Damaged() {
-			_, err := codec.Decode(nil, body, batch.Limits{})
-			var unavailable *batch.Unavailable
-			if err == nil || errors.As(err, &unavailable) {
-				t.Errorf("damaged body %d: decode returned %v", i, err)
-			}
-		}
-	}
-	if err := codec.Close(); err != nil {
-		t.Errorf("close: %v", err)
 	}
 }

@@ -26,6 +26,7 @@ type launched struct {
 
 	mu      sync.Mutex
 	gen     uint64
+	cmd     *exec.Cmd
 	client  *plugin.Client // nil: it does not run
 	stages  pluginpb.StagesClient
 	reasons []string
@@ -71,7 +72,7 @@ func (l *launched) start() error {
 		}
 	})
 	cmd := exec.Command(l.path)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "TMPDIR=" + os.TempDir(), plugin.EnvUnixSocketDir + "=" + sockets} // as a host sets it
+	cmd.Env = []string{plugin.EnvUnixSocketDir + "=" + sockets} // and nothing else, as with a host
 	client := plugin.NewClient(&plugin.ClientConfig{
 		HandshakeConfig:  wire.Handshake,
 		VersionedPlugins: map[int]plugin.PluginSet{wire.Version: {wire.ServiceName: dispensed{}}},
@@ -93,7 +94,7 @@ func (l *launched) start() error {
 		client.Kill()
 		return err
 	}
-	l.client, l.stages = client, stages.(pluginpb.StagesClient)
+	l.cmd, l.client, l.stages = cmd, client, stages.(pluginpb.StagesClient)
 	l.gen++
 	return nil
 }
@@ -106,7 +107,7 @@ func (l *launched) Failed(gen uint64, reason string) {
 		return
 	}
 	l.reasons = append(l.reasons, reason)
-	l.end()
+	l.kill()
 }
 
 // Ended implements remote.Conn.
@@ -123,10 +124,21 @@ func (l *launched) Reasons() []string {
 func (l *launched) Kill() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.kill()
+}
+
+// kill ends the process without asking it. The lock is held.
+func (l *launched) kill() {
+	if l.client == nil {
+		return
+	}
+	if err := l.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		l.t.Errorf("kill the plugin: %v", err)
+	}
 	l.end()
 }
 
-// end ends the process. The lock is held.
+// end asks the process to end, and ends it when it does not. The lock is held.
 func (l *launched) end() {
 	if l.client != nil {
 		l.client.Kill()

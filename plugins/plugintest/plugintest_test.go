@@ -16,6 +16,7 @@ import (
 	"github.com/kraft-edge/datafeed/feed/feedtest"
 	"github.com/kraft-edge/datafeed/feed/reading"
 	"github.com/kraft-edge/datafeed/feed/reading/batch"
+	"github.com/kraft-edge/datafeed/feed/validate"
 	"github.com/kraft-edge/datafeed/plugins/plugintest"
 )
 
@@ -31,6 +32,8 @@ func factories() []feed.Factory {
 		feed.SinkFactory("lines", "appends to a file", func() linesConfig { return linesConfig{} }, newLines),
 		batch.Factory("columns", "packs readings", func() columnsConfig { return columnsConfig{} },
 			func(columnsConfig, feed.StageEnv) (batch.Codec, error) { return columns{batch.Columnar()}, nil }),
+		feed.SourceFactory("spool", "reads files", func() spoolConfig { return spoolConfig{} }, newSpool),
+		validate.ExpectationFactory("record", "reads a file", func() recordConfig { return recordConfig{} }, newRecord),
 	}
 }
 
@@ -127,6 +130,7 @@ func TestRunBinary(t *testing.T) {
 
 func cases() []plugintest.Case {
 	return []plugintest.Case{
+		spoolCase(), recordCase(),
 		plugintest.Transform{Name: "shout", Configuration: `{"mark": "!"}`, Messages: func() []*message.Message {
 			var all []*message.Message
 			for _, p := range []string{"a", "", "b\x00", "ü"} {

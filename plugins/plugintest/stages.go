@@ -20,8 +20,10 @@ type stages interface {
 	source(t testing.TB, name, configuration string) message.Subscriber
 	codec(t testing.TB, name, configuration string) batch.Instance
 	expectation(t testing.TB, name, configuration string) validate.Expectation
-	// kill ends the process of the stages; false when they have none of their own.
-	kill() bool
+	// kill ends the process of the stages.
+	kill()
+	// afterKill runs a test that kills their process, when they have one.
+	afterKill(t *testing.T, test func(t *testing.T))
 }
 
 func envOf(t testing.TB) feed.StageEnv {
@@ -65,9 +67,10 @@ func (o over) expectation(t testing.TB, name, configuration string) validate.Exp
 	return e
 }
 
-func (o over) kill() bool {
-	o.process.Kill()
-	return true
+func (o over) kill() { o.process.Kill() }
+
+func (o over) afterKill(t *testing.T, test func(t *testing.T)) {
+	t.Run("goes on after its process was killed", test)
 }
 
 // local are stages in the test's own process.
@@ -116,4 +119,5 @@ func (l local) expectation(t testing.TB, name, configuration string) validate.Ex
 	return made(t, l, feed.KindExpectation, name, configuration, validate.NewExpectation)
 }
 
-func (local) kill() bool { return false }
+func (local) kill()                                  {}
+func (local) afterKill(*testing.T, func(*testing.T)) {}
