@@ -349,21 +349,42 @@ func (r *runner) afterTurn(progress bool, err error) error {
 	return nil
 }
 
-// hopeless is how long a draining route tries a quarantine that refuses what
-// alone is left: full, it will not take it before the drain deadline either.
+// hopeless is how long a draining route tries what alone keeps it, when that is a
+// quarantine, which if full will not take anything before the drain deadline
+// either, or a transform: what it fails at comes again, and is nowhere twice.
 const hopeless = time.Second
 
 // patience is how long nothing may get done before the route gives its
-// deliveries back. A draining one has until the drain deadline, unless only the
-// quarantine keeps it.
+// deliveries back. A draining one has until the drain deadline when the sink may
+// still take something.
 func (r *runner) patience(draining bool) time.Duration {
-	switch alone := r.progress != nil || len(r.queue) == 0; { // in a stream all waits for the quarantine
+	switch {
 	case !draining:
 		return r.Retry.GiveBackAfter
-	case len(r.condemned) > 0 && len(r.inbox) == 0 && alone:
+	case r.waitsFor() != waitsForSink:
 		return min(hopeless, r.Retry.GiveBackAfter)
 	}
 	return math.MaxInt64
+}
+
+// Who keeps a route from getting anything done.
+const (
+	waitsForSink       = "sink down"
+	waitsForQuarantine = "quarantine down"
+	waitsForTransform  = "transform failing"
+)
+
+// waitsFor says who keeps a route that gets nothing done: the sink while it may take
+// something. In a stream that is nothing before all of a range is transformed and
+// what is condemned is stored.
+func (r *runner) waitsFor() string {
+	switch alone := r.progress != nil || len(r.queue) == 0; {
+	case len(r.condemned) > 0 && alone:
+		return waitsForQuarantine
+	case len(r.inbox) > 0 && alone:
+		return waitsForTransform
+	}
+	return waitsForSink
 }
 
 // holding returns the context of a turn: the hard one, with a deadline that

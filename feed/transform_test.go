@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
@@ -173,6 +174,64 @@ func TestTransformIsNotToldWhatIsGivenBack(t *testing.T) {
 		}
 		if n := len(q.Settled()); n != 0 {
 			t.Errorf("%d deliveries are settled", n)
+		}
+	})
+}
+
+// A route that stops gives back at once what a transform fails at, waits for
+// nothing else meanwhile, and says whose failure it was.
+func TestDrainDoesNotWaitForATransform(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, sink := &feedtest.Queue{}, &feedtest.Sink{}
+		q.Put("a:0", "a:fails", "a:1")
+		away := feed.Transform{Name: "away", Func: func(m *message.Message) ([]*message.Message, error) {
+			if string(m.Payload) == "a:fails" {
+				return nil, errors.New("database is away")
+			}
+			return []*message.Message{m}, nil
+		}}
+		r := start(t, feed.Options{DrainTimeout: time.Hour}, feed.Route{Source: q, Transforms: []feed.Transform{away}, Sink: sink, Retry: feed.RetryPolicy{MaxDelay: time.Second}})
+		time.Sleep(5 * time.Second) // of fake time
+		if s := r.status(); s.State != feed.StateRetrying || !strings.Contains(s.Reason, "database is away") {
+			t.Fatalf("state %s (%s)", s.State, s.Reason)
+		}
+		stopping := time.Now()
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(stopping); took > 2*time.Second {
+			t.Errorf("it took %v to stop", took)
+		}
+		if got := sink.Taken(); !slices.Equal(got, []string{"a:0"}) || q.Len() != 2 {
+			t.Errorf("taken %v, %d messages in the queue, want one and two", got, q.Len())
+		}
+		if s := r.status(); s.Deliveries.Returned["transform failing"] != 2 {
+			t.Errorf("returned %v", s.Deliveries.Returned)
+		}
+	})
+}
+
+// A transform that fails for a moment while the route stops has that moment.
+func TestDrainGivesATransformASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q, tries, stop := &feedtest.Queue{}, 0, make(chan struct{})
+		q.Put("a")
+		locked := feed.Transform{Name: "locked", Func: func(m *message.Message) ([]*message.Message, error) {
+			if tries++; tries == 1 {
+				close(stop)
+			}
+			if tries < 3 {
+				return nil, errors.New("locked")
+			}
+			return []*message.Message{m}, nil
+		}}
+		r := start(t, feed.Options{}, feed.Route{Source: q, Transforms: []feed.Transform{locked}, Sink: &feedtest.Sink{}})
+		<-stop
+		if err := r.stop(); err != nil {
+			t.Error(err)
+		}
+		if s := r.status(); s.Deliveries.Delivered != 1 {
+			t.Errorf("delivered %d after %d tries, returned %v", s.Deliveries.Delivered, tries, s.Deliveries.Returned)
 		}
 	})
 }

@@ -261,10 +261,8 @@ func (r *runner) reasonOf(cause error) string {
 	var changed *changedError
 	var end *endError
 	switch {
-	case errors.Is(cause, errPause) && len(r.condemned) > 0:
-		reason = "quarantine down"
 	case errors.Is(cause, errPause):
-		reason = "sink down"
+		reason = r.waitsFor()
 	case errors.Is(cause, errRenew):
 		reason = "held for long"
 	case errors.Is(cause, errInterrupted):
