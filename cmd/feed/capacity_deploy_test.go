@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kraft-edge/datafeed/deploy"
 	"github.com/kraft-edge/datafeed/internal/capacity"
@@ -222,6 +223,34 @@ func TestDeployCapacityOfEachSite(t *testing.T) {
 		writeSite(t, name, site)
 		if r := reportOf(t, site, "250"); r.Stores["queue batches"] == nil || r.Volumes["postgres"] == "" {
 			t.Errorf("%s: %+v", name, r)
+		}
+	}
+}
+
+// TestJobsLookBackOverOutages: what an outage has held up is compared when it has come. A run looks back for as long as
+// anything waits at 250 readings/s, and for the twelve hours until the next one.
+func TestJobsLookBackOverOutages(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "site.yaml")
+	writeSite(t, "site-example-b", file)
+	r := reportOf(t, file, "250")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	jobs := regexp.MustCompile(`(?m)^ +- --last\n +- (\w+)$`).FindAllSubmatch(text, -1)
+	twiceADay := regexp.MustCompile(`(?m)^  schedule: \d+ \d+,\d+ \* \* \*$`).FindAll(text, -1)
+	if len(jobs) != 2 || len(twiceADay) != len(jobs) {
+		t.Fatalf("%d jobs, %d of them twice a day", len(jobs), len(twiceADay))
+	}
+	for _, job := range jobs {
+		last, err := time.ParseDuration(string(job[1]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, waiting := range []string{"stream batches-stream", "queue batches"} {
+			if bridged := r.Stores[waiting]; bridged == nil || last.Hours() < *bridged+12 {
+				t.Errorf("a job looks back for %v, and something may come that has waited in the %s for %.0f h", last, waiting, *bridged)
+			}
 		}
 	}
 }

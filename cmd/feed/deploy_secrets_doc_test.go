@@ -212,7 +212,7 @@ func need(wanted map[string]map[string]bool, name string, key any) {
 	wanted[name][text] = true
 }
 
-// TestDeployDocumentFirstProof: the job that proves a new site compares one hour, whatever the hourly one does.
+// TestDeployDocumentFirstProof: the job that proves a new site compares one hour, whatever the regular one does.
 func TestDeployDocumentFirstProof(t *testing.T) {
 	script := regexp.MustCompile(`cronjob/validate .* \| (sed '[^']+') \|`).FindStringSubmatch(readDocument(t))
 	if script == nil {
@@ -228,7 +228,7 @@ func TestDeployDocumentFirstProof(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := string(out), strings.Replace(string(before), "- 6h\n", "- 1h\n", 1); got != want || got == string(before) {
-		t.Error("the job is not the hourly one with another span")
+	if got, want := string(out), strings.Replace(string(before), "- 72h\n", "- 1h\n", 1); got != want || got == string(before) {
+		t.Error("the job is not the regular one with another span")
 	}
 }

@@ -39,7 +39,7 @@ func testMistakes(t *testing.T, c *cluster) {
 		{"a volume that is not there", "Deployment bridge", "          name: tmp", "          name: temporary", `].name: Not found: "temporary"`},
 		{"a request above its limit", "Deployment bridge", "memory: 128Mi", "memory: 1Gi", "must be less than or equal to memory limit"},
 		{"a label of the selector that pods lack", "StatefulSet rabbitmq", "    metadata:\n      labels:\n        app.kubernetes.io/name: rabbitmq\n", "    metadata:\n      labels:\n        app.kubernetes.io/name: other\n", "`selector` does not match template `labels`"},
-		{"a schedule", "CronJob validate", "schedule: 23 * * * *", "schedule: 23 * * *", "spec.schedule: Invalid value"},
+		{"a schedule", "CronJob validate", "schedule: 23 5,17 * * *", "schedule: 23 5,17 * *", "spec.schedule: Invalid value"},
 		{"a time zone", "CronJob validate", "timeZone: Etc/UTC", "timeZone: Etc/Utopia", "unknown time zone Etc/Utopia"},
 		{"a network", "NetworkPolicy devices", "cidr: ", "cidr: 1", "cidr: Invalid value"},
 		{"two budgets in one", "PodDisruptionBudget bridge", "maxUnavailable: 1", "maxUnavailable: 1\n  minAvailable: 1", "minAvailable and maxUnavailable cannot be both set"},

@@ -33,11 +33,14 @@ var fromElsewhere = map[string]struct {
 	who    string
 	labels []string
 }{
-	"up":                                   {"Prometheus, of each target", nil},
-	"kubelet_volume_stats_available_bytes": {"the kubelet", []string{"persistentvolumeclaim"}},
-	"kubelet_volume_stats_capacity_bytes":  {"the kubelet", []string{"persistentvolumeclaim"}},
-	"kube_job_status_failed":               {"kube-state-metrics", []string{"job_name"}},
-	"kube_pod_start_time":                  {"kube-state-metrics", nil},
+	"up":                                                   {"Prometheus, of each target", nil},
+	"kubelet_volume_stats_available_bytes":                 {"the kubelet", []string{"persistentvolumeclaim"}},
+	"kubelet_volume_stats_capacity_bytes":                  {"the kubelet", []string{"persistentvolumeclaim"}},
+	"kube_job_status_failed":                               {"kube-state-metrics", []string{"job_name"}},
+	"kube_job_status_start_time":                           {"kube-state-metrics", []string{"job_name"}},
+	"kube_job_owner":                                       {"kube-state-metrics", []string{"job_name", "owner_kind", "owner_name"}},
+	"kube_cronjob_status_last_successful_time":             {"kube-state-metrics", []string{"cronjob"}},
+	"kube_pod_start_time":                                  {"kube-state-metrics", nil},
 	"certmanager_certificate_expiration_timestamp_seconds": {"cert-manager", []string{"name", "issuer_name"}},
 }
 
