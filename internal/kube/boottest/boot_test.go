@@ -105,6 +105,7 @@ func testSite(t *testing.T, c *cluster, startBridge func(bridge *container, furt
 	if c.ca != "" { // it is for plants, which have TLS
 		proven(t, c.newContainer(t, "validate-postgres", environment), start)
 	}
+	keepsStrays(t, c)
 	mayNot(t, c)
 	cloud.stop()
 }

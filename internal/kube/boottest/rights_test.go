@@ -48,6 +48,37 @@ func queue(t *testing.T, node *server.RabbitMQ, name string) (messages, unacked 
 	return info.Messages, info.Unacked, err
 }
 
+// keepsStrays sees that what a device publishes with a wrong routing key waits for somebody to look at it: RabbitMQ would
+// confirm it, and drop it.
+func keepsStrays(t *testing.T, c *cluster) {
+	t.Helper()
+	conn, err := c.dialRabbitMQ(t, "devices")
+	if err != nil {
+		t.Fatal(err)
+	}
+	channel, err := conn.Channel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := channel.Confirm(false); err != nil {
+		t.Fatal(err)
+	}
+	confirmed, err := channel.PublishWithDeferredConfirmWithContext(t.Context(), "devices", "batch.of.nobody", false, false, amqp.Publishing{Body: []byte("{}")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := confirmed.WaitContext(t.Context()); err != nil || !ok {
+		t.Errorf("it is not confirmed: %v", err)
+	}
+	testenv.Eventually(t, time.Minute, "the stray batch to be a dead letter", func() bool {
+		n, _, err := queue(t, c.node, "dead-letters")
+		return err == nil && n == 1
+	})
+	if err := conn.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // mayNot sees that users have no more rights than they need.
 func mayNot(t *testing.T, c *cluster) {
 	t.Helper()
