@@ -54,7 +54,7 @@ func TestDeployDocumentMakesAllSecrets(t *testing.T) {
 		t.Skip("needs mosquitto_passwd, which tools/setup.sh installs, and a -short run does not")
 	}
 	dir := t.TempDir()
-	for name, mode := range map[string]os.FileMode{"kubectl": 0o700, "proxy.crt": 0o600} {
+	for name, mode := range map[string]os.FileMode{"kubectl": 0o700, "proxy.crt": 0o600, "collector.crt": 0o600} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(kubectlThatNotes), mode); err != nil {
 			t.Fatal(err)
 		}

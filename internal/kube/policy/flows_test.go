@@ -38,6 +38,7 @@ var flows = map[string][]string{
 	"proxy": {"archive → 192.0.2.10/32 8080", "validate → 192.0.2.10/32 8080", "validator → 192.0.2.10/32 8080"},
 	// The way to the database that is off unless a site wants it.
 	"postgres":  {"validate-postgres → postgres 5432", "validate-postgres → internet/* 443"},
+	"otlp":      {"archive → monitoring/* 4318", "bridge → monitoring/* 4318", "ingest → monitoring/* 4318", "validator → monitoring/* 4318"},
 	"devices-a": {"198.51.100.0/24 → rabbitmq 5672"},
 	"devices-b": {"203.0.113.0/24 → rabbitmq 5672"},
 }
@@ -49,7 +50,7 @@ func TestFlows(t *testing.T) {
 		"prod":           {"base", "aio", "devices", "azure", "cloud", "tls"},
 		"mosquitto":      {"base", "mosquitto", "relay", "devices", "azure", "cloud", "tls"},
 		"site-example-a": {"base", "aio", "devices-a", "proxy", "tls"},
-		"site-example-b": {"base", "mosquitto", "relay", "devices-b", "azure", "cloud", "postgres", "tls"},
+		"site-example-b": {"base", "mosquitto", "relay", "devices-b", "azure", "cloud", "postgres", "otlp", "tls"},
 	} {
 		var want []string
 		for _, part := range parts {
