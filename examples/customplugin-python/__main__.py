@@ -2,7 +2,6 @@
 payload and says in which unit it is."""
 
 import json
-import math
 
 from datafeed_plugin import Filtered, Message, Permanent, Problem, Transform, serve
 
@@ -17,17 +16,10 @@ class Scale(Transform):
     )
 
     def __init__(self, settings):
-        self.field = settings.get("field", "value")
-        if not isinstance(self.field, str) or not self.field:
-            raise Problem("field", "must be a text", "write the name of a member, or remove the key")
-        if "factor" not in settings:
-            raise Problem("factor", "required", "write a number such as 0.001")
-        try:
-            self.factor = float(settings["factor"])
-        except (TypeError, ValueError):
-            self.factor = math.nan
-        if not math.isfinite(self.factor):
-            raise Problem("factor", "must be a number", "write one such as 0.001")
+        self.field = settings["field"]
+        if not self.field:
+            raise Problem("field", "must not be empty", "write the name of a member, or remove the key")
+        self.factor = float(settings["factor"])
         self.unit = settings.get("unit")
 
     def transform(self, message):

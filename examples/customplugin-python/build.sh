@@ -7,5 +7,7 @@ mkdir -p "$(dirname "$out")"
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 cp "$here"/*.py "$dir"
-rm -f "$dir"/*_test.py
-/usr/bin/python3 -m zipapp "$dir" --python /usr/bin/python3 --output "$out"
+rm -f "$dir"/test_*.py
+# The Python that runs it must have grpcio: PYTHON=/path/to/venv/bin/python3 takes that of a virtual environment.
+python=${PYTHON:-/usr/bin/python3}
+"$python" -m zipapp "$dir" --python "$python" --output "$out"

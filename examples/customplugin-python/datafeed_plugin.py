@@ -5,6 +5,7 @@ stages_pb2.py and stages_pb2_grpc.py; docs/plugin-protocol.md explains it.
 """
 
 import json
+import math
 import os
 import signal
 import sys
@@ -61,7 +62,10 @@ class Transform:
 
     name = ""
     summary = ""
-    keys = ()  # tuples: path, type, default, required, doc
+    # Tuples: path, type, default, required, doc. Of keys without a dot the types
+    # "text", "number", "whole number" and "true or false" are checked, and defaults are
+    # filled in, before __init__ gets the settings.
+    keys = ()
 
     def __init__(self, settings):
         """Takes the settings (a dict), and raises Problem when they are wrong. It does
@@ -124,6 +128,9 @@ class _Servicer(rpc.StagesServicer):
         for key in settings:
             if key not in known:
                 raise Problem(key, "unknown key", "valid: " + ", ".join(sorted(known)))
+        for path, kind, default, required, _ in made.keys:
+            if "." not in path and "[" not in path:
+                _complete(settings, path, kind, default, required)
         return made(settings)
 
     def Transform(self, requests, context):
@@ -147,6 +154,26 @@ class _Servicer(rpc.StagesServicer):
         finally:
             if stage is not None:
                 stage.close()
+
+
+_TYPES = {"text": str, "number": (int, float), "whole number": int, "true or false": bool}
+
+
+def _complete(settings, key, kind, default, required):
+    """Fills in a key's default, or checks what is written."""
+    value = settings.get(key)
+    if value is None:
+        if required:
+            raise Problem(key, "required", f"write a {kind}")
+        if default:
+            settings[key] = default if kind == "text" else json.loads(default)
+        return
+    if kind not in _TYPES:
+        return
+    if not isinstance(value, _TYPES[kind]) or (isinstance(value, bool) and kind != "true or false"):
+        raise Problem(key, f"must be a {kind}", "")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise Problem(key, "must be finite", "")
 
 
 def _transform(stage, messages):
@@ -197,7 +224,8 @@ def serve(name, version, *transforms):
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl+C is for the feed
     server.start()
     # go-plugin's handshake: its own version, the protocol's, and how it is reached.
-    # Nothing else may be written to standard output.
+    # What is printed from now on becomes records of the feed, line by line.
+    sys.stdout.reconfigure(line_buffering=True)
     print(f"1|1|unix|{path}|grpc", flush=True)
     stop.wait()
     server.stop(grace=1).wait()

@@ -1,5 +1,6 @@
 """Tests of what serves a transform, without a feed: python3 -m unittest"""
 
+import json
 import unittest
 
 import stages_pb2 as pb
@@ -78,6 +79,30 @@ class ValidateTest(unittest.TestCase):
 
     def test_mistake_of_the_author(self):
         self.assertEqual(self.problem(IndexError("out of range")).problem, "IndexError: out of range")
+
+    def test_keys(self):
+        class Keyed(Transform):
+            name = "keyed"
+            keys = (("field", "text", "value", False, ""), ("factor", "number", "", True, ""), ("times", "whole number", "3", False, ""), ("on", "true or false", "", False, ""))
+
+            def __init__(self, settings):
+                super().__init__(settings)
+                raise Problem("", json.dumps(settings, sort_keys=True))
+
+        def said(configuration):
+            request = pb.ValidateRequest(kind=pb.KIND_TRANSFORM, stage="keyed", configuration=configuration)
+            problem = _Servicer("p", "1", (Keyed,)).Validate(request, None).problems[0]
+            return problem.key, problem.problem
+
+        self.assertEqual(said(b'{"factor": 2}'), ("", '{"factor": 2, "field": "value", "times": 3}'))
+        self.assertEqual(said(b"{}"), ("factor", "required"))
+        self.assertEqual(said(b'{"factor": null}'), ("factor", "required"))
+        for configuration, key in (
+            (b'{"factor": "2"}', "factor"), (b'{"factor": true}', "factor"), (b'{"factor": 1e400}', "factor"), (b'{"factor": 1, "field": 7}', "field"),
+            (b'{"factor": 1, "times": 1.5}', "times"), (b'{"factor": 1, "on": 1}', "on"), (b'{"factor": 1, "fild": "x"}', "fild"),
+        ):
+            with self.subTest(configuration):
+                self.assertEqual(said(configuration)[0], key)
 
 
 if __name__ == "__main__":
