@@ -18,7 +18,7 @@ const (
 // unmarshalBounded decodes a message of generated code that is not too much memory.
 func unmarshalBounded(b []byte, into proto.Message) error {
 	if len(b) > uncounted {
-		if err := newCounter().count(b, into.ProtoReflect().Descriptor()); err != nil {
+		if err := newCounter(maxParts).count(b, into.ProtoReflect().Descriptor()); err != nil {
 			return err
 		}
 	}
@@ -31,8 +31,8 @@ type counter struct {
 	lists map[protoreflect.FullName]bool // whether there are any within a message
 }
 
-func newCounter() *counter {
-	return &counter{left: maxParts, lists: map[protoreflect.FullName]bool{}}
+func newCounter(most int) *counter {
+	return &counter{left: most, lists: map[protoreflect.FullName]bool{}}
 }
 
 func (c *counter) count(b []byte, of protoreflect.MessageDescriptor) error {
