@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -48,6 +50,7 @@ func TestPluginsDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	place := strings.Fields(string(places))
+	proxy := moduleProxy(t, place[0])
 	script := filepath.Join(t.TempDir(), "document.txtar")
 	if err := os.WriteFile(script, []byte(commands+files), 0o600); err != nil {
 		t.Fatal(err)
@@ -61,13 +64,29 @@ func TestPluginsDocument(t *testing.T) {
 				"PWD":    env.WorkDir, // as a shell sets it
 				"TMPDIR": "/tmp",      // the names of sockets are short
 				// What the module asks for is in this tree and where Go keeps modules.
-				"DATAFEED": tree, "GOMODCACHE": place[0], "GOCACHE": place[1], "GOPROXY": "off", "GOSUMDB": "off",
+				"DATAFEED": tree, "GOMODCACHE": place[0], "GOCACHE": place[1], "GOPROXY": proxy.URL, "GOSUMDB": "off",
 			} {
 				env.Setenv(name, value)
 			}
 			return nil
 		},
 	})
+}
+
+// moduleProxy has the modules that Go keeps in a directory, and as on the machine of
+// somebody who has a checkout only, none of this project's.
+func moduleProxy(t *testing.T, cache string) *httptest.Server {
+	t.Helper()
+	kept := http.FileServer(http.Dir(filepath.Join(cache, "cache", "download")))
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/github.com/kraft-edge/") {
+			http.Error(w, "only for its owners", http.StatusForbidden)
+			return
+		}
+		kept.ServeHTTP(w, r)
+	}))
+	t.Cleanup(s.Close)
+	return s
 }
 
 func readPluginsDocument(t *testing.T) string {
