@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -119,6 +120,36 @@ func upgraded(t *testing.T, dir, out string) {
 		t.Errorf("feed deploy diff says\n%s", out)
 	}
 	sameSite(t, dir)
+}
+
+// TestDeployDiffDeletes: what the site has no more stays in the cluster until somebody deletes it, and the command for that is
+// told; what holds data is nobody's to delete in passing.
+func TestDeployDiffDeletes(t *testing.T) {
+	before := filepath.Join(t.TempDir(), "before.yaml")
+	writeSite(t, "prod", before)
+	f, err := os.OpenFile(before, os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.WriteString(`---
+{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: old-way-out, namespace: st-one}}
+---
+{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: old-data, namespace: st-one}}
+`)
+	if err := errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	var out, messages bytes.Buffer
+	if code := run(context.WithoutCancel(t.Context()), []string{"deploy", "diff", "--site", "prod", before}, strings.NewReader(""), &out, &messages); code != exitFailure {
+		t.Fatal(code, messages.String())
+	}
+	const want = `
+kubectl -n st-one delete networkpolicy.v1.networking.k8s.io old-way-out
+# with all that is kept there: kubectl -n st-one delete persistentvolumeclaim old-data
+`
+	if !strings.HasSuffix(out.String(), want) {
+		t.Errorf("it ends without the commands:\n%s", out.String())
+	}
 }
 
 // sameSite wants site.yaml to be what the tree renders to.

@@ -77,6 +77,8 @@ func (c *cli) deployDiffCommand() *cobra.Command {
 		Long: `Compares, object by object, what RENDERED has (a file, or a directory of files,
 that render has printed) or another site (--against) with what a site is now, as
 a unified diff. A ConfigMap or Secret whose name has another hash is the same object.
+It ends with the commands that delete what the site has no more, which kubectl apply
+leaves in the cluster: network policies among it, which still let pass what they did.
 
 The exit code is 0 when nothing differs, 1 when something does, 2 when that could
 not be found out.`,
@@ -113,6 +115,15 @@ func (c *cli) deployDiff(p plan, args []string) error {
 		if err := d.Write(out); err != nil {
 			return err
 		}
+	}
+	for _, d := range differences {
+		if d.To != nil || p.against != "" {
+			continue
+		}
+		if d.From.Kind == "PersistentVolumeClaim" || d.From.Kind == "Namespace" {
+			fmt.Fprint(out, "# with all that is kept there: ")
+		}
+		fmt.Fprintln(out, d.From.Delete())
 	}
 	if err := out.Flush(); err != nil {
 		return err

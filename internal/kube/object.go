@@ -28,6 +28,18 @@ func (o Object) ID() string {
 	return fmt.Sprintf("%s %s %s/%s", o.APIVersion, o.Kind, o.Namespace, o.Name)
 }
 
+// Delete is the command that deletes the object from the cluster.
+func (o Object) Delete() string {
+	kind := strings.ToLower(o.Kind)
+	if group, version, found := strings.Cut(o.APIVersion, "/"); found { // in full: others may have a kind of the same name
+		kind += "." + version + "." + group
+	}
+	if o.Namespace == "" {
+		return fmt.Sprintf("kubectl delete %s %s", kind, o.Name)
+	}
+	return fmt.Sprintf("kubectl -n %s delete %s %s", o.Namespace, kind, o.Name)
+}
+
 // Write writes the objects as a stream of YAML documents.
 func Write(w io.Writer, all []Object) error {
 	for i, object := range all {
