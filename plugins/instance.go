@@ -1,6 +1,7 @@
 package plugins
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -35,11 +36,20 @@ func open[S any](s *Server, kind feed.Kind, o *pluginpb.Open, make func(feed.Fac
 	log = s.log.With("stage", o.Stage, "feed", o.Feed, "route", o.Route)
 	defer func() {
 		if p := recover(); p != nil {
-			err = feed.Permanent(panicked("the constructor of "+f.Name, p))
+			err = feed.Permanent(feed.Recovered("the constructor of "+f.Name, p))
+			tellPanic(log, err)
 		}
 	}()
 	stage, err = make(f, c, feed.StageEnv{Feed: o.Feed, Route: o.Route, Logger: log, Trial: o.Trial})
 	return stage, log, err
+}
+
+// tellPanic logs the stack of an error that is a panic: what goes to the host is the
+// place alone.
+func tellPanic(log *slog.Logger, err error) {
+	if p := (*feed.PanicError)(nil); errors.As(err, &p) {
+		log.Error("a stage panicked", "panic", p.Error(), "stack", p.Stack)
+	}
 }
 
 // opened answers Open.

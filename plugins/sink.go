@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -41,7 +41,7 @@ func (s *Server) Sink(stream grpc.BidiStreamingServer[pluginpb.SinkRequest, plug
 	}
 
 	// One goroutine calls the sink, this one receives: so it sees a Cancel.
-	x := &sinking{sink: stage.(feed.BatchPublisher), prober: prober, answer: stream.Send}
+	x := &sinking{sink: stage.(feed.BatchPublisher), prober: prober, log: log, answer: stream.Send}
 	jobs := make(chan func() error)
 	failed := make(chan error, 1)
 	go func() {
@@ -101,6 +101,7 @@ func (s *Server) Sink(stream grpc.BidiStreamingServer[pluginpb.SinkRequest, plug
 type sinking struct {
 	sink   feed.BatchPublisher
 	prober feed.Prober
+	log    *slog.Logger
 	answer func(*pluginpb.SinkResponse) error
 }
 
@@ -118,7 +119,8 @@ func (x *sinking) publish(ctx context.Context, b wire.Batch) error {
 func (x *sinking) call(ctx context.Context, b *feed.Batch) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("sink panicked: %v\n%s", p, debug.Stack())
+			err = feed.Recovered("sink", p)
+			tellPanic(x.log, err)
 		}
 	}()
 	return x.sink.PublishBatch(ctx, b)
@@ -153,7 +155,7 @@ var errNoProbe = errors.New("the sink cannot be probed")
 func probe(ctx context.Context, p feed.Prober) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = panicked("probe", p)
+			err = feed.Recovered("probe", p)
 		}
 	}()
 	return p.Probe(ctx)

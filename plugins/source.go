@@ -153,7 +153,7 @@ func (x *sourcing) answer(ctx context.Context, r *pluginpb.SourceRequest) (*plug
 func guard(what string, do func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = panicked(what, p)
+			err = feed.Recovered(what, p)
 		}
 	}()
 	return do()

@@ -115,6 +115,7 @@ func (x *transforming) answer(b *wire.Batch, i int, made []*message.Message, err
 	case filtered:
 		x.frame.AddFiltered(reason)
 	case err != nil:
+		tellPanic(x.log, err)
 		x.frame.AddFailed(wire.FailureOf(err))
 		return feed.IsPermanent(err)
 	default:

@@ -3,7 +3,6 @@ package plugins
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -37,7 +36,7 @@ func (s *Server) Validate(_ context.Context, r *pluginpb.ValidateRequest) (*plug
 func decode(f feed.Factory, document []byte) (c feed.StageConfig, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = panicked("the configuration of "+f.Name, p)
+			err = feed.Recovered("the configuration of "+f.Name, p)
 		}
 	}()
 	return config.DecodeStage(f, document)
@@ -79,5 +78,3 @@ func use(c feed.StageConfig) *pluginpb.Use {
 	}
 	return u
 }
-
-func panicked(what string, p any) error { return fmt.Errorf("%s panicked: %v", what, p) }
