@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/kraft-edge/datafeed/internal/kube/site"
 )
 
 // flows are what passes, and nothing else, by the part that brings it. DNS is looked up by all.
@@ -35,12 +37,27 @@ var flows = map[string][]string{
 	"azure":   {"archive → internet/* 443", "validate → internet/* 443"},
 	"cloud":   {"validate → internet/* 443", "validator → internet/* 443"},
 	// Instead of the two above.
-	"proxy": {"archive → 192.0.2.10/32 8080", "validate → 192.0.2.10/32 8080", "validator → 192.0.2.10/32 8080"},
+	"proxy": {"archive → 192.0.2.20/32 8080", "validate → 192.0.2.20/32 8080", "validator → 192.0.2.20/32 8080"},
 	// The way to the database that is off unless a site wants it.
 	"postgres":  {"validate-postgres → postgres 5432", "validate-postgres → internet/* 443"},
 	"otlp":      {"archive → monitoring/* 4318", "bridge → monitoring/* 4318", "ingest → monitoring/* 4318", "validator → monitoring/* 4318"},
 	"devices-a": {"198.51.100.0/24 → rabbitmq 5672"},
 	"devices-b": {"203.0.113.0/24 → rabbitmq 5672"},
+}
+
+// TestTheProxyIsWhereThePolicyLeads: the site's address of the proxy is the one that its processes get, and may reach.
+func TestTheProxyIsWhereThePolicyLeads(t *testing.T) {
+	s := mustRead(t, rendered(t, "site-example-a"))
+	for _, flow := range flows["proxy"] {
+		name, to, _ := strings.Cut(flow, " → ")
+		host, port, _ := strings.Cut(to, "/32 ")
+		c := s.Workloads[name].Pod.Spec.Containers[0]
+		if !slices.ContainsFunc(s.Environment(&c), func(v site.Variable) bool {
+			return v.Name == "HTTPS_PROXY" && v.Value == "http://"+host+":"+port
+		}) {
+			t.Errorf("%s has another proxy than %s", name, to)
+		}
+	}
 }
 
 func TestFlows(t *testing.T) {
