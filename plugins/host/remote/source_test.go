@@ -233,7 +233,7 @@ func TestSourceWithABug(t *testing.T) {
 		bug  func() feed.Delivery
 		want string
 	}{
-		"panic":      {func() feed.Delivery { panic("the author's bug") }, "receive panicked: the author's bug"},
+		"panic":      {func() feed.Delivery { panic("the author's bug") }, "receive panicked at "},
 		"no message": {func() feed.Delivery { return feed.Delivery{Tag: 2} }, "delivery 2 cannot be sent to the feed: it is a nil message"},
 		"no UTF-8": {func() feed.Delivery { return feed.Delivery{Message: message.NewMessage("\xe4", nil), Tag: 2} },
 			`delivery 2 cannot be sent to the feed: its id "\xe4" is no UTF-8`},
@@ -256,7 +256,7 @@ func TestSourceWithABug(t *testing.T) {
 				if len(ds) == 1 && ds[0].Tag == 1 && err == nil {
 					continue
 				}
-				if len(ds) > 0 || err == nil || err.Error() != c.want {
+				if len(ds) > 0 || err == nil || !strings.HasPrefix(err.Error(), c.want) {
 					t.Errorf("received %v, %v; want %s", ds, err, c.want)
 				}
 				break
