@@ -34,7 +34,7 @@ test-long: TEST_TIMEOUT = 60m
 test-long: export TEST_LONG = 1
 test-long: test ## run all tests with the full amounts of messages, kills and rounds: half an hour
 
-test-deploy: setup ## boot what deploy/ ships on real servers; alerts with promtool; Helm, Flux, a real API server of Kubernetes: 8 minutes
+test-deploy: setup ## boot what deploy/ ships on real servers; alerts with promtool; Helm, Flux, a real API server of Kubernetes: 8 minutes, and 12 of one core at first
 	@go build -o $(BIN)/testservers ./internal/testenv/testservers
 	@$(BIN)/testservers with "$(CURDIR)" -- go test -timeout $(TEST_TIMEOUT) ./deploy/observability ./internal/kube/boottest
 	cd deploy/fleettest && go test -timeout 10m ./...
@@ -60,7 +60,7 @@ demo: ## run all of it on this machine, from devices to files, and compare what 
 	@tools/setup.sh rabbitmq
 	@go run ./cmd/feed demo --for $(DEMO_FOR)
 
-bench: setup ## measure the feed against a plain loop, and its goals: about 15 minutes
+bench: setup ## measure the feed against a plain loop, and its goals: about 20 minutes
 	go run ./internal/bench
 
 bench-flat: setup ## show how the cost per message changes with the load: about 15 minutes
