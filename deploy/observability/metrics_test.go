@@ -34,9 +34,12 @@ var fromElsewhere = map[string]struct {
 	who    string
 	labels []string
 }{
-	"up":                                                   {"Prometheus, of each target", nil},
-	"kubelet_volume_stats_available_bytes":                 {"the kubelet", []string{"persistentvolumeclaim"}},
-	"kubelet_volume_stats_capacity_bytes":                  {"the kubelet", []string{"persistentvolumeclaim"}},
+	"up":                                   {"Prometheus, of each target", nil},
+	"kubelet_volume_stats_available_bytes": {"the kubelet", []string{"persistentvolumeclaim"}},
+	"kubelet_volume_stats_capacity_bytes":  {"the kubelet", []string{"persistentvolumeclaim"}},
+	"kube_deployment_status_replicas_unavailable":          {"kube-state-metrics", []string{"deployment"}},
+	"kube_statefulset_replicas":                            {"kube-state-metrics", []string{"statefulset"}},
+	"kube_statefulset_status_replicas_ready":               {"kube-state-metrics", []string{"statefulset"}},
 	"kube_job_status_failed":                               {"kube-state-metrics", []string{"job_name"}},
 	"kube_job_status_start_time":                           {"kube-state-metrics", []string{"job_name"}},
 	"kube_job_owner":                                       {"kube-state-metrics", []string{"job_name", "owner_kind", "owner_name"}},
