@@ -44,6 +44,10 @@ plant 'committed before the quarantine has its part' feed/progress.go \
   's/ \|\| len\(r\.condemned\) > 0/ || false/' -run TestStream ./feed
 plant 'hash at the committed offset not compared' feed/progress.go \
   's/offset == committed\.Offset && positionOf\(d\) != \*committed/false/' -run TestStream ./feed
+plant 'a range bounded by what is read of it' feed/progress.go \
+  's/return max\(p\.inHand, len\(r\.queue\)\), max\(p\.bytes, p\.made\)/return p.inHand, p.bytes/' -run TestStreamRanges ./feed
+plant 'offsets that the broker uses are lost' feed/progress.go \
+  's/earliest >= g\.from/earliest+1 > 0/' -run TestStreamKnowsLoss ./feed
 plant 'committed before its objects' stages/blob/exact.go \
   's/(\tif err == nil \{\n\t\terr = parallel.*?\n\t\}\n)(\tif err == nil \{\n\t\terr = s\.checkpoint\.commit.*?\n\t\}\n)/$2$1/s' -short -run Crash ./stages/blob
 plant 'transforms told before the source has settled' feed/window.go \
