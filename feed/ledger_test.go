@@ -110,6 +110,17 @@ func TestLedgerHearsOfEachMessage(t *testing.T) {
 	})
 }
 
+// goesAway is how a sink takes batches that is away for a while, after its second.
+func goesAway(why string) func(context.Context, *feed.Batch) (int, error) {
+	calls := 0
+	return func(_ context.Context, b *feed.Batch) (int, error) {
+		if calls++; calls > 2 && calls < 200 {
+			return min(len(b.Messages), calls%2), errors.New(why)
+		}
+		return len(b.Messages), nil
+	}
+}
+
 // TestLedgerAgreesWithTheAccount has a sink that goes away: what the ledger heard
 // is what the accounts count, given back or not.
 func TestLedgerAgreesWithTheAccount(t *testing.T) {
@@ -117,13 +128,7 @@ func TestLedgerAgreesWithTheAccount(t *testing.T) {
 		q, ledger := &feedtest.Queue{Window: 100}, &heard{}
 		q.Put(numbered(100, "a", "b")...)
 		q.End()
-		calls := 0
-		sink := &feedtest.Sink{Take: func(_ context.Context, b *feed.Batch) (int, error) {
-			if calls++; calls > 2 && calls < 200 {
-				return min(len(b.Messages), calls%2), errors.New("busy")
-			}
-			return len(b.Messages), nil
-		}}
+		sink := &feedtest.Sink{Take: goesAway("busy")}
 		r := start(t, feed.Options{Ledger: ledger}, feed.Route{Source: q, Sink: sink, Transforms: changing, Batch: feed.BatchLimits{MaxMessages: 16}, Retry: feed.RetryPolicy{GiveBackAfter: time.Second}})
 		time.Sleep(10 * time.Second) // of fake time
 		q.Break()

@@ -170,8 +170,8 @@ func (r *runner) gatherRange() error {
 // but not beyond the batch's delay.
 func (r *runner) grow() error {
 	p := r.progress
-	if p.inHand == 0 {
-		p.renewRange()
+	if p.inHand == 0 { // a new range begins
+		p.closed, p.until, p.bytes, p.made = false, time.Time{}, 0, 0
 	}
 	_, size, err := r.receive(p.until, r.fewMore())
 	p.bytes += size
@@ -189,10 +189,6 @@ func (r *runner) grow() error {
 	}
 	p.closed = true
 	return err
-}
-
-func (p *progress) renewRange() {
-	p.closed, p.until, p.bytes, p.made = false, time.Time{}, 0, 0
 }
 
 // fewDeliveries bounds what is taken before it is known what is made of it, and
@@ -411,7 +407,6 @@ func (r *runner) committed(batch []*outgoing, covered *Range, err error) error {
 		p := r.progress
 		p.resume.Committed, p.resume.Pending = &covered.Last, nil
 		p.first, p.inHand = covered.Last.Offset+1, 0
-		p.renewRange()
 		r.notePosition()
 		return nil
 	}

@@ -125,13 +125,7 @@ func TestEachSpanEndsOnce(t *testing.T) {
 		q, tracer := &feedtest.Queue{Window: 100}, &followed{}
 		q.Put(numbered(100, "a", "b")...)
 		q.End()
-		calls := 0
-		sink := &feedtest.Sink{Take: func(_ context.Context, b *feed.Batch) (int, error) {
-			if calls++; calls > 2 && calls < 200 {
-				return min(len(b.Messages), calls%2), errors.New("down")
-			}
-			return len(b.Messages), nil
-		}}
+		sink := &feedtest.Sink{Take: goesAway("down")}
 		r := start(t, feed.Options{Tracer: tracer}, feed.Route{Source: q, Sink: sink, Batch: feed.BatchLimits{MaxMessages: 16}, Retry: feed.RetryPolicy{GiveBackAfter: time.Second}})
 		time.Sleep(10 * time.Second) // of fake time
 		q.Break()

@@ -248,7 +248,6 @@ func (r *runner) release(cause error) {
 	r.steps, r.abreast = steps{}, nil
 	if r.progress != nil {
 		r.progress.inHand, r.progress.pending, r.progress.gaps = 0, 0, nil
-		r.progress.renewRange()
 	}
 	r.park = newParkingLot(r.Route)
 	r.sub = nil

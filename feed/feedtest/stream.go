@@ -152,9 +152,6 @@ func (s *Stream) Earliest(ctx context.Context, _ string) (uint64, error) {
 	return first, ctx.Err()
 }
 
-// from returns where a reader that is to go on at an offset does. The caller holds mu.
-func (s *Stream) from(offset uint64) uint64 { return max(offset, s.base) }
-
 // Subscribe refuses: a stream is read from an offset.
 func (s *Stream) Subscribe(context.Context, string) (<-chan *message.Message, error) {
 	return nil, errors.New("feedtest.Stream is read with SubscribeFrom")
@@ -171,7 +168,7 @@ type streamSubscription struct {
 	closed bool
 }
 
-func (s *streamSubscription) Receive(ctx context.Context, dst []feed.Delivery, max int) ([]feed.Delivery, error) {
+func (s *streamSubscription) Receive(ctx context.Context, dst []feed.Delivery, limit int) ([]feed.Delivery, error) {
 	for {
 		if err := ctx.Err(); err != nil {
 			return dst, err
@@ -181,14 +178,14 @@ func (s *streamSubscription) Receive(ctx context.Context, dst []feed.Delivery, m
 			s.s.mu.Unlock()
 			return dst, errors.New("the connection was lost")
 		}
-		s.next = s.s.from(s.next)
+		s.next = max(s.next, s.s.base)
 		kept := s.s.kept[s.next-s.s.base:]
 		if s.s.Batch > 0 {
-			max = min(max, s.s.Batch)
+			limit = min(limit, s.s.Batch)
 		}
 		n := 0
 		for _, payload := range kept {
-			if n == max {
+			if n == limit {
 				break
 			}
 			s.next++
