@@ -123,10 +123,8 @@ func batched(t *testing.T, sequence uint64, from, to int) (frames [][]byte) {
 // declareStream makes a stream that holds messages.
 func declareStream(t *testing.T, url, name string, payloads ...[]byte) {
 	t.Helper()
+	testenv.DeclareQueue(t, url, name, "stream", nil)
 	ch := openChannel(t, url)
-	if _, err := ch.QueueDeclare(name, true, false, false, false, amqp091.Table{"x-queue-type": "stream"}); err != nil {
-		t.Fatal(err)
-	}
 	if err := ch.Confirm(false); err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,7 @@ type queueDestination struct {
 
 func newQueueDestination(url string, api *server.RabbitMQAPI) (*queueDestination, error) {
 	d := &queueDestination{queues: queues{url: url, api: api, bindings: []binding{{queue: outName, key: "#"}}}}
-	return d, d.queues.onChannel("declare the destination", func(channel *amqp.Channel) error {
+	return d, d.queues.declaring("declare the destination", func(channel *amqp.Channel) error {
 		if err := channel.ExchangeDeclare(outName, "topic", true, false, false, false, nil); err != nil {
 			return err
 		}

@@ -55,7 +55,7 @@ func (q queues) copies(n int) int {
 
 // declare makes the queues and the exchange that leads to them.
 func (q queues) declare() error {
-	return q.onChannel("declare the queues", func(channel *amqp.Channel) error {
+	return q.declaring("declare the queues", func(channel *amqp.Channel) error {
 		if err := channel.ExchangeDeclare(exchangeName, "topic", true, false, false, false, nil); err != nil {
 			return err
 		}
@@ -94,6 +94,20 @@ func (q queues) unbind() error {
 		}
 		return nil
 	})
+}
+
+// declaring is onChannel, again when the broker is too busy: it has not always
+// started a queue's leader when it looks for it, and fails with INTERNAL_ERROR.
+func (q queues) declaring(what string, declare func(*amqp.Channel) error) error {
+	const attempts = 5
+	var err error
+	for range attempts {
+		err = q.onChannel(what, declare)
+		if e := (*amqp.Error)(nil); !errors.As(err, &e) || e.Code != amqp.InternalError {
+			break
+		}
+	}
+	return err
 }
 
 func (q queues) onChannel(what string, do func(*amqp.Channel) error) error {

@@ -117,9 +117,7 @@ func TestRabbitMQMessages(t *testing.T) {
 	} {
 		of := func(path string) bool { return strings.Contains(path, kind.within) && !strings.HasSuffix(path, ".wal") }
 		before := diskUsage(t, data, of)
-		if _, err := ch.QueueDeclare(kind.name, true, false, false, false, amqp091.Table{"x-queue-type": kind.name}); err != nil {
-			t.Fatal(err)
-		}
+		testenv.DeclareQueue(t, node.URL(), kind.name, kind.name, nil)
 		if err := ch.ExchangeDeclare("telemetry-"+kind.name, "topic", true, false, false, false, nil); err != nil {
 			t.Fatal(err)
 		}

@@ -37,6 +37,7 @@ routes:
 func TestBacklogOfAnArchiveTakesLittleMemory(t *testing.T) {
 	t.Parallel()
 	v := testenv.RabbitMQ(t)
+	testenv.DeclareQueue(t, v.URL(), "batches", "stream", nil)
 	conn, err := amqp091.Dial(v.URL())
 	if err != nil {
 		t.Fatal(err)
@@ -44,9 +45,6 @@ func TestBacklogOfAnArchiveTakesLittleMemory(t *testing.T) {
 	defer conn.Close() //nolint:errcheck // it only declares
 	ch, err := conn.Channel()
 	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := ch.QueueDeclare("batches", true, false, false, false, amqp091.Table{amqp091.QueueTypeArg: "stream"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := ch.ExchangeDeclare("devices", "topic", true, false, false, false, nil); err != nil {

@@ -76,14 +76,7 @@ func (a *streamArchive) dial() (*amqp091.Connection, *amqp091.Channel, error) {
 // declare declares the stream as the feed does.
 func (a *streamArchive) declare() {
 	a.t.Helper()
-	conn, ch, err := a.dial()
-	if err != nil {
-		a.t.Fatal(err)
-	}
-	defer conn.Close() //nolint:errcheck // it is declared
-	if _, err := ch.QueueDeclare("readings", true, false, false, false, amqp091.Table{amqp091.QueueTypeArg: "stream"}); err != nil {
-		a.t.Fatal(err)
-	}
+	testenv.DeclareQueue(a.t, a.vhost.URL(), "readings", "stream", nil)
 }
 
 // writing reports whether a range is being written: whoever comes next must

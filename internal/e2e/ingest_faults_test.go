@@ -145,9 +145,8 @@ func queueOf(t *testing.T, url, exchange string) (read func() *witness.Contents)
 		must(err)
 		f(ch)
 	}
+	testenv.DeclareQueue(t, url, name, "quorum", nil)
 	onChannel(func(ch *amqp091.Channel) {
-		_, err := ch.QueueDeclare(name, true, false, false, false, amqp091.Table{"x-queue-type": "quorum"})
-		must(err)
 		must(ch.QueueBind(name, "#", exchange, false, nil))
 	})
 	return func() *witness.Contents {

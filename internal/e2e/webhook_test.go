@@ -125,11 +125,9 @@ func onChannel(t *testing.T, url string, do func(*amqp.Channel) error) {
 // declareBound declares a queue that takes all of an exchange.
 func declareBound(t *testing.T, url, exchange, queue string) {
 	t.Helper()
+	testenv.DeclareQueue(t, url, queue, "quorum", nil)
 	onChannel(t, url, func(c *amqp.Channel) error {
 		if err := c.ExchangeDeclare(exchange, "topic", true, false, false, false, nil); err != nil {
-			return err
-		}
-		if _, err := c.QueueDeclare(queue, true, false, false, false, amqp.Table{"x-queue-type": "quorum"}); err != nil {
 			return err
 		}
 		return c.QueueBind(queue, "#", exchange, false, nil)

@@ -30,7 +30,7 @@ func reportCPU(b *testing.B, used time.Duration) {
 func BenchmarkSource(b *testing.B) {
 	v := testenv.RabbitMQ(b)
 	p := newPublisher(b, v.URL())
-	declareQueue(b, p.ch, "q", QueueQuorum)
+	p.declare(b, "q", QueueQuorum)
 	body := bytes.Repeat([]byte("x"), 200)
 	sink := realSink(b, v.URL(), func(c *SinkConfig) { c.RoutingKey = "q" })
 	fill := make([]*message.Message, 1000)
@@ -70,7 +70,7 @@ func BenchmarkSource(b *testing.B) {
 func BenchmarkSink(b *testing.B) {
 	v := testenv.RabbitMQ(b)
 	p := newPublisher(b, v.URL())
-	declareQueue(b, p.ch, "q", QueueQuorum)
+	p.declare(b, "q", QueueQuorum)
 	body := bytes.Repeat([]byte("x"), 200)
 	sink := realSink(b, v.URL(), func(c *SinkConfig) { c.RoutingKey = "q" })
 	fill := make([]*message.Message, 1000)
@@ -94,7 +94,7 @@ func BenchmarkSink(b *testing.B) {
 func BenchmarkPlainClient(b *testing.B) {
 	v := testenv.RabbitMQ(b)
 	p := newPublisher(b, v.URL())
-	declareQueue(b, p.ch, "q", QueueQuorum)
+	p.declare(b, "q", QueueQuorum)
 	sink := realSink(b, v.URL(), func(c *SinkConfig) { c.RoutingKey = "q" })
 	fill := make([]*message.Message, 1000)
 	for i := range fill {

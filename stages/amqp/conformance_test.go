@@ -38,7 +38,7 @@ func TestSourceConformanceOnRabbitMQ(t *testing.T) {
 				n++
 				queue := fmt.Sprint("q", n)
 				p := newPublisher(t, v.URL())
-				declareQueue(t, p.ch, queue, kind)
+				p.declare(t, queue, kind)
 				proxy := testenv.Proxy(t, v.Addr)
 				return feedtest.SourceUnderTest{
 					Source: realSource(t, v.URLAt(proxy.Addr), func(c *SourceConfig) { c.Queue, c.Prefetch = queue, 10 }),
@@ -94,7 +94,7 @@ func TestSinkConformanceOnRabbitMQ(t *testing.T) {
 		n++
 		exchange, queue := fmt.Sprint("x", n), fmt.Sprint("behind", n)
 		p := newPublisher(t, v.URL())
-		declareQueue(t, p.ch, queue, QueueQuorum)
+		p.declare(t, queue, QueueQuorum)
 		noError(t, p.ch.ExchangeDeclare(exchange, "topic", true, false, false, false, nil))
 		noError(t, p.ch.QueueBind(queue, "#", exchange, false, nil))
 		proxy := testenv.Proxy(t, v.Addr)
@@ -126,6 +126,7 @@ func texts(t amqp091.Table) map[string]string {
 
 // publisher is a plain client beside the stages under test.
 type publisher struct {
+	url  string
 	conn *amqp091.Connection
 	ch   *amqp091.Channel
 }
@@ -138,7 +139,7 @@ func newPublisher(t testing.TB, url string) *publisher {
 	noError(t, err)
 	noError(t, ch.Confirm(false))
 	t.Cleanup(func() { _ = conn.Close() })
-	return &publisher{conn, ch}
+	return &publisher{url, conn, ch}
 }
 
 // put publishes to a queue and waits for the confirms.
@@ -185,10 +186,10 @@ func (p *publisher) read(t testing.TB, queue string, n int) []amqp091.Delivery {
 	}
 }
 
-func declareQueue(t testing.TB, ch *amqp091.Channel, queue string, kind QueueType) {
+// declare declares a queue of a type.
+func (p *publisher) declare(t testing.TB, queue string, kind QueueType) {
 	t.Helper()
-	_, err := ch.QueueDeclare(queue, true, false, false, false, amqp091.Table{amqp091.QueueTypeArg: string(kind)})
-	noError(t, err)
+	testenv.DeclareQueue(t, p.url, queue, string(kind), nil)
 }
 
 func noError(t testing.TB, err error) {

@@ -118,7 +118,7 @@ func TestRabbitMQDeepHeaders(t *testing.T) {
 	for _, depth := range []int{maxTableDepth, maxTableDepth + 1, 45, 1000} {
 		t.Run(fmt.Sprint(depth), func(t *testing.T) {
 			queue := fmt.Sprintf("deep-%d", depth)
-			declareQueue(t, p.ch, queue, QueueQuorum)
+			p.declare(t, queue, QueueQuorum)
 			want := nestedTable(depth)
 			noError(t, p.ch.Publish("", queue, true, false, amqp091.Publishing{Headers: want, MessageId: "deep", Body: []byte("0")}))
 			p.put(t, queue, numbers(1, 9)...)

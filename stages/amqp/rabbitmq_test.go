@@ -152,10 +152,9 @@ func TestRabbitMQSource(t *testing.T) {
 	})
 
 	t.Run("a stream where a queue is declared", func(t *testing.T) {
-		_, err := p.ch.QueueDeclare("kept", true, false, false, false, amqp091.Table{amqp091.QueueTypeArg: "stream"})
-		noError(t, err)
+		testenv.DeclareQueue(t, v.URL(), "kept", "stream", nil)
 		queue := realSource(t, v.URL(), func(c *SourceConfig) { c.Queue, c.Declare = "kept", &Declare{MaxBytes: feed.GiB} })
-		_, err = queue.SubscribeBatch(t.Context(), "")
+		_, err := queue.SubscribeBatch(t.Context(), "")
 		var ce *feed.ConfigError
 		if !errors.As(err, &ce) || ce.Key != "declare.type" && !strings.Contains(ce.Problem, `queue "kept" may be of another type`) {
 			t.Errorf("got %v", err)
@@ -167,7 +166,7 @@ func TestRabbitMQSource(t *testing.T) {
 		if _, err := source.SubscribeBatch(t.Context(), ""); err == nil || !strings.Contains(err.Error(), `queue "later" does not exist`) {
 			t.Errorf("got %v", err)
 		}
-		declareQueue(t, p.ch, "later", QueueQuorum)
+		p.declare(t, "later", QueueQuorum)
 		p.put(t, "later", numbers(0, 3)...)
 		expectNumbers(t, receive(t, resubscribe(t, source), 3), 0)
 	})
@@ -175,7 +174,7 @@ func TestRabbitMQSource(t *testing.T) {
 	for _, kind := range []QueueType{QueueQuorum, QueueClassic} {
 		t.Run("queue deleted, "+string(kind), func(t *testing.T) {
 			queue := "doomed-" + string(kind)
-			declareQueue(t, p.ch, queue, kind)
+			p.declare(t, queue, kind)
 			source := realSource(t, v.URL(), func(c *SourceConfig) { c.Queue = queue })
 			sub := resubscribe(t, source)
 			v.DeleteQueue(t, queue)
@@ -183,14 +182,14 @@ func TestRabbitMQSource(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 			noError(t, sub.Close())
-			declareQueue(t, p.ch, queue, kind)
+			p.declare(t, queue, kind)
 			p.put(t, queue, numbers(0, 2)...)
 			expectNumbers(t, receive(t, resubscribe(t, source), 2), 0)
 		})
 
 		t.Run("given back under load keeps its order, "+string(kind), func(t *testing.T) {
 			queue := "order-" + string(kind)
-			declareQueue(t, p.ch, queue, kind)
+			p.declare(t, queue, kind)
 			p.put(t, queue, numbers(0, 3000)...)
 			source := realSource(t, v.URL(), func(c *SourceConfig) { c.Queue, c.Prefetch = queue, 1000 })
 			for done := 0; done < 3000; {
@@ -207,7 +206,7 @@ func TestRabbitMQSource(t *testing.T) {
 	t.Run("connection closed by the broker", func(t *testing.T) {
 		own := testenv.RabbitMQ(t)
 		q := newPublisher(t, own.URL())
-		declareQueue(t, q.ch, "q", QueueQuorum)
+		q.declare(t, "q", QueueQuorum)
 		q.put(t, "q", numbers(0, 10)...)
 		noError(t, q.conn.Close())
 		source := realSource(t, own.URL(), func(*SourceConfig) {})
@@ -222,7 +221,7 @@ func TestRabbitMQSource(t *testing.T) {
 	})
 
 	t.Run("dead peer", func(t *testing.T) {
-		declareQueue(t, p.ch, "silent", QueueQuorum)
+		p.declare(t, "silent", QueueQuorum)
 		proxy := testenv.Proxy(t, v.Addr)
 		source := realSource(t, v.URLAt(proxy.Addr), func(c *SourceConfig) { c.Queue, c.Heartbeat = "silent", 2*time.Second })
 		sub := resubscribe(t, source)
@@ -233,7 +232,7 @@ func TestRabbitMQSource(t *testing.T) {
 	})
 
 	t.Run("close with a peer that does not answer", func(t *testing.T) {
-		declareQueue(t, p.ch, "mute", QueueQuorum)
+		p.declare(t, "mute", QueueQuorum)
 		proxy := testenv.Proxy(t, v.Addr)
 		source := realSource(t, v.URLAt(proxy.Addr), func(c *SourceConfig) { c.Queue = "mute" })
 		sub := resubscribe(t, source)
@@ -259,7 +258,7 @@ func TestRabbitMQSink(t *testing.T) {
 
 	t.Run("returns", func(t *testing.T) {
 		noError(t, p.ch.ExchangeDeclare("direct", "direct", true, false, false, false, nil))
-		declareQueue(t, p.ch, "bound", QueueQuorum)
+		p.declare(t, "bound", QueueQuorum)
 		noError(t, p.ch.QueueBind("bound", "yes", "direct", false, nil))
 		sink := realSink(t, v.URL(), func(c *SinkConfig) { c.Exchange = "direct" })
 		var ms []*message.Message
@@ -284,10 +283,9 @@ func TestRabbitMQSink(t *testing.T) {
 	})
 
 	t.Run("full queue", func(t *testing.T) {
-		_, err := p.ch.QueueDeclare("full", true, false, false, false, amqp091.Table{
-			amqp091.QueueTypeArg: "quorum", amqp091.QueueMaxLenArg: 10, amqp091.QueueOverflowArg: "reject-publish",
+		testenv.DeclareQueue(t, v.URL(), "full", "quorum", amqp091.Table{
+			amqp091.QueueMaxLenArg: 10, amqp091.QueueOverflowArg: "reject-publish",
 		})
-		noError(t, err)
 		sink := realSink(t, v.URL(), func(c *SinkConfig) { c.RoutingKey = "full" })
 		var failed map[int]error
 		testenv.Eventually(t, soon, "a refusal", func() bool {
@@ -299,7 +297,7 @@ func TestRabbitMQSink(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		}
-		_, err = p.ch.QueuePurge("full", false)
+		_, err := p.ch.QueuePurge("full", false)
 		noError(t, err)
 		testenv.Eventually(t, soon, "room in the queue", func() bool {
 			return sink.PublishBatch(t.Context(), feed.NewBatch(msg("1", "", "x"))) == nil
@@ -316,7 +314,7 @@ func TestRabbitMQSink(t *testing.T) {
 			t.Errorf("probe: %v", err)
 		}
 		noError(t, p.ch.ExchangeDeclare("missing", "fanout", true, false, false, false, nil))
-		declareQueue(t, p.ch, "found", QueueClassic)
+		p.declare(t, "found", QueueClassic)
 		noError(t, p.ch.QueueBind("found", "", "missing", false, nil))
 		noError(t, sink.Probe(t.Context()))
 		noError(t, sink.PublishBatch(t.Context(), feed.NewBatch(msg("1", "k", ""))))
@@ -333,7 +331,7 @@ func TestRabbitMQSink(t *testing.T) {
 	})
 
 	t.Run("lost answers", func(t *testing.T) {
-		declareQueue(t, p.ch, "lost", QueueQuorum)
+		p.declare(t, "lost", QueueQuorum)
 		proxy := testenv.Proxy(t, v.Addr)
 		sink := realSink(t, v.URLAt(proxy.Addr), func(c *SinkConfig) { c.RoutingKey, c.ConfirmTimeout = "lost", time.Second })
 		noError(t, sink.PublishBatch(t.Context(), feed.NewBatch(msg("1", "", ""))))
@@ -356,7 +354,7 @@ func TestPrivateRabbitMQ(t *testing.T) {
 	node := testenv.PrivateRabbitMQ(t, testenv.WithTLS(files), testenv.WithRabbitMQSettings("max_message_size = 100000"))
 	p := newPublisher(t, node.URL())
 	for _, q := range []string{"q", "tls", "rotated", "alarm"} {
-		declareQueue(t, p.ch, q, QueueQuorum)
+		p.declare(t, q, QueueQuorum)
 	}
 	noError(t, p.conn.Close())
 

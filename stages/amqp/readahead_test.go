@@ -16,7 +16,7 @@ func TestRabbitMQReadAhead(t *testing.T) {
 	const messages, size, limit = 300, 64 << 10, 512 << 10
 	v := testenv.RabbitMQ(t)
 	p := newPublisher(t, v.URL())
-	declareQueue(t, p.ch, "large", QueueQuorum)
+	p.declare(t, "large", QueueQuorum)
 	body := bytes.Repeat([]byte("0123456789abcdef"), size/16)
 	for range messages {
 		noError(t, p.ch.Publish("", "large", true, false, amqp091.Publishing{Body: body, DeliveryMode: amqp091.Persistent}))
