@@ -17,8 +17,8 @@ type children struct {
 }
 
 type child struct {
-	cpu     time.Duration
-	peakRSS int64 // bytes
+	cpu  time.Duration
+	peak memory
 }
 
 // look notes the children that a process has now. Like [watch.look] it does not
@@ -36,11 +36,15 @@ func (c *children) look(parent int) {
 		}
 		// Until it executes its program it has the memory of its parent, so that the
 		// highest of all values would not do.
-		if peak, ok := processField(pid, "status", "VmHWM:"); ok {
+		if peak, ok := memoryOf(pid, memory{}); ok {
 			if c.seen == nil {
 				c.seen = map[int]child{}
 			}
-			c.seen[pid] = child{cpu: cpu, peakRSS: int64(peak) << 10}
+			// A peak that fell is another program's.
+			if before, ok := c.seen[pid]; ok && before.peak.rss <= peak.rss {
+				peak.own = max(peak.own, before.peak.own)
+			}
+			c.seen[pid] = child{cpu: cpu, peak: peak}
 		}
 	}
 }
@@ -64,11 +68,11 @@ func childrenOf(parent int) []int {
 	return all
 }
 
-// rss is the sum of the peaks, in bytes.
-func (c *children) rss() int64 {
-	var sum int64
+// peak is the sum of the peaks.
+func (c *children) peak() memory {
+	var sum memory
 	for _, one := range c.seen {
-		sum += one.peakRSS
+		sum = sum.plus(one.peak)
 	}
 	return sum
 }

@@ -17,7 +17,7 @@ func TestContenderIsMeasuredWithItsChildren(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m.cpu < 50*time.Millisecond || m.childrenRSS <= 0 {
+	if m.cpu < 50*time.Millisecond || m.childrenPeak.rss <= 0 {
 		t.Errorf("got %+v", m)
 	}
 }
@@ -35,9 +35,9 @@ func TestContenderWithoutTheChildItIsToHave(t *testing.T) {
 // TestChildrenThatAreNotWaitedFor fails rather than leaves them out: what the
 // kernel says of the parent then is not the whole.
 func TestChildrenThatAreNotWaitedFor(t *testing.T) {
-	c := children{parentCPU: time.Second, seen: map[int]child{7: {cpu: 300 * time.Millisecond, peakRSS: 5}, 8: {cpu: 200 * time.Millisecond, peakRSS: 6}}}
-	if err := c.counted(1500 * time.Millisecond); err != nil || c.rss() != 11 {
-		t.Errorf("%v, %d bytes", err, c.rss())
+	c := children{parentCPU: time.Second, seen: map[int]child{7: {cpu: 300 * time.Millisecond, peak: memory{rss: 5}}, 8: {cpu: 200 * time.Millisecond, peak: memory{rss: 6}}}}
+	if err := c.counted(1500 * time.Millisecond); err != nil || c.peak().rss != 11 {
+		t.Errorf("%v, %d bytes", err, c.peak().rss)
 	}
 	if err := c.counted(1499 * time.Millisecond); err == nil || !strings.Contains(err.Error(), "1.499s of 1.5s altogether") {
 		t.Errorf("got %v", err)

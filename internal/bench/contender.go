@@ -66,7 +66,7 @@ func (c contender) run(ctx context.Context, settled settled) (measurement, error
 		}
 	}
 	watch.look(time.Now())
-	m.elapsed, m.peakRSS = watch.lastWrite.Sub(p.begin), watch.peakRSS
+	m.elapsed, m.peak = watch.lastWrite.Sub(p.begin), watch.peak
 	if err = errors.Join(err, p.stop()); err != nil {
 		return m, fmt.Errorf("%s: %w\n%s", c.name, err, tail(p.output.String()))
 	}
@@ -74,7 +74,7 @@ func (c contender) run(ctx context.Context, settled settled) (measurement, error
 		return m, fmt.Errorf("%s: /proc/%d could not be read", c.name, watch.pid)
 	}
 	// The kernel adds the CPU time of children that the process has waited for.
-	m.cpu, m.childrenRSS = p.cmd.ProcessState.UserTime()+p.cmd.ProcessState.SystemTime(), watch.children.rss()
+	m.cpu, m.childrenPeak = p.cmd.ProcessState.UserTime()+p.cmd.ProcessState.SystemTime(), watch.children.peak()
 	if c.parent {
 		if err := watch.children.counted(m.cpu); err != nil {
 			return m, fmt.Errorf("%s: %w", c.name, err)

@@ -20,7 +20,7 @@ func TestContenderIsStoppedWhenAllIsSettled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m.cpu <= 0 || m.peakRSS <= 0 || m.elapsed <= 0 {
+	if m.cpu <= 0 || m.peak.rss <= 0 || m.elapsed <= 0 {
 		t.Errorf("got %+v", m)
 	}
 }

@@ -21,7 +21,7 @@ func testFlat(ctx context.Context, t *testing.T, s *stand) {
 		for i, m := range r.rounds[0] {
 			// A part of a backlog may be a little more.
 			v := sw.values[i]
-			if n := v.load.messages; m.messages < n || m.messages > n && !v.standing() || m.cpu <= 0 || m.peakRSS < 1<<20 {
+			if n := v.load.messages; m.messages < n || m.messages > n && !v.standing() || m.cpu <= 0 || m.peak.rss < 1<<20 {
 				t.Errorf("%s, %s: %+v", sw.title, v.label, m)
 			}
 		}

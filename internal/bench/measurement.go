@@ -11,10 +11,10 @@ type measurement struct {
 	cpu      time.Duration // user and system, without startCPU
 	startCPU time.Duration // of a start and an end, where that is told apart
 	elapsed  time.Duration
-	peakRSS  int64 // bytes, of the whole process's life
-	// childrenRSS is the same for processes that it has started, whose CPU time is
+	peak     memory // of the whole process's life
+	// childrenPeak is the same for processes that it has started, whose CPU time is
 	// in cpu.
-	childrenRSS int64
+	childrenPeak memory
 
 	// At a steady rate only:
 	latency    latencies
@@ -35,13 +35,16 @@ func (m measurement) cpuPerMessage() float64 {
 func (m measurement) rate() float64 { return float64(m.messages) / m.elapsed.Seconds() }
 
 // rss is in MiB, of all processes.
-func (m measurement) rss() float64 { return mebibytes(m.peakRSS + m.childrenRSS) }
+func (m measurement) rss() float64 { return mebibytes(m.peak.plus(m.childrenPeak).rss) }
 
-// memory shows rss by process.
+// own is rss without pages of files.
+func (m measurement) own() float64 { return mebibytes(m.peak.plus(m.childrenPeak).own) }
+
+// memory shows rss and own by process.
 func (m measurement) memory() string {
-	text := fmt.Sprintf("%.1f", mebibytes(m.peakRSS))
-	if m.childrenRSS > 0 {
-		text += fmt.Sprintf(" + %.1f", mebibytes(m.childrenRSS))
+	text := m.peak.String()
+	if m.childrenPeak.rss > 0 {
+		text += " + " + m.childrenPeak.String()
 	}
 	return text + " MiB"
 }

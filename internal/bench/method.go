@@ -22,7 +22,10 @@ func (r report) writeMethod(p *page) {
 	p.line("  loop, like any Go program, one for each core. PostgreSQL does not sync to disk.")
 	p.line("- Messages are readings as JSON of %d bytes, of %s devices, persistent, in quorum queues of one node.", o.payloadBytes, thousands(o.devices))
 	p.line("- A pair is a run of each contender right after the other; which is first alternates.")
-	p.line("- Peak RSS is the process's high-water mark (VmHWM), in MiB.")
+	p.line("- Peak RSS is the process's high-water mark (VmHWM), in MiB. Memory of its own is what of the RSS is no page of a file (RssAnon),")
+	p.line("  looked at every %v. The rest are pages of the program's file: Linux maps 64 KiB around each page that is used, all processes of", lookEvery)
+	p.line("  the same file share them, and they are taken back when memory is short. The feed has all of its stages in one file; a program that")
+	p.line("  [embeds](../examples/embed) those that it needs has a smaller one.")
 	backlog, steady, plugin := r.byKind()
 	if len(backlog) > 0 {
 		p.line("- Paths that empty queues: %s messages wait in each queue. The contender starts, empties them, and gets SIGTERM once", thousands(o.messages))

@@ -20,6 +20,7 @@ var (
 	startMetric      = metric{name: "CPU of a start", unit: "ms", format: "%.0f", value: func(m measurement) float64 { return milliseconds(m.startCPU) }}
 	rateMetric       = metric{name: "rate", unit: "messages/s", format: "%.0f", moreIsBetter: true, value: measurement.rate}
 	rssMetric        = metric{name: "peak RSS", unit: "MiB", format: "%.1f", value: measurement.rss}
+	ownMetric        = metric{name: "peak memory of its own", unit: "MiB", format: "%.1f", value: measurement.own}
 	p50Metric        = latencyMetric("latency p50", func(l latencies) time.Duration { return l.p50 })
 	p99Metric        = latencyMetric("latency p99", func(l latencies) time.Duration { return l.p99 })
 	maxMetric        = latencyMetric("highest latency", func(l latencies) time.Duration { return l.max })

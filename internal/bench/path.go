@@ -184,12 +184,12 @@ func (p path) inProcess() path {
 // metrics returns what is measured on the path, the most important first.
 func (p path) metrics() []metric {
 	if p.inPlugin {
-		return []metric{messageCPUMetric, startMetric, rateMetric, rssMetric}
+		return []metric{messageCPUMetric, startMetric, rateMetric, ownMetric, rssMetric}
 	}
 	if p.steady {
-		return []metric{cpuMetric, p50Metric, p99Metric, maxMetric, rssMetric}
+		return []metric{cpuMetric, p50Metric, p99Metric, maxMetric, ownMetric, rssMetric}
 	}
-	return []metric{cpuMetric, rateMetric, rssMetric}
+	return []metric{cpuMetric, rateMetric, ownMetric, rssMetric}
 }
 
 // feedYAML is the feed's configuration before its routes.

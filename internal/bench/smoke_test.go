@@ -88,10 +88,10 @@ func testPaths(ctx context.Context, t *testing.T, s *stand) {
 		}
 		for _, p := range r.pairs {
 			for name, m := range map[string]measurement{"feed": p.feed, "baseline": p.baseline} {
-				if want := map[bool]int{false: n, true: 500}[r.path.steady]; m.messages != want || m.cpu+m.startCPU <= 0 || m.elapsed <= 0 || m.peakRSS < 1<<20 {
+				if want := map[bool]int{false: n, true: 500}[r.path.steady]; m.messages != want || m.cpu+m.startCPU <= 0 || m.elapsed <= 0 || m.peak.own < 1<<20 || m.peak.rss <= m.peak.own {
 					t.Errorf("%s, %s: %+v", r.path.name, name, m)
 				}
-				if (m.childrenRSS > 0) != (r.path.inPlugin && name == "feed") || (m.startCPU > 0) != r.path.inPlugin {
+				if (m.childrenPeak.own > 0) != (r.path.inPlugin && name == "feed") || (m.startCPU > 0) != r.path.inPlugin {
 					t.Errorf("%s, %s: %+v", r.path.name, name, m)
 				}
 				if l := m.latency; r.path.steady != (0 < l.p50 && l.p50 <= l.p99 && l.p99 <= l.max) {

@@ -68,7 +68,7 @@ func (s *stand) carrySteady(ctx context.Context, p path, c competitor, l steadyL
 	}
 	return measurement{
 		messages: l.during(l.measured), elapsed: sample.to.Sub(sample.from), cpu: sample.cpuTo - sample.cpuFrom,
-		peakRSS: m.peakRSS, latency: latenciesOf(arrived.since(sample.from)), duplicates: duplicates,
+		peak: m.peak, latency: latenciesOf(arrived.since(sample.from)), duplicates: duplicates,
 	}, nil
 }
 

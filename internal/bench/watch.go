@@ -14,7 +14,7 @@ type watch struct {
 	leastBytes uint64    // that are a write of a process that has something to do
 	written    uint64    // bytes, to sockets too
 	lastWrite  time.Time // when that grew: the last acknowledgement, once everything is settled
-	peakRSS    int64     // bytes
+	peak       memory
 	parent     bool      // look at the processes that it has started, too
 	children   children
 }
@@ -37,24 +37,28 @@ func (w *watch) look(now time.Time) {
 		}
 		w.written = n
 	}
-	if n, ok := processField(w.pid, "status", "VmHWM:"); ok {
-		w.peakRSS = max(w.peakRSS, int64(n)<<10)
-	}
+	w.peak, _ = memoryOf(w.pid, w.peak)
 	if w.parent {
 		w.children.look(w.pid)
 	}
 }
 
 // saw reports whether the process could be followed.
-func (w *watch) saw() bool { return w.written > 0 && w.peakRSS > 0 }
+func (w *watch) saw() bool { return w.written > 0 && w.peak.rss > 0 }
 
 // processField returns the number behind a name in a file of /proc/PID.
 func processField(pid int, file, name string) (uint64, bool) {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, file))
-	if err != nil {
+	text, ok := processFile(pid, file)
+	if !ok {
 		return 0, false
 	}
-	return parseField(string(data), name)
+	return parseField(text, name)
+}
+
+// processFile returns a file of /proc/PID.
+func processFile(pid int, file string) (string, bool) {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, file))
+	return string(data), err == nil
 }
 
 // parseField returns the number behind a name at the start of a line.
