@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -349,44 +347,6 @@ func (r *runner) afterTurn(progress bool, err error) error {
 	return nil
 }
 
-// hopeless is how long a draining route tries what alone keeps it, when that is a
-// quarantine, which if full will not take anything before the drain deadline
-// either, or a transform: what it fails at comes again, and is nowhere twice.
-const hopeless = time.Second
-
-// patience is how long nothing may get done before the route gives its
-// deliveries back. A draining one has until the drain deadline when the sink may
-// still take something.
-func (r *runner) patience(draining bool) time.Duration {
-	switch {
-	case !draining:
-		return r.Retry.GiveBackAfter
-	case r.waitsFor() != waitsForSink:
-		return min(hopeless, r.Retry.GiveBackAfter)
-	}
-	return math.MaxInt64
-}
-
-// Who keeps a route from getting anything done.
-const (
-	waitsForSink       = "sink down"
-	waitsForQuarantine = "quarantine down"
-	waitsForTransform  = "transform failing"
-)
-
-// waitsFor says who keeps a route that gets nothing done: the sink while it may take
-// something. In a stream that is nothing before all of a range is transformed and
-// what is condemned is stored.
-func (r *runner) waitsFor() string {
-	switch alone := r.progress != nil || len(r.queue) == 0; {
-	case len(r.condemned) > 0 && alone:
-		return waitsForQuarantine
-	case len(r.inbox) > 0 && alone:
-		return waitsForTransform
-	}
-	return waitsForSink
-}
-
 // holding returns the context of a turn: the hard one, with a deadline that
 // keeps a sink from holding a delivery beyond MaxHold. It lasts for many turns.
 func (r *runner) holding() context.Context {
@@ -413,132 +373,4 @@ func (r *runner) checkHold(now time.Time) error {
 		return errRenew
 	}
 	return nil
-}
-
-// pause waits until the sink (and the quarantine) would take messages again.
-// It returns false when the feed stops meanwhile.
-func (r *runner) pause() bool {
-	r.setState(StatePaused, r.reason())
-	wait := backoff{first: r.Retry.InitialDelay, longest: r.Retry.MaxDelay}
-	if _, ok := r.Sink.(Prober); !ok {
-		wait.first = wait.longest // nothing to ask: a try is the probe
-	}
-	for {
-		if !r.sleep(wait.next()) {
-			return false
-		}
-		err := r.probe()
-		if err == nil {
-			r.failingSince = time.Time{}
-			r.retry.reset()
-			r.probed = true
-			return true
-		}
-		if r.soft.Err() != nil {
-			return false
-		}
-		r.setState(StatePaused, err.Error())
-	}
-}
-
-// probe asks sink and quarantine whether they would take messages now.
-func (r *runner) probe() error {
-	ctx, cancel := context.WithTimeout(r.soft, max(r.Retry.MaxDelay, time.Second))
-	defer cancel()
-	if p, ok := r.Sink.(Prober); ok {
-		if err := p.Probe(ctx); err != nil {
-			return fmt.Errorf("sink %s: %w", r.SinkName, err)
-		}
-	}
-	if p, ok := r.quarantine.(Prober); ok {
-		if err := p.Probe(ctx); err != nil {
-			return fmt.Errorf("quarantine: %w", err)
-		}
-	}
-	return nil
-}
-
-// sleep waits for d and returns false when the feed is to stop first.
-func (r *runner) sleep(d time.Duration) bool {
-	return sleep(r.soft, d)
-}
-
-// rest waits for d between two tries; while the feed drains, only its deadline
-// cuts the wait short.
-func (r *runner) rest(d time.Duration) {
-	if r.soft.Err() != nil {
-		sleep(r.hard, d)
-		return
-	}
-	sleep(r.soft, d)
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-// stillInterval is how often a state that needs attention is logged again.
-const stillInterval = time.Minute
-
-// setState notes the state, and logs it when it changes or begins to have a
-// reason; not each reason, which may be another with every try.
-func (r *runner) setState(s State, reason string) {
-	reason, _, _ = strings.Cut(reason, "\n")
-	now := time.Now()
-	r.mu.Lock()
-	before, hadReason := r.counts.State, r.counts.Reason != "" && !r.logged.IsZero()
-	if before != s {
-		r.counts.Since = now
-	}
-	r.counts.State, r.counts.Reason = s, reason
-	changed := before != s || reason != "" && !hadReason
-	still := reason != "" && now.Sub(r.logged) >= stillInterval
-	if changed || still {
-		r.logged = now
-	}
-	r.mu.Unlock()
-	is := string(s)
-	if s == StateStarting && reason != "" { // which alone would sound as if all went well
-		is = "not running and tries to start"
-	}
-	switch {
-	case !changed && !still:
-	case reason == "":
-		r.log.Info("route is "+is, "before", before)
-	case changed:
-		r.log.Warn("route is "+is, "before", before, "reason", reason)
-	default:
-		r.log.Warn("route is still "+is, "reason", reason)
-	}
-}
-
-// reason says why the route is in its state.
-func (r *runner) reason() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.counts.Reason
-}
-
-// status returns a snapshot in which both accounts are of one moment.
-func (r *runner) status() RouteStatus {
-	events, gauges := r.stageEvents(), r.stageGauges()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	s := r.counts
-	s.Events, s.Gauges = events, gauges
-	s.Ready = s.State == StateRunning
-	s.Deliveries = r.received.snapshot()
-	s.Produced = r.produced.snapshot()
-	if s.Offsets != nil {
-		offsets := *s.Offsets
-		s.Offsets = &offsets
-	}
-	return s
 }
