@@ -183,13 +183,29 @@ func TestSimulateWithAWrongSecret(t *testing.T) {
 	if err := os.WriteFile(secret, []byte("canary"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var out, errs bytes.Buffer
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	var out bytes.Buffer
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
+	errs := endsAt{text: "401", end: cancel}
 	code := run(ctx, append(append([]string{"simulate", "--rate", "0"}, api...), "--client-secret-file", secret), strings.NewReader(""), &out, &errs)
 	if code != exitFailure || !strings.Contains(out.String(), "nothing was made") || !strings.Contains(errs.String(), "401") || strings.Contains(out.String()+errs.String(), "canary") {
 		t.Errorf("exit code %d: %s%s", code, out.String(), errs.String())
 	}
+}
+
+// endsAt is an output that ends a run once a text stands in it.
+type endsAt struct {
+	bytes.Buffer
+	text string
+	end  func()
+}
+
+func (e *endsAt) Write(p []byte) (int, error) {
+	n, err := e.Buffer.Write(p)
+	if strings.Contains(e.String(), e.text) {
+		e.end()
+	}
+	return n, err
 }
 
 // TestSimulateAgainstOtherTruth sends other readings to an API that holds some of
