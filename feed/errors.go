@@ -108,8 +108,8 @@ func Permanent(err error) error {
 
 // IsPermanent reports whether err is, or wraps, a [Permanent] error.
 func IsPermanent(err error) bool {
-	var p *permanentError
-	return errors.As(err, &p)
+	_, ok := errors.AsType[*permanentError](err)
+	return ok
 }
 
 type filteredError struct{ reason string }
@@ -122,11 +122,11 @@ func Filter(reason string) error { return &filteredError{reason} }
 
 // FilterReason returns the reason of a [Filter] error.
 func FilterReason(err error) (reason string, ok bool) {
-	var f *filteredError
-	if errors.As(err, &f) {
-		return f.reason, true
+	f, ok := errors.AsType[*filteredError](err)
+	if !ok {
+		return "", false
 	}
-	return "", false
+	return f.reason, true
 }
 
 // IsTransient reports whether an error of a transform says that the message comes
@@ -159,8 +159,8 @@ func ConnectionFatal(err error) error {
 // IsConnectionFatal reports whether err is, or wraps, a [ConnectionFatal]
 // error.
 func IsConnectionFatal(err error) bool {
-	var c *connectionFatalError
-	return errors.As(err, &c)
+	_, ok := errors.AsType[*connectionFatalError](err)
+	return ok
 }
 
 // ConfigError says what is wrong with a configuration, where and what to do.
