@@ -63,16 +63,21 @@ func pluginRows(plugins []host.Plugin) [][]string {
 	rows := [][]string{{"PLUGIN", "NAME", "VERSION", "STATE", "STAGES"}}
 	for _, p := range plugins {
 		state := "runs"
-		if p.Error != "" || !p.Running {
+		if p.Error != "" || p.State != host.StateRunning {
 			state = "left out"
 		}
-		var stages []string
-		for _, s := range p.Stages {
-			stages = append(stages, string(s.Kind)+" "+s.Name)
-		}
-		rows = append(rows, []string{p.Name, p.Title, p.Version, state, strings.Join(stages, ", ")})
+		rows = append(rows, []string{p.Name, p.Title, p.Version, state, stagesOf(p)})
 	}
 	return rows
+}
+
+// stagesOf lists the stages of a plugin with their kinds.
+func stagesOf(p host.Plugin) string {
+	var stages []string
+	for _, s := range p.Stages {
+		stages = append(stages, string(s.Kind)+" "+s.Name)
+	}
+	return strings.Join(stages, ", ")
 }
 
 // pluginFlags say how a plugin that no file names is started.

@@ -16,6 +16,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/kraft-edge/datafeed/feed/config"
+	"github.com/kraft-edge/datafeed/internal/testenv"
 	"github.com/kraft-edge/datafeed/plugins/host"
 )
 
@@ -29,8 +30,10 @@ func TestPluginsDocument(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds a plugin in Go, and needs python3-grpcio, which a -short run does not expect")
 	}
-	doc := readPluginsDocument(t)
+	admin := testenv.Address(t)
+	doc := strings.ReplaceAll(readPluginsDocument(t), "127.0.0.1:8686", admin)
 	commands, files := examplesOf(t, doc)
+	commands = strings.Replace(commands, "exec sh -c 'feed status", "awaits http://"+admin+"/readyz\nexec sh -c 'feed status", 1)
 	if n := strings.Count(commands, "stdout"); n < 15 {
 		t.Fatalf("only %d lines are compared:\n%s", n, commands)
 	}
@@ -70,6 +73,7 @@ func TestPluginsDocument(t *testing.T) {
 			}
 			return nil
 		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"awaits": awaits},
 	})
 }
 

@@ -35,7 +35,7 @@ func (c *pluginCollector) Describe(ch chan<- *prometheus.Desc) {
 func (c *pluginCollector) Collect(ch chan<- prometheus.Metric) {
 	for _, p := range c.plugins() {
 		up := 0.0
-		if p.Running {
+		if p.State == host.StateRunning {
 			up = 1
 		}
 		ch <- prometheus.MustNewConstMetric(c.up, prometheus.GaugeValue, up, p.Name)

@@ -113,7 +113,7 @@ routes:
 			strings.Contains(fmt.Sprint(line["reason"]), `transform acme: there is no transform "acme": plugin missing is left out: `)
 	}
 	for path, want := range map[string]string{
-		"readyz": "there is no transform", "metrics": `datafeed_plugin_up{feed="feed",plugin="missing"} 0`,
+		"readyz": "there is no transform", "metrics": `datafeed_plugin_up{feed="feed",plugin="missing"} 0`, "status": `"state": "refused"`,
 	} {
 		answer, err := http.Get("http://" + admin + "/" + path)
 		if err != nil {

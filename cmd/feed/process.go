@@ -35,12 +35,16 @@ type process struct {
 
 // newProcess puts a process together. The listener comes first so that an
 // address in use is found before any stage is made.
-func newProcess(l net.Listener, f *feed.Feed, metrics prometheus.Gatherer, exporter *otlp.Exporter, cfg *config.Config, logger *slog.Logger) *process {
-	return &process{feed: f, listener: l, logger: logger, exporter: exporter, options: admin.Options{
+func newProcess(l net.Listener, f *feed.Feed, metrics prometheus.Gatherer, exporter *otlp.Exporter, plugins *host.Host, cfg *config.Config, logger *slog.Logger) *process {
+	p := &process{feed: f, listener: l, logger: logger, exporter: exporter, options: admin.Options{
 		Status: f.Status, Metrics: metrics, Logger: logger,
 		ExposeMetrics: slices.Contains(cfg.Admin.Expose, config.ExposeMetrics),
 		ExposeStatus:  slices.Contains(cfg.Admin.Expose, config.ExposeStatus),
 	}}
+	if plugins != nil {
+		p.options.Plugins = plugins.Plugins
+	}
+	return p
 }
 
 // run runs the feed. The admin server answers until the feed has drained.

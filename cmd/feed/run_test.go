@@ -255,7 +255,7 @@ b: account does not balance: received 3, but delivered 1 + filtered 0 + quaranti
 1 of 13 messages went to the quarantine: feed quarantine ls --config FILE
 `
 	var b strings.Builder
-	if err := writeStatus(&b, s, "", now); err != nil {
+	if err := writeStatus(&b, admin.Status{Status: s}, "", now); err != nil {
 		t.Fatal(err)
 	}
 	if b.String() != want {

@@ -26,8 +26,8 @@ func (c *cli) statusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show what a running feed does",
-		Long: `Asks the admin server of a running feed what its routes do and what became of
-their messages.`,
+		Long: `Asks the admin server of a running feed what its routes do, what became of their
+messages, and whether its plugins run.`,
 		Args: arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if file != "" {
@@ -70,10 +70,10 @@ func chosenAtStart(address string) bool {
 	return err == nil && convErr == nil && n == 0
 }
 
-// writeStatus prints a status for people: a line a route, why routes do not
-// run, and whether all messages are accounted for. file is the feed's
+// writeStatus prints a status for people: a line a route and a plugin, why they do
+// not run, and whether all messages are accounted for. file is the feed's
 // configuration, if it is known.
-func writeStatus(w io.Writer, s feed.Status, file string, now time.Time) error {
+func writeStatus(w io.Writer, s admin.Status, file string, now time.Time) error {
 	readiness := "ready"
 	if !s.Ready {
 		readiness = "not ready"
@@ -93,6 +93,12 @@ func writeStatus(w io.Writer, s feed.Status, file string, now time.Time) error {
 		return err
 	}
 	fmt.Fprintln(w)
+	if len(s.Plugins) > 0 {
+		if err := writeTable(w, pluginStates(s.Plugins, now)); err != nil {
+			return err
+		}
+		fmt.Fprintln(w)
+	}
 	balanced := true
 	var received, quarantined uint64
 	for _, r := range s.Routes {
@@ -116,6 +122,9 @@ func writeStatus(w io.Writer, s feed.Status, file string, now time.Time) error {
 				fmt.Fprintf(w, "%s: %s\n", r.Name, err)
 			}
 		}
+	}
+	for _, p := range s.Plugins {
+		fmt.Fprint(w, pluginReason(p))
 	}
 	if quarantined > 0 {
 		if file == "" {

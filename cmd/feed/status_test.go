@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/kraft-edge/datafeed/feed"
+	"github.com/kraft-edge/datafeed/internal/admin"
+	"github.com/kraft-edge/datafeed/plugins/host"
 )
 
 func TestStatusShowsOffsets(t *testing.T) {
@@ -19,7 +21,7 @@ func TestStatusShowsOffsets(t *testing.T) {
 		},
 	} {
 		var out bytes.Buffer
-		s := feed.Status{Feed: "plant", Routes: []feed.RouteStatus{{Name: "archive", Offsets: &o}}}
+		s := admin.Status{Status: feed.Status{Feed: "plant", Routes: []feed.RouteStatus{{Name: "archive", Offsets: &o}}}}
 		if err := writeStatus(&out, s, "", time.Now()); err != nil {
 			t.Fatal(err)
 		}
@@ -37,7 +39,7 @@ func TestStatusShowsReasons(t *testing.T) {
 		Returned:    map[string]uint64{"sink down": 12, "stopped": 2, "held for long": 12, "a": 1, "b": 1, "c": 1, "d": 1},
 		Quarantined: map[string]uint64{"bridge": 1}, Delivered: 8,
 	}
-	s := feed.Status{Feed: "plant", Routes: []feed.RouteStatus{{Name: "archive", Deliveries: a}, {Name: "quiet"}}}
+	s := admin.Status{Status: feed.Status{Feed: "plant", Routes: []feed.RouteStatus{{Name: "archive", Deliveries: a}, {Name: "quiet"}}}}
 	if err := writeStatus(&out, s, "", time.Now()); err != nil {
 		t.Fatal(err)
 	}
@@ -59,5 +61,41 @@ func TestStatusShowsEvents(t *testing.T) {
 	}
 	if got := events(all[1:2]); got != "" {
 		t.Errorf("nothing has happened, but it says %q", got)
+	}
+}
+
+// TestStatusShowsPlugins: a line for each, why one does not run, and why one that does has ended before.
+func TestStatusShowsPlugins(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0)
+	budget := func(used int) host.Budget { return host.Budget{Used: used, Restarts: 5, Within: 10 * time.Minute} }
+	stages := []host.Stage{{Kind: feed.KindTransform, Name: "round"}, {Kind: feed.KindCodec, Name: "acme"}}
+	s := admin.Status{Status: feed.Status{Feed: "plant", Routes: []feed.RouteStatus{{Name: "archive"}}}, Plugins: []host.Plugin{
+		{Name: "acme", Path: "plugins/acme", Stages: stages, State: host.StateRunning, Since: now.Add(-time.Minute), Budget: budget(0)},
+		{Name: "scale.pyz", Path: "scale.pyz", Stages: stages[:1], State: host.StateRunning, Since: now.Add(-time.Second), Budget: budget(1), LastEnd: "exit status 3"},
+		{Name: "old", Path: "old", State: host.StateLeftAlone, Since: now, Budget: budget(5), LastEnd: "signal: killed", Error: "it was started again 5 times because of: signal: killed"},
+		{Name: "SHA256SUMS:2", Path: "plugins", State: host.StateRefused, Since: now, Error: "is no line of sha256sum"},
+	}}
+	var out bytes.Buffer
+	if err := writeStatus(&out, s, "", now); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`
+PLUGIN        STATE       FOR   RESTARTS         PATH          STAGES
+acme          running     1m0s  0 of 5 in 10m0s  plugins/acme  transform round, codec acme
+scale.pyz     running     1s    1 of 5 in 10m0s  scale.pyz     transform round
+old           left alone  0s    5 of 5 in 10m0s  old           
+SHA256SUMS:2  refused     0s                     plugins       
+
+`, `
+plugin scale.pyz: ended the last time because of: exit status 3
+plugin old:
+  it was started again 5 times because of: signal: killed
+plugin SHA256SUMS:2:
+  is no line of sha256sum
+every message is accounted for
+`} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%s\nlacks\n%s", out.String(), want)
+		}
 	}
 }

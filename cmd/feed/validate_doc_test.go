@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -52,7 +53,7 @@ func TestValidateDocument(t *testing.T) {
 	})
 }
 
-// awaits waits until a server answers: awaits URL
+// awaits waits until a server answers with 200: awaits URL
 func awaits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: awaits URL")
@@ -64,10 +65,13 @@ func awaits(ts *testscript.TestScript, neg bool, args []string) {
 		resp, err := client.Get(args[0])
 		if err == nil {
 			resp.Body.Close()
-			return
+			if resp.StatusCode == http.StatusOK {
+				return
+			}
+			err = errors.New(resp.Status)
 		}
 		if time.Now().After(deadline) {
-			ts.Fatalf("nobody answers: %v", err)
+			ts.Fatalf("no answer that is good: %v", err)
 		}
 	}
 }

@@ -67,7 +67,7 @@ func initializeProcess(ctx context.Context, cfg *config.Config, plugins *host.Ho
 		cleanup()
 		return nil, nil, err
 	}
-	mainProcess := newProcess(listener, feed, gatherer, exporter, cfg, logger)
+	mainProcess := newProcess(listener, feed, gatherer, exporter, plugins, cfg, logger)
 	return mainProcess, func() {
 		cleanup4()
 		cleanup3()

@@ -18,6 +18,7 @@ import (
 
 	"github.com/kraft-edge/datafeed/feed"
 	"github.com/kraft-edge/datafeed/feed/metrics"
+	"github.com/kraft-edge/datafeed/plugins/host"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -27,6 +28,10 @@ var (
 	paused = feed.Status{Feed: "line-1", Routes: []feed.RouteStatus{
 		{Name: "a", State: feed.StateRunning, Ready: true},
 		{Name: "b", State: feed.StatePaused, Reason: "connection refused", Since: time.Unix(1_700_000_000, 0).UTC()},
+	}}
+	acme = []host.Plugin{{
+		Name: "acme", Path: "plugins/acme", Stages: []host.Stage{{Kind: feed.KindTransform, Name: "round"}}, State: host.StateLeftAlone,
+		Since: time.Unix(1_700_000_000, 0).UTC(), Error: "its budget", Restarts: map[string]uint64{"exit": 5}, Budget: host.Budget{Used: 5, Restarts: 5, Within: time.Minute},
 	}}
 )
 
@@ -97,10 +102,12 @@ func TestServe(t *testing.T) {
 	}
 	address := l.Addr().String()
 	served := make(chan error, 1)
-	go func() { served <- Serve(ctx, l, options(t, paused)) }()
+	opts := options(t, paused)
+	opts.Plugins = func() []host.Plugin { return acme }
+	go func() { served <- Serve(ctx, l, opts) }()
 
 	got, err := FetchStatus(ctx, address)
-	if err != nil || !reflect.DeepEqual(got, paused) {
+	if err != nil || !reflect.DeepEqual(got, Status{paused, acme}) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	if _, err := Listen(ctx, address); err == nil || !strings.Contains(err.Error(), "in use by another process") {

@@ -15,16 +15,25 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/kraft-edge/datafeed/feed"
+	"github.com/kraft-edge/datafeed/plugins/host"
 )
 
 // shutdownTimeout is how long requests that have begun may take when the
 // server stops.
 const shutdownTimeout = 2 * time.Second
 
-// Options say what a server serves.
+// Status is what /status answers: the status of the feed, and its plugins.
+type Status struct {
+	feed.Status
+	Plugins []host.Plugin `json:"plugins,omitempty"`
+}
+
+// Options say what a server serves. Its functions are called for each request; they
+// are safe for concurrent use.
 type Options struct {
-	// Status is called for each request; safe for concurrent use.
 	Status func() feed.Status
+	// Plugins is nil when there are none.
+	Plugins func() []host.Plugin
 	// Metrics is what /metrics shows.
 	Metrics prometheus.Gatherer
 	// ExposeMetrics and ExposeStatus serve these parts to other machines too.
@@ -94,7 +103,11 @@ func handler(opts Options, local bool) http.Handler {
 		ErrorLog: slog.NewLogLogger(opts.Logger.Handler(), slog.LevelWarn), MaxRequestsInFlight: 4,
 	}))
 	part("/status", local || opts.ExposeStatus, "status", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		writeJSON(w, http.StatusOK, opts.Status())
+		s := Status{Status: opts.Status()}
+		if opts.Plugins != nil {
+			s.Plugins = opts.Plugins()
+		}
+		writeJSON(w, http.StatusOK, s)
 	}))
 	mux.HandleFunc("GET /", func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "there is no such page; there are "+strings.Join(endpoints, " "), http.StatusNotFound)

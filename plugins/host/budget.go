@@ -17,10 +17,7 @@ type budget struct {
 // use takes a restart out of the budget. It returns how long to wait before it; or,
 // when the budget is used up, how long until the first of the restarts is forgotten.
 func (b *budget) use(now time.Time) (wait time.Duration, left bool) {
-	for len(b.used) > 0 && now.Sub(b.used[0]) >= b.within {
-		b.used = b.used[1:]
-	}
-	if n := len(b.used); n >= b.restarts {
+	if n := b.spent(now); n >= b.restarts {
 		if n == 0 {
 			return b.within, false
 		}
@@ -29,4 +26,12 @@ func (b *budget) use(now time.Time) (wait time.Duration, left bool) {
 	wait = min(firstBackoff<<min(len(b.used), 10), longestBackoff)
 	b.used = append(b.used, now)
 	return wait, true
+}
+
+// spent forgets the restarts that are long ago, and returns how many are left.
+func (b *budget) spent(now time.Time) int {
+	for len(b.used) > 0 && now.Sub(b.used[0]) >= b.within {
+		b.used = b.used[1:]
+	}
+	return len(b.used)
 }

@@ -176,8 +176,8 @@ func TestOpen(t *testing.T) {
 		`it speaks version "99" of the protocol, this feed speaks 1`,
 		"",
 	} {
-		if p := h.Plugins()[i]; p.Running != (want == "") || !strings.Contains(p.Error, want) {
-			t.Errorf("%s: running %v, %q; want %q", p.Name, p.Running, p.Error, want)
+		if p := h.Plugins()[i]; p.State != map[bool]State{true: StateRunning, false: StateRefused}[want == ""] || p.Since.IsZero() || !strings.Contains(p.Error, want) {
+			t.Errorf("%s: %s, %q; want %q", p.Name, p.State, p.Error, want)
 		}
 	}
 	if p := h.Plugins()[0]; p.Title != "acme" || p.Version != "1.2.3" || len(p.Stages) != 5 || p.RSS < 1<<20 || p.PID == 0 {
@@ -445,10 +445,10 @@ func TestOpenDirectory(t *testing.T) {
 	settings := testSettings(t)
 	settings.Directory = dir
 	got := open(t, settings).Plugins()
-	if len(got) != 2 || !got[1].Running || got[1].Name != "acme" {
+	if len(got) != 2 || got[1].State != StateRunning || got[1].Name != "acme" {
 		t.Errorf("got %+v", got)
 	}
-	if bad := got[0]; bad.Running || bad.Name != "SHA256SUMS:2" || !strings.Contains(bad.Error, `SHA256SUMS:2: "nonsense" is no line of sha256sum`) {
+	if bad := got[0]; bad.State != StateRefused || bad.Since.IsZero() || bad.Name != "SHA256SUMS:2" || !strings.Contains(bad.Error, `SHA256SUMS:2: "nonsense" is no line of sha256sum`) {
 		t.Errorf("got %+v", bad)
 	}
 }

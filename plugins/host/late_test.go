@@ -109,7 +109,7 @@ func TestLate(t *testing.T) {
 		t.Errorf("the start took %v", took)
 	}
 	<-h.plugins[1].asked
-	if st := h.Plugins(); !strings.Contains(st[0].Error, "it is being started") || st[1].Error != "" || !st[1].Running {
+	if st := h.Plugins(); !strings.Contains(st[0].Error, "it is being started") || st[1].Error != "" || st[0].State != StateStarting || st[1].State != StateRunning {
 		t.Errorf("got %+v", st)
 	}
 	out := filepath.Join(t.TempDir(), "out")

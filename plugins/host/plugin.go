@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/kraft-edge/datafeed/plugins/host/remote"
 )
@@ -20,6 +21,7 @@ type plugin struct {
 	asked    chan struct{} // closed when it has answered what it has, is refused, or has failed so often that it is left alone
 
 	mu         sync.Mutex
+	begun      time.Time   // its first start
 	supervisor *supervisor // nil: it was not started
 	described  *description
 	served     []*served // as described
@@ -32,6 +34,7 @@ type plugin struct {
 func (p *plugin) start(ctx context.Context, executable, sockets string, log *slog.Logger) {
 	asked := sync.OnceFunc(func() { close(p.asked) })
 	defer asked()
+	p.set(func() { p.begun = time.Now() })
 	if p.refused != nil {
 		return
 	}

@@ -39,8 +39,10 @@ type supervisor struct {
 	restarts map[string]uint64
 	last     cause
 	ends     map[uint64]string // how the processes of the latest generations have ended
-	since    time.Time         // of the current state
-	stubborn bool              // it did not end when it was asked to
+	was      State             // the state since then
+	since    time.Time
+	budget   budget
+	stubborn bool // it did not end when it was asked to
 
 	forgiven chan struct{} // one at a time
 	stop     context.CancelFunc
@@ -51,7 +53,8 @@ type supervisor struct {
 func newSupervisor(ctx context.Context, p program, dir string) *supervisor {
 	s := &supervisor{
 		program: p, launch: func(ctx context.Context) (*instance, error) { return launch(ctx, p, dir) },
-		changed: make(chan struct{}), restarts: map[string]uint64{}, ends: map[uint64]string{}, since: time.Now(),
+		changed: make(chan struct{}), restarts: map[string]uint64{}, ends: map[uint64]string{}, was: StateStarting, since: time.Now(),
+		budget:   budget{restarts: p.limits.restarts, within: p.limits.within},
 		forgiven: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
@@ -123,7 +126,9 @@ func (s *supervisor) gaveUp() error {
 func (s *supervisor) tell() {
 	close(s.changed)
 	s.changed = make(chan struct{})
-	s.since = time.Now()
+	if now := s.state(); now != s.was {
+		s.was, s.since = now, time.Now()
+	}
 }
 
 // set changes the state.
@@ -138,6 +143,7 @@ func (s *supervisor) set(change func()) {
 func (s *supervisor) forgive() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.budget.used = nil
 	select {
 	case s.forgiven <- struct{}{}:
 	default: // so it is
@@ -162,7 +168,6 @@ func (s *supervisor) run(ctx context.Context) {
 			s.giveUp = errClosed
 		}
 	})
-	b := budget{restarts: s.program.limits.restarts, within: s.program.limits.within}
 	for {
 		died, err := s.once(ctx)
 		if ctx.Err() != nil {
@@ -172,22 +177,15 @@ func (s *supervisor) run(ctx context.Context) {
 			s.set(func() { s.giveUp = err })
 			return
 		}
-		select {
-		case <-s.forgiven:
-			b.used = nil
-		default:
-		}
-		wait, left := b.use(time.Now())
-		s.note(died, wait, left)
+		wait, left := s.note(died)
 		over := time.NewTimer(wait)
 		select {
 		case <-over.C:
 			if !left {
-				b.use(time.Now())
+				s.use()
 			}
 		case <-s.forgiven:
 			over.Stop()
-			b.used = nil
 		case <-ctx.Done():
 			over.Stop()
 			return
@@ -207,10 +205,23 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// note counts a death and tells of it.
-func (s *supervisor) note(died cause, wait time.Duration, left bool) {
+// use takes a restart out of the budget.
+func (s *supervisor) use() (wait time.Duration, left bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.budget.use(time.Now())
+}
+
+// note counts a death and tells of it. It returns how long to wait before the next
+// start, and whether that is within the budget.
+func (s *supervisor) note(died cause) (wait time.Duration, left bool) {
 	var all map[string]uint64
 	s.set(func() {
+		select {
+		case <-s.forgiven: // before this death
+		default:
+		}
+		wait, left = s.budget.use(time.Now())
 		s.restarts[died.reason]++
 		s.last = died
 		all = maps.Clone(s.restarts)
@@ -226,6 +237,7 @@ func (s *supervisor) note(died cause, wait time.Duration, left bool) {
 	} else {
 		log.Error("the plugin has ended too often and is left alone for a while", "after", wait)
 	}
+	return wait, left
 }
 
 // once starts the plugin and watches it to its end. The error says why it did not
