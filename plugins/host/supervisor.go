@@ -47,6 +47,10 @@ type supervisor struct {
 	forgiven chan struct{} // one at a time
 	stop     context.CancelFunc
 	done     chan struct{}
+
+	// Of run alone.
+	attempts int       // to start it since it has run the last time
+	ended    time.Time // when it has; zero when it has never run
 }
 
 // newSupervisor starts to supervise a program.
@@ -243,16 +247,19 @@ func (s *supervisor) note(died cause) (wait time.Duration, left bool) {
 // once starts the plugin and watches it to its end. The error says why it did not
 // start.
 func (s *supervisor) once(ctx context.Context) (cause, error) {
+	s.attempts++
 	in, err := s.launch(ctx)
 	if err != nil {
 		return cause{reasonStart, err.Error()}, err
 	}
+	s.tellOfStart(in.proc.number())
 	condemned := make(chan cause, 1) // Failed writes to it once
 	s.set(func() {
 		s.current, s.condemn = in, condemned
 		s.gen++
 	})
 	ended := s.watch(ctx, in, condemned)
+	s.ended = time.Now()
 	s.set(func() { s.current = nil })
 	if ended == nil { // ctx has
 		if obeyed := in.stop(); !obeyed {
@@ -267,6 +274,17 @@ func (s *supervisor) once(ctx context.Context) (cause, error) {
 		delete(s.ends, s.gen-keptEnds)
 	})
 	return in.proc.exit, nil
+}
+
+// tellOfStart logs that a process runs.
+func (s *supervisor) tellOfStart(pid int) {
+	log := s.program.log.With("pid", pid, "attempt", s.attempts)
+	s.attempts = 0
+	if s.ended.IsZero() {
+		log.Info("the plugin runs")
+	} else {
+		log.Info("the plugin runs again", "away", time.Since(s.ended).Round(time.Millisecond))
+	}
 }
 
 // watch returns why the instance has ended or must; nil when ctx has.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -150,6 +151,42 @@ func parallelProgram(t *testing.T, l limits) program {
 		t.Fatal(err)
 	}
 	return program{name: "obedient", executable: exe, language: languageGo, limits: l, log: testLogger(t)}
+}
+
+// The log has a line for each process that runs: which it is, at which attempt, and how long there was none.
+func TestLogOfStarts(t *testing.T) {
+	var logged safeBuffer
+	p := parallelProgram(t, testLimits())
+	p.log = slog.New(slog.NewTextHandler(&logged, nil)).With("plugin", p.name)
+	broken := filepath.Join(t.TempDir(), "broken")
+	script := fmt.Sprintf("#!/bin/sh\nread line <%[1]s && : >%[1]s && exit 7\nexec %[2]s\n", broken, p.executable)
+	p.executable = filepath.Join(t.TempDir(), "script")
+	if err := errors.Join(os.WriteFile(p.executable, []byte(script), 0o700), os.WriteFile(broken, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	s := supervise(t, p)
+	stages, gen := client(t, s)
+	first := s.current.proc.number()
+	if err := os.WriteFile(broken, []byte("once\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := tell(t, stages, "exit"); err == nil {
+		t.Error("a call that ends the process succeeded")
+	}
+	next(t, s, gen)
+	var got []string
+	for line := range strings.Lines(logged.String()) {
+		if _, text, ok := strings.Cut(line, `msg="the plugin runs`); ok {
+			got = append(got, text)
+		}
+	}
+	want := []string{
+		fmt.Sprintf(`^" plugin=obedient pid=%d attempt=1\n$`, first),
+		fmt.Sprintf(`^ again" plugin=obedient pid=%d attempt=2 away=[0-9.]+m?s\n$`, s.current.proc.number()),
+	}
+	if len(got) != 2 || !regexp.MustCompile(want[0]).MatchString(got[0]) || !regexp.MustCompile(want[1]).MatchString(got[1]) {
+		t.Errorf("got %q, want %q", got, want)
+	}
 }
 
 // A signal from elsewhere is told apart from what the supervisor does.
