@@ -100,7 +100,7 @@ func (c *cli) pluginsCheckCommand() *cobra.Command {
 Prints its stages, and the lines of feed.yaml that pin it.`,
 		Args: arguments(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.withPlugin(cmd.Context(), args[0], f, func(c *cli, pin config.Plugin) error {
+			return c.withPlugin(cmd.Context(), args[0], f, 0, func(c *cli, pin config.Plugin) error {
 				return failed(c.describePlugin(c.plugins.Plugins()[0], pin))
 			})
 		},
@@ -121,7 +121,7 @@ was killed, and ends when it is asked to. The exit code is 1 when one check fail
 What stages do with messages is tested by their author, with package plugintest.`,
 		Args: arguments(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.withPlugin(cmd.Context(), args[0], f, func(c *cli, _ config.Plugin) error {
+			return c.withPlugin(cmd.Context(), args[0], f, 1, func(c *cli, _ config.Plugin) error {
 				checks, err := c.plugins.Conform(cmd.Context())
 				if err != nil {
 					return failed(err)
@@ -153,8 +153,9 @@ func (c *cli) reportChecks(checks []host.Check) error {
 	return nil
 }
 
-// withPlugin does something with the plugin at a path, which runs meanwhile.
-func (c *cli) withPlugin(ctx context.Context, path string, f pluginFlags, do func(*cli, config.Plugin) error) error {
+// withPlugin does something with the plugin at a path, which runs meanwhile, and may
+// be started again so often.
+func (c *cli) withPlugin(ctx context.Context, path string, f pluginFlags, restarts int, do func(*cli, config.Plugin) error) error {
 	language := config.PluginLanguage(f.language)
 	if known := language.Values(); !strings.Contains(strings.Join(known, " "), f.language) || f.language == "" {
 		return fmt.Errorf("--language %q is unknown: %s", oneLine(f.language, 60), config.DidYouMean(f.language, known))
@@ -165,14 +166,32 @@ func (c *cli) withPlugin(ctx context.Context, path string, f pluginFlags, do fun
 	}
 	pin := config.Plugin{Path: path, SHA256: sum, Env: f.env, Language: language}
 	settings := config.Plugins{List: []config.Plugin{pin}, Limits: config.DefaultPluginLimits}
-	settings.Limits.Restarts = 2 // one that does not come up is to be told of soon
-	log := newLogger(config.Log{Format: config.LogText, Level: config.LogInfo}, c.stderr)
-	return c.withPluginsIn(ctx, ".", settings, host.Open, log, func(c *cli) error {
-		if err := c.leftOut(); err != nil {
+	settings.Limits.Restarts = restarts
+	var written wrote
+	return c.withPluginsIn(ctx, ".", settings, host.Open, slog.New(&written), func(c *cli) error {
+		if err := doesNotRun(c.plugins.Plugins()[0]); err != nil {
+			if text := written.String(); text != "" {
+				err = fmt.Errorf("%w\n%s", err, text)
+			}
 			return failed(err)
 		}
-		return do(c, pin)
+		err := do(c, pin)
+		if text := written.String(); text != "" {
+			fmt.Fprintln(c.stderr, text)
+		}
+		return err
 	})
+}
+
+// doesNotRun says why a plugin does not run, and what to do about it.
+func doesNotRun(p host.Plugin) error {
+	switch {
+	case p.Error == "":
+		return nil
+	case p.State == host.StateLeftAlone:
+		return fmt.Errorf("plugin %s does not run: %s: mend it, or name with --env what it needs of the environment", p.Name, p.LastEnd)
+	}
+	return fmt.Errorf("plugin %s does not run: %s", p.Name, p.Error)
 }
 
 // sumOf returns the SHA-256 of a file.

@@ -72,7 +72,7 @@ func (h *handshake) check(line string) error {
 	const form = "CORE|VERSION|unix|PATH|grpc"
 	parts := strings.Split(line, "|")
 	if len(parts) < 5 {
-		return refusef("its first line is %.120q, not %s: is it a plugin? One in Go calls plugins.Serve, and writes to its standard error only", line, form)
+		return refusef("its first line is %.60q, not %s: is it a plugin? One in Go calls plugins.Serve, and writes to its standard error only", line, form)
 	}
 	if parts[0] != "1" {
 		return refusef("it speaks version %.20q of go-plugin's handshake, not 1: build it with go-plugin 1.x", parts[0])

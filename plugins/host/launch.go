@@ -138,17 +138,23 @@ func (in *instance) notStarted(err error) error {
 	in.kill(cause{reasonStart, "no handshake"})
 	switch {
 	case errors.Is(err, syscall.ENOEXEC):
-		return refusef("it cannot be executed here: build it for %s/%s", runtime.GOOS, runtime.GOARCH)
+		return refusef("it cannot be executed here: build it for %s/%s, or begin a script with #!", runtime.GOOS, runtime.GOARCH)
+	case errors.Is(err, syscall.ENOENT):
+		return refusef("it cannot be executed here: the interpreter of the script, or the loader of the program, is not there: install it, or build it with CGO_ENABLED=0")
 	case errors.Is(err, syscall.EACCES):
 		return refusef("it cannot be executed: is %s mounted noexec? plugins.runtimeDirectory names another place", filepath.Dir(in.proc.program.executable))
 	case in.proc.cmd.ProcessState == nil:
 		return fmt.Errorf("start: %w", err)
 	}
-	if refused := in.proc.stdout.failed(); refused != nil {
-		return refused
-	}
 	c := in.proc.exit
-	if in.proc.killed != nil && c == *in.proc.killed {
+	killed := in.proc.killed != nil && c == *in.proc.killed
+	refused := in.proc.stdout.failed()
+	switch {
+	case refused != nil && killed:
+		return refused
+	case refused != nil:
+		return refusef("it ended: %s; %v", c.text, refused)
+	case killed:
 		return fmt.Errorf("no handshake within %v: it must write one line to its standard output", in.proc.program.limits.timeout)
 	}
 	return fmt.Errorf("it ended before the handshake: %s", c.text)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,16 +31,21 @@ type plugin struct {
 	told       bool      // that it is left out
 }
 
-// start copies and starts a plugin and asks it, until it has answered or is refused,
+// start copies a plugin into a directory that it makes, starts it and asks it, until it has answered or is refused,
 // or ctx ends.
-func (p *plugin) start(ctx context.Context, executable, sockets string, log *slog.Logger) {
+func (p *plugin) start(ctx context.Context, dir, sockets string, log *slog.Logger) {
 	asked := sync.OnceFunc(func() { close(p.asked) })
 	defer asked()
 	p.set(func() { p.begun = time.Now() })
 	if p.refused != nil {
 		return
 	}
-	if err := p.pinned.copyTo(executable); err != nil {
+	executable := filepath.Join(dir, p.name) // which an interpreter tells in what it says
+	err := os.Mkdir(dir, 0o700)
+	if err == nil {
+		err = p.pinned.copyTo(executable)
+	}
+	if err != nil {
 		p.set(func() { p.refused = err })
 		return
 	}

@@ -18,6 +18,10 @@ import (
 // held by one that it started and that left its group.
 const drainDelay = 500 * time.Millisecond
 
+// refusedDelay is how long a process that is refused for its first line may take to
+// end by itself.
+const refusedDelay = time.Second
+
 // process is the process of a plugin. It is a runner.Runner of go-plugin.
 type process struct {
 	program program
@@ -200,8 +204,12 @@ func (p *process) number() int {
 	return p.pid
 }
 
-// Kill implements runner.Runner.
+// Kill implements runner.Runner. A process that has not said how it is reached gets a
+// moment, so that its own end is told, if there is one.
 func (p *process) Kill(context.Context) error {
+	if p.stdout.failed() != nil {
+		p.endsWithin(refusedDelay)
+	}
 	p.condemn(cause{reasonExit, "it was ended"})
 	return nil
 }

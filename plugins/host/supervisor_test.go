@@ -277,6 +277,21 @@ func TestRefused(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+	for commands, want := range map[string]string{
+		"#!/bin/sh\necho no licence >&2; echo hello; exit 4\n": `it ended: exit status 4: no licence; its first line is "hello", not `,
+		"#!/there/is/none\n": "it cannot be executed here: the interpreter of the script, or the loader of the program, is not there: install it",
+	} {
+		t.Run(commands, func(t *testing.T) {
+			p := testProgram(t, "", testLimits())
+			p.executable = filepath.Join(t.TempDir(), "script")
+			if err := os.WriteFile(p.executable, []byte(commands), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := supervise(t, p).Client(t.Context()); err == nil || !strings.HasPrefix(err.Error(), "plugin obedient: "+want) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
 	t.Run("no program", func(t *testing.T) {
 		p := testProgram(t, "", testLimits())
 		p.executable = filepath.Join(t.TempDir(), "text")
