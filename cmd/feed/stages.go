@@ -10,6 +10,7 @@ import (
 
 	"github.com/kraft-edge/datafeed/feed"
 	"github.com/kraft-edge/datafeed/feed/config"
+	"github.com/kraft-edge/datafeed/plugins/host"
 )
 
 // kinds are the kinds of stages: those of a route in its order, and the sides of
@@ -20,6 +21,7 @@ var kinds = []feed.Kind{feed.KindSource, feed.KindTransform, feed.KindSink, feed
 type stageInfo struct {
 	Kind    feed.Kind    `json:"kind"`
 	Name    string       `json:"name"`
+	Plugin  string       `json:"plugin,omitempty"` // path of the plugin that has it
 	Summary string       `json:"summary"`
 	Keys    []config.Key `json:"keys"`
 }
@@ -59,9 +61,14 @@ func (c *cli) showStages(args []string, asJSON bool) error {
 	case asJSON:
 		return failed(writeJSON(c.stdout, all))
 	case len(args) == 0:
-		rows := [][]string{{"KIND", "NAME", "WHAT IT DOES"}}
+		rows := [][]string{{"KIND", "NAME", "PLUGIN", "WHAT IT DOES"}}
 		for _, s := range all {
-			rows = append(rows, []string{string(s.Kind), s.Name, s.Summary})
+			rows = append(rows, []string{string(s.Kind), s.Name, s.Plugin, s.Summary})
+		}
+		if c.plugins == nil {
+			for i, row := range rows {
+				rows[i] = slices.Delete(row, 2, 3)
+			}
 		}
 		return failed(writeTable(c.stdout, rows))
 	}
@@ -75,10 +82,18 @@ func (c *cli) showStages(args []string, asJSON bool) error {
 }
 
 func (c *cli) stageInfos() []stageInfo {
+	of := map[host.Stage]string{}
+	if c.plugins != nil {
+		for _, p := range c.plugins.Plugins() {
+			for _, s := range p.Stages {
+				of[host.Stage{Kind: s.Kind, Name: s.Name}] = p.Path
+			}
+		}
+	}
 	var all []stageInfo
 	for _, k := range kinds {
 		for _, f := range c.registry.Factories(k) {
-			all = append(all, stageInfo{k, f.Name, f.Summary, config.Keys(f)})
+			all = append(all, stageInfo{k, f.Name, of[host.Stage{Kind: k, Name: f.Name}], f.Summary, config.Keys(f)})
 		}
 	}
 	return all
@@ -105,7 +120,11 @@ func only(all []stageInfo, name string) ([]stageInfo, error) {
 // String prints a stage and its settings for people.
 func (s stageInfo) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s %s: %s\n", s.Kind, s.Name, s.Summary)
+	fmt.Fprintf(&b, "%s %s", s.Kind, s.Name)
+	if s.Plugin != "" {
+		fmt.Fprintf(&b, ", of plugin %s", s.Plugin)
+	}
+	fmt.Fprintf(&b, ": %s\n", s.Summary)
 	for _, k := range s.Keys {
 		fmt.Fprintf(&b, "\n  %s  (%s", k.Name, k.Type)
 		switch {
