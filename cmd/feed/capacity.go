@@ -24,6 +24,7 @@ FILE is any of these; the more of them, the more is known:
                       secrets need not be there
   definitions.json    queues and policies of RabbitMQ
   rabbitmq.conf       what must stay free on its disk
+  postgresql.conf     what is on its disk beside the tables
   mosquitto.conf      what is kept for a subscriber that is away
   objects.yaml        objects of Kubernetes with all of these in ConfigMaps, and the
                       sizes of volumes

@@ -86,6 +86,7 @@ func (p *Plan) addCache(volume string, c unbatch.Cache) {
 	}
 	s := Store{Volume: volume, Name: "cache " + c.Path, Role: Notes, Rate: p.load.batches().rate, OnDisk: cachedBatch, Full: Forgets}
 	s.Bounds = []Bound{byBytes("maxBytes", c.MaxBytes, s.OnDisk)}
+	s.Held = s.most()
 	if c.MaxAge > 0 {
 		s.Bounds = append(s.Bounds, s.byAge("maxAge", c.MaxAge))
 	}
@@ -102,7 +103,6 @@ func (p *Plan) addTable(c *postgres.Config) {
 		s.Bounds = []Bound{s.byAge("retention", c.Retention)}
 		s.Fixed = feed.Size(s.growth() * c.Partition.Seconds())
 	}
-	p.volume(volumePostgres).fixed = postgresWAL
 	for i := range p.stores {
 		if have := &p.stores[i]; have.Volume == volumePostgres && have.Name == name {
 			if have.limit().Records < s.limit().Records {
@@ -125,10 +125,12 @@ func (p *Plan) addQuarantine(volume string, q config.Quarantine) {
 	f := p.load.readings()
 	counted := f.bytes + quarantineCounted
 	s := Store{Volume: volume, Name: "quarantine", Role: Refused, Rate: f.rate, OnDisk: f.bytes + quarantineOverhead, Full: Pauses}
-	s.Bounds = []Bound{byBytes("maxBytes", q.MaxBytes, counted), {"maxMessages " + digits.Grouped(int64(q.MaxMessages)), float64(q.MaxMessages)}}
+	s.Bounds = []Bound{byBytes("maxBytes", q.MaxBytes, counted)}
 	if q.Retention.MaxBytes > 0 {
 		s.Full = DropsOldest
 		s.Bounds = append(s.Bounds, byBytes("retention.maxBytes", q.Retention.MaxBytes, counted))
 	}
+	s.Held = s.most() // messages may be larger than readings, and fewer
+	s.Bounds = append(s.Bounds, Bound{"maxMessages " + digits.Grouped(int64(q.MaxMessages)), float64(q.MaxMessages)})
 	p.add(s)
 }

@@ -14,8 +14,8 @@ import (
 var manifestMark = regexp.MustCompile(`(?m)^apiVersion:`)
 
 // AddFile adds what a file says that has any of the forms that are known: a feed
-// or objects of Kubernetes in YAML, RabbitMQ's definitions in JSON, rabbitmq.conf
-// or mosquitto.conf. Stages of feeds are looked up in the registry.
+// or objects of Kubernetes in YAML, RabbitMQ's definitions in JSON, rabbitmq.conf,
+// postgresql.conf or mosquitto.conf. Stages of feeds are looked up in the registry.
 func (p *Plan) AddFile(registry *feed.Registry, name string, data []byte) error {
 	base := filepath.Base(name)
 	switch extension := filepath.Ext(base); {
@@ -23,10 +23,12 @@ func (p *Plan) AddFile(registry *feed.Registry, name string, data []byte) error 
 		return p.AddDefinitions(name, data)
 	case extension == ".conf" && strings.Contains(base, volumeRabbitMQ):
 		return p.AddRabbitMQConf(name, data)
+	case extension == ".conf" && strings.Contains(base, volumePostgres):
+		return p.AddPostgresConf(name, data)
 	case extension == ".conf" && strings.Contains(base, volumeMosquitto):
 		return p.AddMosquittoConf(name, data)
 	case extension == ".conf":
-		return fmt.Errorf("%s: whose settings these are does not show: call the file rabbitmq.conf or mosquitto.conf", name)
+		return fmt.Errorf("%s: whose settings these are does not show: call the file rabbitmq.conf, postgresql.conf or mosquitto.conf", name)
 	case manifestMark.Match(data):
 		return p.AddManifests(registry, name, data)
 	}

@@ -185,6 +185,41 @@ func TestServers(t *testing.T) {
 	}
 }
 
+// TestPostgresConf: what is on the disk beside the tables is bounded by settings, in the
+// units of PostgreSQL.
+func TestPostgresConf(t *testing.T) {
+	for text, want := range map[string]feed.Size{
+		"":                            postgresWAL,
+		"max_wal_size = 2GB # more\n": 2 * feed.GiB,
+		"max_wal_size = '512'\nmax_slot_wal_keep_size = 1GB\ntemp_file_limit = 1024\n#max_wal_size = 9GB\n": 512*feed.MiB + feed.GiB + feed.MiB,
+		"max_slot_wal_keep_size = -1\ntemp_file_limit = -1\n":                                               postgresWAL,
+	} {
+		if v := planOf(t, map[string]string{"postgresql.conf": text}).volume("postgres"); v.fixed != want {
+			t.Errorf("%q: %v, want %v", text, v.fixed, want)
+		}
+	}
+}
+
+// TestWhatIsKeptMayBeLarge: a cache and a quarantine may take their maxBytes, though with readings of the mean length, at the
+// rate that is told, another bound came first.
+func TestWhatIsKeptMayBeLarge(t *testing.T) {
+	p := planOf(t, map[string]string{"feed.yaml": `
+name: plant
+quarantine: {path: /var/lib/feed/quarantine.db, maxBytes: 69GB, maxMessages: 1000}
+routes:
+  ingest:
+    source: {amqp: {url: "${AMQP}", queue: batches}}
+    transforms: [{unbatch: {cache: {path: /var/lib/feed/cache.db, maxBytes: 15GB, maxAge: 1h}}}]
+    sink: {mqtt: {url: "mqtt://${HOST}"}}
+`})
+	if s := named(t, p, "quarantine"); s.limit().Records != 1000 || s.at(0) != 100e6*s.OnDisk {
+		t.Errorf("%+v", s)
+	}
+	if s := named(t, p, "cache /var/lib/feed/cache.db"); s.limit().Records != 3600 || s.at(0) != 15e9 {
+		t.Errorf("%+v", s)
+	}
+}
+
 // TestManifests: configuration and sizes come from the objects of Kubernetes, and a
 // volume belongs to the component that mounts it.
 func TestManifests(t *testing.T) {
@@ -263,9 +298,10 @@ func TestBadFiles(t *testing.T) {
 		{"definitions.json", `{"queues": [{"name": "q", "arguments": {"x-max-age": "7 days"}}]}`, `queue "q": max-age "7 days" is none (write a number and one of Y, M, D, h, m, s, such as 7D)`},
 		{"definitions.json", `{"queues": [{"name": "q", "arguments": {"x-max-age": "999999999Y"}}]}`, "out of range"},
 		{"definitions.json", `{"policies": [{"name": "p", "pattern": "("}]}`, `policy "p": error parsing regexp`},
-		{"my.conf", ``, "call the file rabbitmq.conf or mosquitto.conf"},
+		{"my.conf", ``, "call the file rabbitmq.conf, postgresql.conf or mosquitto.conf"},
 		{"rabbitmq.conf", "\ndisk_free_limit.absolute = much", `rabbitmq.conf:2: disk_free_limit.absolute: "much" is no size`},
 		{"rabbitmq.conf", "disk_free_limit.relative = 1.0", "write disk_free_limit.absolute"},
+		{"postgresql.conf", "fsync = on\nmax_wal_size = 2 gigabytes", `postgresql.conf:2: max_wal_size: "2 gigabytes" is no size: write a whole number and one of the units kB, MB, GB, TB`},
 		{"mosquitto.conf", "max_queued_messages all", `mosquitto.conf:1: max_queued_messages: "all" is no number`},
 		{"feed.yaml", "routes: {a: {source: {amqp: {url: amqp://x, quueue: q}}}}", "feed.yaml:1:45: routes.a.source.amqp.quueue: "},
 		{"site.yaml", "apiVersion: v1\nkind: [", "site.yaml: yaml: "},

@@ -158,6 +158,8 @@ func (p *Plan) addConfiguration(registry *feed.Registry, file, component string,
 			err = p.AddDefinitions(name, text)
 		case path.Ext(key) == ".conf" && component == volumeRabbitMQ:
 			err = p.AddRabbitMQConf(name, text)
+		case key == "postgresql.conf" && component == volumePostgres:
+			err = p.AddPostgresConf(name, text)
 		case key == "mosquitto.conf":
 			err = p.AddMosquittoConf(name, text)
 		case strings.HasSuffix(key, ".yaml") && feedMark.Match(text):

@@ -53,6 +53,8 @@ func (p *Plan) volume(name string) *volume {
 		switch name {
 		case volumeRabbitMQ:
 			v.full, v.reserve = Blocks, diskFreeLimit
+		case volumePostgres:
+			v.fixed = postgresWAL
 		case volumeMosquitto:
 			v.full = Unsaved
 		}

@@ -16,6 +16,7 @@ type Store struct {
 	Rate   float64   // records that come in each second
 	OnDisk float64   // bytes of disk that one takes
 	Fixed  feed.Size // bytes of disk that it takes beside them, at most
+	Held   float64   // bytes of disk that what is no buffer may take, whatever its records are like; 0: as many as its bounds let in
 	Bounds []Bound
 	Full   Effect // what happens at the first bound
 
@@ -109,6 +110,9 @@ func (s *Store) most() float64 { return s.limit().Records * s.OnDisk }
 // began. What is no buffer is full, or grows.
 func (s *Store) at(seconds float64) float64 {
 	if s.Role == Refused || s.Role == Notes {
+		if s.Held > 0 {
+			return s.Held
+		}
 		if most := s.most(); !math.IsInf(most, 1) {
 			return most
 		}

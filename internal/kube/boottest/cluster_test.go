@@ -20,7 +20,6 @@ type cluster struct {
 	site    *site.Site
 	ca      string // the authority's file; empty without TLS
 	node    *server.RabbitMQ
-	nodeDir string
 	db      *testenv.DatabaseServer
 	mqtt    string // Mosquitto's address
 	azurite *testenv.BlobServer
@@ -31,8 +30,8 @@ func startCluster(t *testing.T, s *site.Site, ca string) *cluster {
 	t.Helper()
 	c := &cluster{site: s, ca: ca}
 	c.mqtt = startMosquitto(t, s) // first, as it knows -short
-	node, nodeDir, running := startRabbitMQ(t, s)
-	c.node, c.nodeDir = node, nodeDir
+	node, running := startRabbitMQ(t, s)
+	c.node = node
 	c.azurite = testenv.PrivateAzurite(t)
 	startPostgreSQL(t, c)
 	if err := <-running; err != nil {

@@ -97,7 +97,7 @@ func rendered(t *testing.T, tree fs.FS, overlay string) *site.Site {
 
 // startRabbitMQ starts a node with the shipped rabbitmq.conf, enabled_plugins and definitions. It is asked with the
 // shipped operator's name: the node has no other user that may. The channel tells when it runs, or why it does not.
-func startRabbitMQ(t *testing.T, s *site.Site) (node *server.RabbitMQ, dir string, running <-chan error) {
+func startRabbitMQ(t *testing.T, s *site.Site) (node *server.RabbitMQ, running <-chan error) {
 	t.Helper()
 	box := sandbox(t, s, "rabbitmq")
 	plugins := strings.FieldsFunc(read(t, box.Path("/etc/rabbitmq/enabled_plugins")), func(r rune) bool { return strings.ContainsRune("[],.\n", r) })
@@ -136,7 +136,7 @@ func startRabbitMQ(t *testing.T, s *site.Site) (node *server.RabbitMQ, dir strin
 		defer cancel()
 		started <- node.Start(ctx)
 	}()
-	return node, dir, started
+	return node, started
 }
 
 func appendTo(file, text string) error {

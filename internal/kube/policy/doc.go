@@ -13,6 +13,7 @@ var All = map[string]Rule{
 	"resources":          Resources,
 	"volumes":            Volumes,
 	"budgets of volumes": VolumeBudgets,
+	"server settings":    ServerSettings,
 	"secrets":            SecretsStaySecret,
 	"services":           Services,
 	"network":            Network,

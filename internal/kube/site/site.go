@@ -19,6 +19,7 @@ import (
 // A Site is what one overlay renders, by type and name. All but the namespaces stand in one namespace.
 type Site struct {
 	Namespace       string
+	Objects         []kube.Object // as they were rendered
 	Namespaces      map[string]*corev1.Namespace
 	Workloads       map[string]*Workload
 	Services        map[string]*corev1.Service
@@ -58,6 +59,7 @@ func (w *Workload) Containers() []corev1.Container {
 func New(namespace string, objects []kube.Object) (*Site, error) {
 	s := &Site{
 		Namespace:       namespace,
+		Objects:         objects,
 		Namespaces:      map[string]*corev1.Namespace{},
 		Workloads:       map[string]*Workload{},
 		Services:        map[string]*corev1.Service{},
