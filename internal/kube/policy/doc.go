@@ -22,4 +22,5 @@ var All = map[string]Rule{
 	"placement":          Placement,
 	"accounts":           Accounts,
 	"feed files":         FeedFiles,
+	"one cloud leg":      OneCloudLeg,
 }

@@ -21,7 +21,7 @@ func FeedFiles(s *site.Site) []string {
 	for _, w := range site.Sorted(s.Workloads) {
 		for _, c := range w.Pod.Spec.Containers {
 			if len(c.Args) > 1 && (c.Args[0] == "run" || c.Args[0] == "validate") {
-				err := lint(s, w, &c)
+				err := feedFile(s, w, &c, lint)
 				found.check(err == nil, "%s: %v", w.Name, err)
 			} else {
 				found.check(w.Pod.Labels["app.kubernetes.io/component"] == "", "%s: it is a feed, and runs no file", w.Name)
@@ -31,7 +31,15 @@ func FeedFiles(s *site.Site) []string {
 	return found
 }
 
-func lint(s *site.Site, w *site.Workload, c *corev1.Container) (err error) {
+func lint(file *config.Config) error {
+	if len(file.Warnings) > 0 {
+		return fmt.Errorf("%v", file.Warnings[0])
+	}
+	return file.CheckStages()
+}
+
+// feedFile has a feed's file looked at, while the files are there that it names.
+func feedFile(s *site.Site, w *site.Workload, c *corev1.Container, look func(*config.Config) error) (err error) {
 	dir, err := os.MkdirTemp("", "feedfiles")
 	if err != nil {
 		return err
@@ -60,8 +68,5 @@ func lint(s *site.Site, w *site.Workload, c *corev1.Container) (err error) {
 	if err != nil {
 		return err
 	}
-	if len(file.Warnings) > 0 {
-		return fmt.Errorf("%v", file.Warnings[0])
-	}
-	return file.CheckStages()
+	return look(file)
 }

@@ -135,6 +135,10 @@ func TestRulesSeeMistakes(t *testing.T) {
 		{"prod", "Certificate st-one/postgres", `secretName: postgres-tls`, "secretName: other", "postgres: nobody makes the secret postgres-tls"},
 		{"prod", "Certificate st-one/postgres", `name: datafeed$`, "name: other", "certificate postgres: there is no issuer other"},
 		{"prod", "Certificate st-one/postgres", `renewBefore: 2880h`, "renewBefore: 28800h", "certificate postgres: it is renewed all the time"},
+		// One way to the cloud.
+		{"prod", "ConfigMap st-one/bridge-config", `sink:\n +mqtt:`, "sink:\n         all:\n         - blob: {url: \"file:///tmp\", path: \"{date}\"}\n         - mqtt:", "one cloud leg: a reading comes to Blob Storage on 2 ways: archive by its route archive, bridge by its route mqtt"},
+		{"mosquitto", "ConfigMap st-one/site", `mqtts://mosquitto:8883`, "mqtts://aio-broker.azure-iot-operations:18883", "one cloud leg: a reading comes to azure-iot-operations on 2 ways: bridge by its route mqtt, mosquitto by /mosquitto/config/conf.d/relay.conf"},
+		{"mosquitto", "ConfigMap st-one/mosquitto-relay-config", `topic kraft`, "topic kraft/line1/# out 1\n    connection more\n    address aio-broker.azure-iot-operations.svc:8883\n    topic kraft", "one cloud leg: a reading comes to azure-iot-operations on 2 ways"},
 		// What feed lint says.
 		{"prod", "ConfigMap st-one/bridge-config", `queue: telemetry-mqtt`, "que: telemetry-mqtt", "feed files: bridge:"},
 		{"prod", "ConfigMap st-one/bridge-config", `/run/secrets/feed/amqp-password`, "/run/secrets/feed/password", "feed files: bridge:"},
