@@ -147,6 +147,7 @@ name: observed
 quarantine: {path: DIR/quarantine.db}
 ledger: {path: DIR/ledger}
 admin: {address: "ADMIN"}
+otlp: {endpoint: "http://127.0.0.1:1", metrics: {interval: 1s}}
 routes:
   ingest:
     source: {amqp: {url: "${AMQP}", queue: batches, declare: {exchange: {name: devices}, routingKeys: ["batches.#"]}}}
