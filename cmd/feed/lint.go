@@ -39,7 +39,14 @@ func (c *cli) lint(ctx context.Context, file string) error {
 	if file != "-" {
 		return c.withPlugins(ctx, file, quiet(), func(c *cli) error {
 			cfg, err := config.Load(file, c.registry)
-			return c.lintLoaded(file, cfg, err)
+			if err != nil {
+				return err
+			}
+			data, err := os.ReadFile(file)
+			if err != nil {
+				return failed(err)
+			}
+			return c.lintLoaded(file, data, cfg)
 		})
 	}
 	data, err := io.ReadAll(io.LimitReader(c.stdin, 2<<20))
@@ -48,7 +55,10 @@ func (c *cli) lint(ctx context.Context, file string) error {
 	}
 	lint := func(c *cli) error {
 		cfg, err := config.Parse(file, data, c.registry, os.LookupEnv)
-		return c.lintLoaded(file, cfg, err)
+		if err != nil {
+			return err
+		}
+		return c.lintLoaded(file, data, cfg)
 	}
 	plugins, err := config.ParsePlugins(file, data, os.LookupEnv)
 	if err != nil {
@@ -57,12 +67,9 @@ func (c *cli) lint(ctx context.Context, file string) error {
 	return c.withPluginsIn(ctx, ".", plugins, host.Open, quiet(), lint)
 }
 
-// lintLoaded goes on with a file that was loaded, or not.
-func (c *cli) lintLoaded(file string, cfg *config.Config, err error) error {
-	if err == nil {
-		err = cmp.Or(cfg.CheckStages(), c.leftOut())
-	}
-	if err != nil {
+// lintLoaded goes on with a file that was loaded.
+func (c *cli) lintLoaded(file string, data []byte, cfg *config.Config) error {
+	if err := cmp.Or(errors.Join(checkOTLP(cfg, file, data), cfg.CheckStages()), c.leftOut()); err != nil {
 		return err
 	}
 	for _, w := range cfg.Warnings {
