@@ -54,6 +54,29 @@ configMapGenerator:
 	compare(t, got, want)
 }
 
+// With the address of a collector the chart renders what the component otlp does.
+func TestTheChartRendersTelemetry(t *testing.T) {
+	want := kustomized(t, `
+resources: [../base]
+components: [../components/otlp]
+images: [{name: datafeed, newTag: `+loadChart(t).AppVersion()+`}]
+configMapGenerator:
+  - name: site
+    namespace: st-one
+    behavior: merge
+    literals:
+      - mqtt-url=mqtts://broker.example:8883
+      - blob-url=https://account.blob.core.windows.net/telemetry
+      - cloud-url=https://api.vendor.example
+`)
+	got := rendered(t, site, "site: {otlp-endpoint: 'https://otel-collector.monitoring:4318'}")
+	dropHelms(t, got)
+	compare(t, got, want)
+	if got["NetworkPolicy feed-to-collector"] == nil {
+		t.Error("nothing lets feeds reach the collector")
+	}
+}
+
 // A site in production, as its overlay has it and as values say it. Who watches it, and who makes its certificates, the
 // chart does not say.
 func TestTheChartRendersProduction(t *testing.T) {
@@ -172,6 +195,8 @@ func TestValuesChangeWhatTheySay(t *testing.T) {
 		{"components: {validate: {enabled: false}}", "CronJob validate", "", nil},
 		{"networkPolicies: false", "NetworkPolicy default-deny", "", nil},
 		{"site: {mqtt-url: mqtt://other:1883}", "ConfigMap site", "data.mqtt-url", "mqtt://other:1883"},
+		{"site: {otlp-endpoint: 'https://collector.example:4318'}", "ConfigMap site", "data.otlp-endpoint", "https://collector.example:4318"},
+		{"site: {otlp-endpoint: 'https://collector.example:4318'}\nnetworkPolicies: false", "NetworkPolicy feed-metrics", "", nil},
 	} {
 		t.Run(c.values, func(t *testing.T) {
 			if before := at(base[c.object], c.path); reflect.DeepEqual(before, c.want) {
@@ -218,6 +243,7 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		{"", "site.blob-url is not set, which archive needs: set it, or components.archive.enabled=false"},
 		{"site: {mqtt-url: 'mqtt://b:1', blob-url: 'https://a/b'}", "site.cloud-url is not set, which validat"},
 		{"site: {mqtt-url: 'amqp://b:1'}", "mqtt-url"},
+		{"site: {otlp-endpoint: 'http://b:4318'}", "otlp-endpoint"},
 		{"site: {mqtt-uri: 'mqtt://b:1'}", "mqtt-uri"},
 		{"image: {digest: 'sha256:1'}", "digest"},
 		{"components: {bridge: {enable: false}}", "enable"},

@@ -4,6 +4,8 @@ package helm_test
 import (
 	"bytes"
 	"flag"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -28,7 +30,11 @@ var (
 	leftOut    = []string{"st-one", "rabbitmq", "rabbitmq-config", "postgres", "postgres-config"}
 )
 
-const header = "# Rendered from deploy/k8s/base by \"go test ./deploy/helm -update\": change it there.\n"
+// telemetry are the files of the component otlp of which the chart makes what it adds where site.otlp-endpoint is said: what
+// each Deployment gets, and the flow.
+var telemetry = []string{"components/otlp/deployment.yaml", "components/otlp/network-policies.yaml"}
+
+const header = "# Rendered from deploy/k8s/%s by \"go test ./deploy/helm -update\": change it there.\n"
 
 func TestTheChartCarriesWhatKustomizeRenders(t *testing.T) {
 	rendered, err := kube.Render(deploy.Tree(), "base")
@@ -36,6 +42,19 @@ func TestTheChartCarriesWhatKustomizeRenders(t *testing.T) {
 		t.Fatal(err)
 	}
 	files, strangers := sorted(rendered)
+	for _, name := range telemetry {
+		text, err := fs.ReadFile(deploy.Tree(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts, err := kube.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range parts {
+			add(files, "otlp.yaml", "components/otlp", part.YAML)
+		}
+	}
 	for _, id := range strangers {
 		t.Errorf("%s is new: the chart carries it, in components or shared, or leaves it out", id)
 	}
@@ -59,7 +78,7 @@ func TestTheChartCarriesWhatKustomizeRenders(t *testing.T) {
 	for name, want := range files {
 		got, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil || !bytes.Equal(got, want) {
-			t.Errorf("%s/%s is not what deploy/k8s/base renders (%v): go test ./deploy/helm -update", dir, name, err)
+			t.Errorf("%s/%s is not what deploy/k8s renders (%v): go test ./deploy/helm -update", dir, name, err)
 		}
 	}
 }
@@ -95,14 +114,19 @@ func sorted(all []kube.Object) (files map[string][]byte, strangers []string) {
 			strangers = append(strangers, object.ID())
 			continue
 		}
-		if files[file] == nil {
-			files[file] = []byte(header)
-		} else {
-			files[file] = append(files[file], "---\n"...)
-		}
-		files[file] = append(files[file], unhash.Replace(string(object.YAML))...)
+		add(files, file, "base", []byte(unhash.Replace(string(object.YAML))))
 	}
 	return files, strangers
+}
+
+// add puts an object at the end of a file.
+func add(files map[string][]byte, name, from string, object []byte) {
+	if files[name] == nil {
+		files[name] = fmt.Appendf(nil, header, from)
+	} else {
+		files[name] = append(files[name], "---\n"...)
+	}
+	files[name] = append(files[name], object...)
 }
 
 func fileOf(name string) string {

@@ -22,6 +22,9 @@ Each of these changes an object, which is a dict, in place, and prints nothing.
 {{- range $key, $_ := .object.data -}}
 {{- $_ := set $.object.data $key (index $values.site $key) -}}
 {{- end -}}
+{{- with index $values.site "otlp-endpoint" -}}
+{{- $_ := set $.object.data "otlp-endpoint" . -}}
+{{- end -}}
 {{- end }}
 
 {{- define "datafeed.config" -}}
@@ -48,6 +51,23 @@ Each of these changes an object, which is a dict, in place, and prints nothing.
 {{- end -}}
 {{- with .root.Values.volumeAnnotations -}}
 {{- $_ := set $.object.metadata "annotations" . -}}
+{{- end -}}
+{{- end }}
+
+{{/* What the component otlp patches into the template of a Deployment's pods. */}}
+{{- define "datafeed.otlp" -}}
+{{- range $part := splitList "\n---\n" (.root.Files.Get "objects/otlp.yaml") -}}
+{{- $part = fromYaml $part -}}
+{{- if eq $part.kind "Deployment" -}}
+{{- $patch := $part.spec.template.spec -}}
+{{- $spec := $.template.spec -}}
+{{- range $container := $spec.containers -}}
+{{- range $key := list "env" "volumeMounts" -}}
+{{- $_ := set $container $key (concat (index (index $patch.containers 0) $key) (dig $key list $container)) -}}
+{{- end -}}
+{{- end -}}
+{{- $_ := set $spec "volumes" (concat $patch.volumes $spec.volumes) -}}
+{{- end -}}
 {{- end -}}
 {{- end }}
 
