@@ -28,7 +28,7 @@ func (b *budget) use(now time.Time) (wait time.Duration, left bool) {
 	return wait, true
 }
 
-// spent forgets the restarts that are long ago, and returns how many are left.
+// spent forgets the restarts that are long ago, and returns how many count still.
 func (b *budget) spent(now time.Time) int {
 	for len(b.used) > 0 && now.Sub(b.used[0]) >= b.within {
 		b.used = b.used[1:]
