@@ -21,6 +21,10 @@ import stages_pb2_grpc as rpc
 _COOKIE = ("DATAFEED_PLUGIN", "datafeed.plugin.v1")
 _MAX_MESSAGE = 64 << 20
 
+# What may be made of one message, and an answer to which nothing is added any more.
+_MAX_MADE = 56 << 20
+_MAX_ANSWER = 4 << 20
+
 # So many characters say what is wrong.
 _MAX_TEXT = 2000
 
@@ -177,16 +181,22 @@ def _complete(settings, key, kind, default, required):
 
 
 def _transform(stage, messages):
-    """A result for each message; none behind a failure that may pass."""
+    """A result for each message; none behind a failure that may pass, and none when the
+    answer has become long: the feed sends those messages again."""
     results = []
+    length = 0
     for m in messages:
+        if length >= _MAX_ANSWER:
+            break
         try:
             made = stage.transform(Message(m.uuid, m.payload, dict(m.metadata)))
             if not made:
                 raise Permanent("it yielded no message and no reason")
-            results.append(
-                pb.Result(messages=[pb.Message(uuid=o.uuid, payload=o.payload, metadata=o.metadata) for o in made])
-            )
+            result = pb.Result(messages=[pb.Message(uuid=o.uuid, payload=o.payload, metadata=o.metadata) for o in made])
+            if result.ByteSize() > _MAX_MADE:
+                raise Permanent(f"what it made of the message is {result.ByteSize()} bytes long, more than {_MAX_MADE}")
+            length += result.ByteSize()
+            results.append(result)
         except Filtered as f:
             results.append(pb.Result(filtered=_text(f)))
         except Permanent as p:

@@ -55,6 +55,24 @@ class TransformTest(unittest.TestCase):
                 self.assertTrue(result.failure.text)
                 self.assertEqual(n, 1)
 
+    def test_long_answers_are_divided(self):
+        """The feed sends what has no result again: no answer is longer than gRPC lets it be."""
+        calls = []
+
+        def grow(m):
+            calls.append(m.uuid)
+            return [Message(m.uuid, bytes(3 << 20), {})]
+
+        results = _transform(Obedient(grow), [pb.Message(uuid=str(i)) for i in range(5)])
+        self.assertEqual(len(results), 2)
+        self.assertEqual(calls, ["0", "1"])
+
+    def test_what_is_made_of_one_message_has_a_limit(self):
+        result, n = failure(lambda m: [Message(m.uuid, bytes(30 << 20), {})] * (2 if m.uuid == "1" else 1))
+        self.assertTrue(result.failure.permanent)
+        self.assertRegex(result.failure.text, "^what it made of the message is 629145[0-9][0-9] bytes long, more than 58720256$")
+        self.assertEqual(n, 2)
+
     def test_any_text_can_be_said(self):
         self.assertEqual(failure(raises(Permanent("wrong: \ud800")))[0].failure.text, "wrong: ?")
         self.assertEqual(failure(raises(Filtered("\udfff")))[0].filtered, "?")
