@@ -233,7 +233,7 @@ func TestReadOnlyServer(t *testing.T) {
 	mustPublish(t, s, series50(0, 10)...)
 	name := query[string](t, s.config, `SELECT current_database()`)
 	exec(t, s.config, `ALTER DATABASE `+name+` SET default_transaction_read_only = on;
-		SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'datafeed'`)
+		SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'datafeed' AND datname = current_database()`)
 	for range 2 { // the first one finds the connection broken
 		err := publish(t.Context(), s, series50(0, 20)...)
 		if err == nil || feed.IsPermanent(err) || errors.As(err, new(*feed.BatchError)) {
