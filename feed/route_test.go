@@ -494,6 +494,59 @@ func TestSinkDownGivesBackPausesAndResumesByProbe(t *testing.T) {
 	})
 }
 
+// A retry may be due later than deliveries are to be given back.
+func TestNothingIsHeldForTheNextRetry(t *testing.T) {
+	slow := feed.RetryPolicy{InitialDelay: time.Minute, MaxDelay: time.Hour, GiveBackAfter: 10 * time.Second}
+	refuse := func(one string) func(context.Context, *feed.Batch) (int, error) {
+		return func(_ context.Context, b *feed.Batch) (int, error) {
+			failed := &feed.BatchError{}
+			for i, m := range b.Messages {
+				if one == "" || string(m.Payload) == one {
+					failed.Add(i, errors.New("not now"))
+				}
+			}
+			return 0, failed.ErrorOrNil()
+		}
+	}
+	for name, tt := range map[string]struct {
+		take    func(context.Context, *feed.Batch) (int, error)
+		maxHold time.Duration
+	}{
+		"sink down":           {take: func(context.Context, *feed.Batch) (int, error) { return 0, errors.New("connection refused") }},
+		"each message fails":  {take: refuse("")},
+		"one fails, and hold": {take: refuse("a:00000"), maxHold: 12 * time.Second},
+	} {
+		for _, order := range []feed.Order{feed.OrderWire, feed.OrderKey, feed.OrderNone} {
+			t.Run(name+", "+string(order), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					q := &feedtest.Queue{}
+					var well atomic.Bool
+					sink := &feedtest.Sink{Take: func(ctx context.Context, b *feed.Batch) (int, error) {
+						if well.Load() {
+							return len(b.Messages), nil
+						}
+						return tt.take(ctx, b)
+					}}
+					r := start(t, feed.Options{}, feed.Route{Source: q, Sink: sink, Order: order, Retry: slow, MaxHold: tt.maxHold})
+					synctest.Wait()
+					q.Put(numbered(10, "a", "b")...)
+					time.Sleep(13 * time.Second)
+					if s := r.status(); feed.Total(s.Deliveries.Returned) == 0 {
+						t.Errorf("%s, %d held: nothing is given back", s.State, q.Unsettled())
+					}
+					well.Store(true)
+					if err := sink.Wait(t.Context(), 10); err != nil {
+						t.Fatal(err)
+					}
+					if err := r.stop(); err != nil {
+						t.Error(err)
+					}
+				})
+			})
+		}
+	}
+}
+
 func TestConnectionFatalMessageIsSentAloneThenQuarantined(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, box := &feedtest.Queue{}, &feedtest.Quarantine{}

@@ -25,6 +25,21 @@ func (r *runner) patience(draining bool) time.Duration {
 	return math.MaxInt64
 }
 
+// givesBack returns when the route gives its deliveries back if nothing gets done
+// until then; not ok: there are none that it would give back.
+func (r *runner) givesBack() (at time.Time, ok bool) {
+	draining := r.soft.Err() != nil
+	if patience := r.patience(draining); !r.failingSince.IsZero() && patience < math.MaxInt64 {
+		at, ok = r.failingSince.Add(patience), true
+	}
+	if len(r.window) > 0 && !draining {
+		if latest := r.window[0].received.Add(r.MaxHold); !ok || latest.Before(at) {
+			at, ok = latest, true
+		}
+	}
+	return at, ok
+}
+
 // Who keeps a route from getting anything done.
 const (
 	waitsForSink       = "sink down"
@@ -93,9 +108,12 @@ func (r *runner) sleep(d time.Duration) bool {
 	return sleep(r.soft, d)
 }
 
-// rest waits for d between two tries; while the feed drains, only its deadline
-// cuts the wait short.
+// rest waits for d between two tries, but not beyond the time at which deliveries
+// are given back; while the feed drains, only its deadline cuts the wait short.
 func (r *runner) rest(d time.Duration) {
+	if at, ok := r.givesBack(); ok {
+		d = min(d, time.Until(at))
+	}
 	if r.soft.Err() != nil {
 		sleep(r.hard, d)
 		return

@@ -12,10 +12,13 @@ import (
 
 // gather takes deliveries from the source until a batch is full or its delay
 // is over. It blocks for the first, but not beyond the moment at which
-// something that is parked is due.
+// something that is parked is due, or is to be given back.
 func (r *runner) gather() error {
 	messages, bytes := 0, Size(0)
 	deadline, _ := r.park.nextDue()
+	if at, ok := r.givesBack(); ok && (deadline.IsZero() || at.Before(deadline)) {
+		deadline = at
+	}
 	for {
 		n, size, err := r.receive(deadline, r.Batch.MaxMessages-messages)
 		messages, bytes = messages+n, bytes+size
