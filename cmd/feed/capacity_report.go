@@ -35,11 +35,14 @@ func writeCapacity(w io.Writer, r *capacity.Report) error {
 	if err := writeTable(w, stores); err != nil {
 		return err
 	}
-	if len(r.Warnings) > 0 {
+	if len(r.Warnings)+len(r.Notes) > 0 {
 		fmt.Fprintln(w)
 	}
 	for _, text := range r.Warnings {
 		fmt.Fprintln(w, "warning:", text)
+	}
+	for _, text := range r.Notes {
+		fmt.Fprintln(w, "note:", text)
 	}
 	return nil
 }

@@ -29,8 +29,10 @@ func (p *Plan) AddFeed(volume string, c *config.Config) {
 
 // addRoute adds the stores of a route's stages.
 func (p *Plan) addRoute(volume string, r *config.Route) {
+	p.noteStage(r.Name, feed.KindSource, r.Source)
 	batches := false
 	for _, t := range r.Transforms {
+		p.noteStage(r.Name, feed.KindTransform, t)
 		if u, ok := t.Config.(*unbatch.Config); ok {
 			batches = true
 			p.addCache(volume, u.Cache)
@@ -47,6 +49,7 @@ func (p *Plan) addRoute(volume string, r *config.Route) {
 		}
 	}
 	for _, sink := range r.Sink {
+		p.noteStage(r.Name, feed.KindSink, sink)
 		switch c := sink.Config.(type) {
 		case *postgres.Config:
 			p.addTable(c)

@@ -43,5 +43,8 @@ func (p *Plan) AddFile(registry *feed.Registry, name string, data []byte) error 
 // parseFeed reads a feed. Addresses and secrets need not be there.
 func parseFeed(registry *feed.Registry, name string, data []byte) (*config.Config, error) {
 	data, lookup := withoutSecrets(data)
+	if plugins, err := config.ParsePlugins(name, data, lookup); err == nil && !plugins.Empty() { // what is wrong is said below
+		registry = registry.Otherwise(ofPlugin)
+	}
 	return config.Parse(name, data, registry, lookup)
 }

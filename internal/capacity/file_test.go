@@ -3,6 +3,7 @@ package capacity
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -124,6 +125,41 @@ routes:
 
 // TestDefinitions: arguments and the policy of the highest priority bound a queue,
 // the tighter one of both; what is told nothing drops the oldest.
+// TestPluginsOfAFeed: plugins need not be there. What is not known of their stages is said, and the
+// rest is reckoned.
+func TestPluginsOfAFeed(t *testing.T) {
+	const routes = `
+routes:
+  a:
+    source: {amqp: {url: "${AMQP_URL}", queue: readings, declare: {maxBytes: 500MiB}}}
+    transforms: [acme: {any: [thing]}, unbatch: {codecs: [acme: {}]}]
+    sink: {mqtt: {url: "${MQTT_URL}"}}
+  b: {source: {acme: {}}, sink: {acme: {}}, allowLoss: true}
+`
+	p := planOf(t, map[string]string{"feed.yaml": "plugins: {list: [{path: acme, sha256: \"${file:acme.sha256}\"}]}\nquarantine: {path: q.db}" + routes})
+	r, err := p.Reckon(time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, n := range r.Notes {
+		stage, is, _ := strings.Cut(n, " is taken for ")
+		if got = append(got, stage); !strings.HasPrefix(is, "one of a plugin, which is not asked") {
+			t.Error(n)
+		}
+	}
+	if want := []string{"route a: transform acme", "route b: source acme", "route b: sink acme"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if s := named(t, p, "queue readings"); len(s.Bounds) == 0 {
+		t.Errorf("the queue is not reckoned: %+v", s)
+	}
+	err = NewPlan(DefaultLoad()).AddFile(registry(t), "feed.yaml", []byte("quarantine: {path: q.db}"+routes))
+	if err == nil || !strings.Contains(err.Error(), "there is no transform of this name") {
+		t.Errorf("without plugins: %v", err)
+	}
+}
+
 func TestDefinitions(t *testing.T) {
 	p := planOf(t, map[string]string{"definitions.json": `{
 		"queues": [

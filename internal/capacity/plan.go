@@ -14,6 +14,7 @@ type Plan struct {
 	volumes map[string]*volume
 	stores  []Store
 	broker  broker
+	notes   []string
 }
 
 // volume is a disk.

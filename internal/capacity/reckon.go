@@ -17,6 +17,8 @@ type Report struct {
 	Stores  []StoreReport  `json:"stores"`
 	// Warnings say what does not last for the target, and what to do.
 	Warnings []string `json:"warnings"`
+	// Notes say what is not reckoned, and is no reason for a warning.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // VolumeReport is of a volume whose buffers all fill at once.
@@ -60,7 +62,7 @@ func (p *Plan) Reckon(target time.Duration) (*Report, error) {
 	if err := p.check(stores); err != nil {
 		return nil, err
 	}
-	r := &Report{Load: p.load, Target: Span(target.Seconds()), Volumes: []VolumeReport{}, Stores: []StoreReport{}, Warnings: []string{}}
+	r := &Report{Load: p.load, Target: Span(target.Seconds()), Volumes: []VolumeReport{}, Stores: []StoreReport{}, Warnings: []string{}, Notes: p.notes}
 	for _, name := range p.broker.unknown() {
 		r.warn("queue %s: a feed reads it and nothing says how large it may become: give RabbitMQ's definitions.json", name)
 	}
