@@ -54,25 +54,17 @@ func testOverlay(t *testing.T, c *cluster, site, additions string) {
 	testPods(t, c, first)
 	testRights(t, c, first)
 
-	c.removeJobs(t, first)
 	after := c.acceptsAll(t, second)
 	if len(after) != len(before) {
 		t.Errorf("it has %d objects, and %d after the upgrade", len(before), len(after))
 	}
 	for i, o := range second {
 		was, is := at(before[i], "metadata", "generation"), at(after[i], "metadata", "generation")
-		if podTemplate(after[i]) != nil && o.Kind != "Job" && was == is {
+		if podTemplate(after[i]) != nil && was == is {
 			t.Errorf("%s is still of generation %v after the upgrade", o.ID(), is)
 		}
 	}
-	c.removeJobs(t, second)
 	c.acceptsAll(t, first)
-}
-
-// removeJobs does what docs/deploy.md says of an upgrade: the pods of a Job cannot be changed.
-func (c *cluster) removeJobs(t *testing.T, objects []kube.Object) {
-	t.Helper()
-	c.remove(t, slices.DeleteFunc(slices.Clone(objects), func(o kube.Object) bool { return o.Kind != "Job" }))
 }
 
 // upgrade adds other images, and another value in a ConfigMap.

@@ -69,7 +69,7 @@ func pod(o kube.Object, object map[string]any) map[string]any {
 	return map[string]any{"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
 }
 
-// podTemplate is that of a Deployment, a StatefulSet, a Job or a CronJob, and of other objects nil.
+// podTemplate is that of a Deployment, a StatefulSet or a CronJob, and of other objects nil.
 func podTemplate(object any) map[string]any {
 	if job := at(object, "spec", "jobTemplate"); job != nil {
 		object = job

@@ -37,7 +37,7 @@ type Site struct {
 
 // A Workload is what makes pods.
 type Workload struct {
-	Kind        string // Deployment, StatefulSet, CronJob or Job
+	Kind        string // Deployment, StatefulSet or CronJob
 	Name        string
 	Replicas    int32
 	Strategy    string // of a Deployment
@@ -123,8 +123,6 @@ func (s *Site) add(value any) bool {
 			ServiceName: v.Spec.ServiceName, Selector: v.Spec.Selector.MatchLabels, Pod: &v.Spec.Template, Claims: v.Spec.VolumeClaimTemplates})
 	case *batchv1.CronJob:
 		return put(s.Workloads, v.Name, &Workload{Kind: "CronJob", Name: v.Name, Replicas: 1, Pod: &v.Spec.JobTemplate.Spec.Template})
-	case *batchv1.Job:
-		return put(s.Workloads, v.Name, &Workload{Kind: "Job", Name: v.Name, Replicas: 1, Pod: &v.Spec.Template})
 	}
 	return false
 }

@@ -27,7 +27,6 @@ var kinds = map[string]any{
 	"apps/v1 Deployment":                       appsv1.Deployment{},
 	"apps/v1 StatefulSet":                      appsv1.StatefulSet{},
 	"batch/v1 CronJob":                         batchv1.CronJob{},
-	"batch/v1 Job":                             batchv1.Job{},
 	"networking.k8s.io/v1 NetworkPolicy":       networkingv1.NetworkPolicy{},
 	"policy/v1 PodDisruptionBudget":            policyv1.PodDisruptionBudget{},
 	"rbac.authorization.k8s.io/v1 Role":        rbacv1.Role{},
