@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 )
 
@@ -164,8 +165,8 @@ func (u URL) IsZero() bool { return u.secret.IsZero() }
 // Reveal returns the text with its password, reading the files that it names.
 func (u URL) Reveal() (string, error) { return u.secret.Reveal() }
 
-// Parse reveals and parses the URL. Its errors do not quote the text, which
-// may hold a password.
+// Parse reveals and parses the URL. It refuses a port that nothing can listen
+// on, too. Its errors do not quote the text, which may hold a password.
 func (u URL) Parse() (*url.URL, error) {
 	text, err := u.Reveal()
 	if err != nil {
@@ -173,11 +174,12 @@ func (u URL) Parse() (*url.URL, error) {
 	}
 	p, err := url.Parse(text)
 	if err != nil {
-		var ue *url.Error
-		if errors.As(err, &ue) {
-			err = ue.Err
+		return nil, errors.New("is no valid URL") // the reason may quote a password that was not escaped
+	}
+	if port := p.Port(); port != "" {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return nil, errors.New("has a port that is not from 1 to 65535")
 		}
-		return nil, fmt.Errorf("parse URL: %w", err)
 	}
 	return p, nil
 }

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -74,9 +73,9 @@ func (d *decoder) checkOTLP(o OTLP, root *yaml.Node, bad func(key, reason, remed
 		return
 	}
 	const remedy = "write an address such as https://collector:4318"
-	switch u, err := url.Parse(o.Endpoint); {
+	switch u, err := feed.NewURL(o.Endpoint).Parse(); {
 	case err != nil:
-		bad("otlp.endpoint", "is no address", remedy)
+		bad("otlp.endpoint", err.Error(), remedy)
 	case u.Scheme != "https" && u.Scheme != "http" || u.Host == "":
 		bad("otlp.endpoint", "is no https or http address", remedy)
 	case u.Port() == "4317":

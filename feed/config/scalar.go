@@ -282,7 +282,7 @@ func (d *decoder) secret(n *yaml.Node, v reflect.Value, key string) {
 func (d *decoder) url(n *yaml.Node, v reflect.Value, key string, u feed.URL) {
 	parsed, err := u.Parse()
 	if err != nil {
-		d.problem(n, key, "is no valid URL", "write scheme://user:password@host:port/path, with special characters of the password as %XX")
+		d.problem(n, key, err.Error(), "write scheme://user:password@host:port/path, with special characters of the password as %XX")
 		return
 	}
 	if password, ok := parsed.User.Password(); ok {
