@@ -58,6 +58,7 @@ $(GOLANGCI_LINT):
 
 demo: ## run all of it on this machine, from devices to files, and compare what arrives (DEMO_FOR=20s)
 	@tools/setup.sh rabbitmq
+	@echo "compiling the feed, which takes minutes the first time"
 	@go run ./cmd/feed demo --for $(DEMO_FOR)
 
 bench: setup ## measure the feed against a plain loop, and its goals: about 20 minutes
