@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"strings"
 
 	"google.golang.org/grpc"
 
@@ -25,15 +24,6 @@ type Server struct {
 	described     *pluginpb.DescribeResponse
 }
 
-// kinds are those that a plugin can have.
-var kinds = map[feed.Kind]pluginpb.Kind{
-	feed.KindSource:      pluginpb.Kind_KIND_SOURCE,
-	feed.KindTransform:   pluginpb.Kind_KIND_TRANSFORM,
-	feed.KindSink:        pluginpb.Kind_KIND_SINK,
-	feed.KindExpectation: pluginpb.Kind_KIND_EXPECTATION,
-	feed.KindCodec:       pluginpb.Kind_KIND_CODEC,
-}
-
 // NewServer returns a server of the given stages. Two factories of one kind and
 // name, or one of a kind that cannot be in a plugin, are an error.
 func NewServer(name, version string, log *slog.Logger, factories ...feed.Factory) (*Server, error) {
@@ -44,12 +34,12 @@ func NewServer(name, version string, log *slog.Logger, factories ...feed.Factory
 	s := &Server{name: name, version: version, log: log, registry: registry}
 	s.described = &pluginpb.DescribeResponse{Name: name, Version: version}
 	for _, f := range factories {
-		kind, ok := kinds[f.Kind]
-		if !ok {
+		kind := wire.ToKind(f.Kind)
+		if kind == pluginpb.Kind_KIND_UNSPECIFIED {
 			return nil, fmt.Errorf("%s %s: a plugin cannot have stages of this kind; it has sources, transforms, sinks, expectations and codecs", f.Kind, f.Name)
 		}
-		if !stageName(f.Name) {
-			return nil, fmt.Errorf("%s %q: not a name of a stage; use letters, digits, - and _, at most 64", f.Kind, f.Name)
+		if !wire.IsStageName(f.Name) {
+			return nil, fmt.Errorf("%s %q: not a name of a stage; use letters, digits, - and _, at most %d", f.Kind, f.Name, wire.LongestName)
 		}
 		stage, err := describe(kind, f)
 		if err != nil {
@@ -78,11 +68,6 @@ func (s *Server) Describe(context.Context, *pluginpb.DescribeRequest) (*pluginpb
 // Heartbeat implements the protocol.
 func (s *Server) Heartbeat(context.Context, *pluginpb.HeartbeatRequest) (*pluginpb.HeartbeatResponse, error) {
 	return &pluginpb.HeartbeatResponse{}, nil
-}
-
-// stageName reports whether a name can be a key in feed.yaml and a label.
-func stageName(name string) bool {
-	return name != "" && len(name) <= 64 && strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == ""
 }
 
 func describe(kind pluginpb.Kind, f feed.Factory) (*pluginpb.Stage, error) {

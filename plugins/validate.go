@@ -15,21 +15,15 @@ import (
 
 // Validate implements the protocol.
 func (s *Server) Validate(_ context.Context, r *pluginpb.ValidateRequest) (*pluginpb.ValidateResponse, error) {
-	for kind, number := range kinds {
-		if number != r.Kind {
-			continue
-		}
-		f, ok := s.registry.Lookup(kind, r.Stage)
-		if !ok {
-			break
-		}
-		c, err := decode(f, r.Configuration)
-		if err != nil {
-			return &pluginpb.ValidateResponse{Problems: problems(err)}, nil
-		}
-		return &pluginpb.ValidateResponse{Use: use(c)}, nil
+	f, ok := s.registry.Lookup(wire.FromKind(r.Kind), r.Stage)
+	if !ok {
+		return nil, status.Errorf(codes.NotFound, "there is no stage %q of the kind %v", r.Stage, r.Kind)
 	}
-	return nil, status.Errorf(codes.NotFound, "there is no stage %q of the kind %v", r.Stage, r.Kind)
+	c, err := decode(f, r.Configuration)
+	if err != nil {
+		return &pluginpb.ValidateResponse{Problems: problems(err)}, nil
+	}
+	return &pluginpb.ValidateResponse{Use: use(c)}, nil
 }
 
 // decode makes a stage's configuration of JSON and validates it.

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/kraft-edge/datafeed/feed/config"
+	"github.com/kraft-edge/datafeed/plugins/internal/wire"
 	"github.com/kraft-edge/datafeed/plugins/pluginpb"
 )
 
@@ -18,9 +19,6 @@ type Check struct {
 	// Problem says what is wrong; empty: nothing is.
 	Problem string `json:"problem,omitempty"`
 }
-
-// unknownKey is one that no stage has.
-const unknownKey = "no-stage-has-this-key"
 
 // Conform checks what can be checked of the host's only plugin without knowing what
 // its stages do: that it describes them, refuses settings that it does not know, and
@@ -86,18 +84,18 @@ func (p *plugin) validate(ctx context.Context, r *pluginpb.ValidateRequest) (*pl
 }
 
 func (p *plugin) refusesUnknown(ctx context.Context, s stage) error {
-	answer, err := p.validate(ctx, &pluginpb.ValidateRequest{Kind: protocolKind(s.Kind), Stage: s.Name, Configuration: []byte(`{"` + unknownKey + `": 1}`)})
+	answer, err := p.validate(ctx, &pluginpb.ValidateRequest{Kind: wire.ToKind(s.Kind), Stage: s.Name, Configuration: []byte(`{"` + wire.NoStageHas + `": 1}`)})
 	if err != nil {
 		return fmt.Errorf("Validate fails, in the place of an answer with a problem: %w", err)
 	}
 	if len(answer.Problems) == 0 {
-		return fmt.Errorf("it takes %q: a key with a typing error would go unnoticed", unknownKey)
+		return fmt.Errorf("it takes %q: a key with a typing error would go unnoticed", wire.NoStageHas)
 	}
 	return nil
 }
 
 func (p *plugin) refusesStage(ctx context.Context) error {
-	answer, err := p.validate(ctx, &pluginpb.ValidateRequest{Kind: pluginpb.Kind_KIND_TRANSFORM, Stage: unknownKey, Configuration: []byte("{}")})
+	answer, err := p.validate(ctx, &pluginpb.ValidateRequest{Kind: pluginpb.Kind_KIND_TRANSFORM, Stage: wire.NoStageHas, Configuration: []byte("{}")})
 	if err == nil && len(answer.GetProblems()) == 0 {
 		return errors.New("it finds nothing wrong with the settings of a stage that it does not have")
 	}

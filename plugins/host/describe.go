@@ -11,13 +11,11 @@ import (
 
 	"github.com/kraft-edge/datafeed/feed"
 	"github.com/kraft-edge/datafeed/feed/config"
+	"github.com/kraft-edge/datafeed/plugins/internal/wire"
 	"github.com/kraft-edge/datafeed/plugins/pluginpb"
 )
 
-const (
-	mostStages  = 256
-	longestName = 64
-)
+const mostStages = 256
 
 // description is what a plugin says of itself.
 type description struct {
@@ -36,15 +34,6 @@ type stage struct {
 	Stage
 	keys   []config.Key
 	schema []byte
-}
-
-// kinds are the kinds of stages that a plugin may have.
-var kinds = map[pluginpb.Kind]feed.Kind{
-	pluginpb.Kind_KIND_SOURCE:      feed.KindSource,
-	pluginpb.Kind_KIND_TRANSFORM:   feed.KindTransform,
-	pluginpb.Kind_KIND_SINK:        feed.KindSink,
-	pluginpb.Kind_KIND_EXPECTATION: feed.KindExpectation,
-	pluginpb.Kind_KIND_CODEC:       feed.KindCodec,
 }
 
 // describe asks the plugin what it has, each process that comes until one answers,
@@ -87,12 +76,12 @@ func checkDescription(d *pluginpb.DescribeResponse) (description, error) {
 	made := description{title: shown(d.Name), version: shown(d.Version)}
 	seen := map[Stage]bool{}
 	for _, s := range d.Stages {
-		kind, ok := kinds[s.Kind]
-		if !ok {
+		kind := wire.FromKind(s.Kind)
+		if kind == "" {
 			return description{}, refusef("its stage %.64q is of kind %v, which this feed does not know", s.Name, s.Kind)
 		}
-		if !stageName(s.Name) {
-			return description{}, refusef("the name %.80q of its %s cannot stand in a file: letters, digits, - and _ can, at most %d", s.Name, kind, longestName)
+		if !wire.IsStageName(s.Name) {
+			return description{}, refusef("the name %.80q of its %s cannot stand in a file: letters, digits, - and _ can, at most %d", s.Name, kind, wire.LongestName)
 		}
 		id := Stage{Kind: kind, Name: s.Name}
 		if seen[id] {
@@ -113,10 +102,6 @@ func keysOf(keys []*pluginpb.Key) []config.Key {
 		all = append(all, config.Key{Name: shown(k.Path), Type: shown(k.Type), Default: shown(k.Default), Required: k.Required, Doc: shown(k.Doc), Values: k.Values})
 	}
 	return all
-}
-
-func stageName(s string) bool {
-	return s != "" && len(s) <= longestName && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_") == ""
 }
 
 // shown is a text of a plugin in a form that a terminal can show: of what controls

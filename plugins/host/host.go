@@ -15,6 +15,7 @@ import (
 
 	"github.com/kraft-edge/datafeed/feed"
 	"github.com/kraft-edge/datafeed/feed/config"
+	"github.com/kraft-edge/datafeed/plugins/internal/wire"
 	"github.com/kraft-edge/datafeed/plugins/pluginpb"
 )
 
@@ -186,7 +187,7 @@ func (h *Host) Factories() []feed.Factory {
 // have it. The stage takes any settings, and is made late, see [Start].
 func (h *Host) Otherwise(k feed.Kind, name string) (feed.Factory, bool) {
 	_, err := h.find(k, name)
-	if protocolKind(k) == pluginpb.Kind_KIND_UNSPECIFIED || err != nil && h.leftOut() == nil {
+	if wire.ToKind(k) == pluginpb.Kind_KIND_UNSPECIFIED || err != nil && h.leftOut() == nil {
 		return feed.Factory{}, false
 	}
 	return h.factory(k, name, nil), true

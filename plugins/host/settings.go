@@ -12,6 +12,7 @@ import (
 	"github.com/kraft-edge/datafeed/feed"
 	"github.com/kraft-edge/datafeed/feed/config"
 	"github.com/kraft-edge/datafeed/plugins/host/remote"
+	"github.com/kraft-edge/datafeed/plugins/internal/wire"
 	"github.com/kraft-edge/datafeed/plugins/pluginpb"
 )
 
@@ -89,7 +90,7 @@ func (s *settings) ask(ctx context.Context, within time.Duration) error {
 		if err != nil {
 			return err
 		}
-		answer, err := stages.Validate(ctx, &pluginpb.ValidateRequest{Kind: protocolKind(s.kind), Stage: s.name, Configuration: s.document})
+		answer, err := stages.Validate(ctx, &pluginpb.ValidateRequest{Kind: wire.ToKind(s.kind), Stage: s.name, Configuration: s.document})
 		if err == nil {
 			s.use, s.unasked = answer.GetUse(), false
 			return problems(answer.GetProblems())
@@ -101,15 +102,6 @@ func (s *settings) ask(ctx context.Context, within time.Duration) error {
 			return fmt.Errorf("plugin %s does not say whether the settings are good: %w", p.program.name, err)
 		}
 	}
-}
-
-func protocolKind(k feed.Kind) pluginpb.Kind {
-	for p, known := range kinds {
-		if known == k {
-			return p
-		}
-	}
-	return pluginpb.Kind_KIND_UNSPECIFIED
 }
 
 // endpoints says what a stage reads and writes.

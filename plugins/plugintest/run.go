@@ -123,7 +123,7 @@ func testDescription(t *testing.T, p process, cases []Case) {
 		tested[string(kind)+" "+name] = true
 	}
 	for _, s := range d.Stages {
-		id := kindNames[s.Kind] + " " + s.Name
+		id := string(wire.FromKind(s.Kind)) + " " + s.Name
 		if !tested[id] {
 			t.Errorf("there is no case for %s", id)
 		}
@@ -139,7 +139,7 @@ func testDescription(t *testing.T, p process, cases []Case) {
 		if len(s.Schema) > 0 && !json.Valid(s.Schema) {
 			t.Errorf("the schema of %s is no JSON", id)
 		}
-		v, err := client.Validate(ctx, &pluginpb.ValidateRequest{Kind: s.Kind, Stage: s.Name, Configuration: []byte(`{"noStageHasThisKey": 1}`)})
+		v, err := client.Validate(ctx, &pluginpb.ValidateRequest{Kind: s.Kind, Stage: s.Name, Configuration: []byte(`{"` + wire.NoStageHas + `": 1}`)})
 		if err != nil {
 			t.Errorf("%s: validate: %v", id, err)
 			continue
@@ -151,12 +151,6 @@ func testDescription(t *testing.T, p process, cases []Case) {
 	for id := range tested {
 		t.Errorf("the plugin has no %s", id)
 	}
-}
-
-var kindNames = map[pluginpb.Kind]string{
-	pluginpb.Kind_KIND_SOURCE: string(feed.KindSource), pluginpb.Kind_KIND_TRANSFORM: string(feed.KindTransform),
-	pluginpb.Kind_KIND_SINK: string(feed.KindSink), pluginpb.Kind_KIND_EXPECTATION: string(feed.KindExpectation),
-	pluginpb.Kind_KIND_CODEC: string(feed.KindCodec),
 }
 
 // testLog writes log records to the test's output.
