@@ -3,6 +3,7 @@ package amqp
 import (
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/kraft-edge/datafeed/feed"
@@ -53,6 +54,9 @@ func (p *problems) checkAccess(a access) {
 			p.add("url", fmt.Sprintf("has the scheme %q", scheme), "use amqp:// or amqps://")
 		} else if u.Hostname() == "" {
 			p.add("url", "names no host", "write amqp://host:5672/vhost")
+		}
+		if strings.Contains(u.EscapedPath(), "@") {
+			p.add("url", "has an @ in its virtual host, as if the password were not escaped", "write a / of the password as %2F and an @ as %40, and an @ that is the virtual host's as %40")
 		}
 		if u.RawQuery != "" {
 			p.add("url", "has a query", "use the keys heartbeat, connectTimeout, auth and tls instead")

@@ -48,6 +48,8 @@ func TestSourceConfigValidate(t *testing.T) {
 		"scheme":                   {func(c *SourceConfig) { c.URL = feed.NewURL("http://h") }, []string{"url"}},
 		"host":                     {func(c *SourceConfig) { c.URL = feed.NewURL("amqp:///v") }, []string{"url"}},
 		"query":                    {func(c *SourceConfig) { c.URL = feed.NewURL("amqp://h/v?heartbeat=3") }, []string{"url"}},
+		"password not escaped":     {func(c *SourceConfig) { c.URL = feed.NewURL("amqp://guest:p@ss/word@h") }, []string{"url"}},
+		"@ in a virtual host":      {func(c *SourceConfig) { c.URL = feed.NewURL("amqp://guest:p%40ss%2Fword@h/v%40w") }, nil},
 		"no url":                   {func(c *SourceConfig) { c.URL = feed.NewURL("amqp://%zz") }, []string{"url"}},
 		"long queue":               {func(c *SourceConfig) { c.Queue = long }, []string{"queue"}},
 		"prefetch 0":               {func(c *SourceConfig) { c.Prefetch = 0 }, []string{"prefetch"}},
