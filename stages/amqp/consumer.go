@@ -78,7 +78,7 @@ func (e consumerEnds) reason() error {
 	select {
 	case err, ok := <-e.closes:
 		if ok && err != nil {
-			return err
+			return explainEnd(err)
 		}
 	default:
 	}

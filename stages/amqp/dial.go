@@ -170,6 +170,8 @@ func explainRefusal(err error, vhost string) error {
 		return fmt.Errorf("%w: the broker does not offer the mechanism: for auth external enable the plugin rabbitmq_auth_mechanism_ssl and the mechanism EXTERNAL", err)
 	case !errors.As(err, &e):
 		return err
+	case e.Code == amqp091.FrameError:
+		return explainEnd(e)
 	case e.Code == amqp091.NotAllowed:
 		return fmt.Errorf("%w: virtual host %q does not exist or the user has no access to it", err, vhost)
 	case e.Code == amqp091.AccessRefused:

@@ -105,7 +105,7 @@ func (l *clientLink) watch(closes <-chan *amqp091.Error, blocks <-chan amqp091.B
 				return
 			}
 			l.mu.Lock()
-			l.err = e
+			l.err = explainEnd(e)
 			l.mu.Unlock()
 		case b, ok := <-blocks:
 			if !ok {

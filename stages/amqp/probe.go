@@ -113,7 +113,7 @@ func (s *Sink) endProbe(ctx context.Context, l link, ch channel, confirm confirm
 	case e != nil && e.Code == amqp091.AccessRefused:
 		return nil
 	case e != nil:
-		return e
+		return explainEnd(e)
 	}
 	return errors.New("the broker did not take the probe's message")
 }

@@ -391,7 +391,9 @@ func TestPrivateRabbitMQ(t *testing.T) {
 		sub := resubscribe(t, source)
 		setPassword("geheim")
 		proxy.Cut()
-		_ = ended(t, sub)
+		if end := ended(t, sub).Error(); !strings.Contains(end, "connection lost: ") || strings.Contains(end, "Exception") {
+			t.Errorf("of a lost connection it says %q", end)
+		}
 		_ = sub.Close()
 		_, err := source.SubscribeBatch(t.Context(), "")
 		if err == nil || !strings.Contains(err.Error(), "check username and password") || strings.Contains(err.Error(), "old") {

@@ -194,7 +194,7 @@ func (s *session) see() {
 			return
 		}
 		if ok && e != nil {
-			s.failed = e
+			s.failed = explainEnd(e)
 			s.server = e.Server
 		} else {
 			s.failed = errLinkClosed
