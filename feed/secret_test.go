@@ -91,14 +91,14 @@ func TestParseSecret(t *testing.T) {
 // nothing of a password that was not escaped.
 func TestURLParse(t *testing.T) {
 	for text, want := range map[string]string{
-		"amqp://host":                      "",
-		"amqp://host:/vhost":               "",
-		"amqp://host:1/":                   "",
-		"mqtt://[::1]:65535":               "",
-		"unix:///run/broker":               "",
-		"mqtt://host:0":                    "has a port that is not from 1 to 65535",
-		"https://host:65536/x":             "has a port that is not from 1 to 65535",
-		"mqtt://host:18446744073709551617": "has a port that is not from 1 to 65535",
+		"amqp://host":                       "",
+		"amqp://host:/vhost":                "",
+		"amqp://host:1/":                    "",
+		"mqtt://[::1]:65535":                "",
+		"unix:///run/broker":                "",
+		"mqtt://host:0":                     "has a port that is not from 1 to 65535",
+		"https://host:65536/x":              "has a port that is not from 1 to 65535",
+		"mqtt://host:18446744073709551617":  "has a port that is not from 1 to 65535",
 		"amqp://user:" + canary + "/x@host": "is no valid URL",
 		"amqp://host/%zz" + canary:          "is no valid URL",
 	} {

@@ -145,22 +145,46 @@ func durationText(d time.Duration) string {
 	return s
 }
 
-// requiredKeys asks Validate what is wrong with the defaults alone: a key that
-// it names, and that has no value, must be written, unless another one can
-// take its place.
+// requiredKeys asks Validate what is wrong with the defaults alone, and with an
+// empty element in each list of mappings: a key that it names, and that has no
+// value, must be written, unless another one can take its place.
 func requiredKeys(f feed.Factory) map[string]bool {
-	required := missingKeys(f.NewConfig())
-	if len(required) == 0 {
-		return nil
+	required := requiredIn(f, "")
+	for _, list := range fieldsOf(reflect.TypeOf(f.NewConfig()).Elem()) {
+		if list.typ.Kind() != reflect.Slice || !section(list.typ.Elem()) {
+			continue
+		}
+		for key := range requiredIn(f, list.name) {
+			required[list.name+"[]."+key] = true
+		}
 	}
-	for i := range fieldsOf(reflect.TypeOf(f.NewConfig()).Elem()) {
-		c := f.NewConfig()
-		v := reflect.ValueOf(c).Elem()
-		other := fieldsOf(v.Type())[i]
+	return required
+}
+
+// requiredIn returns the required keys of the configuration, or of an element of
+// one of its lists.
+func requiredIn(f feed.Factory, list string) map[string]bool {
+	fresh := func() (c feed.StageConfig, v reflect.Value, prefix string) {
+		c = f.NewConfig()
+		v = reflect.ValueOf(c).Elem()
+		if list == "" {
+			return c, v, ""
+		}
+		elements, _ := fieldAt(v, list)
+		elements.Set(reflect.MakeSlice(elements.Type(), 1, 1))
+		return c, elements.Index(0), list + "[0]."
+	}
+	required := missingKeys(fresh())
+	if len(required) == 0 {
+		return required
+	}
+	_, v, _ := fresh()
+	for _, other := range fieldsOf(v.Type()) {
+		c, v, prefix := fresh()
 		if required[other.name] || !setSomething(v.FieldByIndex(other.index)) {
 			continue
 		}
-		still := missingKeys(c)
+		still := missingKeys(c, v, prefix)
 		for key := range required {
 			if !still[key] {
 				delete(required, key)
@@ -189,16 +213,21 @@ func setSomething(v reflect.Value) bool {
 	return true
 }
 
-// missingKeys returns the keys without a value that Validate objects to.
-func missingKeys(c feed.StageConfig) map[string]bool {
+// missingKeys returns the keys without a value that Validate objects to, of the
+// part v of c, whose keys have the prefix.
+func missingKeys(c feed.StageConfig, v reflect.Value, prefix string) map[string]bool {
 	keys := map[string]bool{}
 	for _, err := range flatten(c.Validate()) {
 		var ce *feed.ConfigError
-		if !errors.As(err, &ce) || ce.Key == "" {
+		if !errors.As(err, &ce) {
 			continue
 		}
-		if v, found := fieldAt(reflect.ValueOf(c).Elem(), ce.Key); found && v.IsZero() {
-			keys[ce.Key] = true
+		key, within := strings.CutPrefix(ce.Key, prefix)
+		if !within || key == "" {
+			continue
+		}
+		if value, found := fieldAt(v, key); found && value.IsZero() {
+			keys[key] = true
 		}
 	}
 	return keys

@@ -235,7 +235,7 @@ func (s *schemer) settings(f feed.Factory) map[string]any {
 		for _, key := range slices.Sorted(maps.Keys(required)) {
 			require(o, segments(key))
 		}
-		if len(required) > 0 {
+		if o["required"] != nil {
 			o["type"] = "object"
 		}
 		s.defs[name] = o
@@ -243,10 +243,20 @@ func (s *schemer) settings(f feed.Factory) map[string]any {
 	return map[string]any{"$ref": "#/$defs/" + name}
 }
 
-// require demands a key, and the sections that lead to it.
+// require demands a key, and the sections that lead to it; of a list, which may
+// be empty, each element must have it.
 func require(o map[string]any, path []string) {
 	properties, ok := o["properties"].(map[string]any)
 	if !ok || len(path) == 0 {
+		return
+	}
+	if len(path) > 1 && path[1] == "" {
+		if list, ok := properties[path[0]].(map[string]any); ok {
+			if element, ok := list["items"].(map[string]any); ok {
+				element["type"] = "object"
+				require(element, path[2:])
+			}
+		}
 		return
 	}
 	required, _ := o["required"].([]string)

@@ -3,6 +3,7 @@ package config_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -87,6 +88,12 @@ func TestSchemaRefuses(t *testing.T) {
 			t.Errorf("%s passes", name)
 		}
 	}
+	for _, rules := range []string{"[{}]", "[{topic: x}]", "[]"} {
+		text := "routes: {a: {source: {queue: {queue: q}}, transforms: [{bridge: {rules: " + rules + "}}], sink: {place: {}}}}"
+		if taken := s.Validate(asJSON(t, text)) == nil; taken != (rules == "[]") {
+			t.Errorf("%s: the schema takes it: %t", text, taken)
+		}
+	}
 	for _, settings := range []string{
 		"{}", "", "{queue: q, quue: x}", "{queue: q, password: literal}", "{queue: q, prefetch: 70000}", "{queue: q, prefetch: -1}", "{queue: q, prefetch: many}",
 		"{queue: q, ackLimit: 30}", "{queue: q, ackLimit: soon}", "{queue: q, maxLength: 4 MiBs}", "{queue: q, mode: quorun}", "{queue: q, tls: {insecure: yess}}",
@@ -132,9 +139,9 @@ func TestKeys(t *testing.T) {
 	b, _ := registry(t, nil).Lookup(feed.KindTransform, "bridge")
 	var names []string
 	for _, k := range config.Keys(b) {
-		names = append(names, k.Name+" "+k.Type)
+		names = append(names, fmt.Sprintf("%s %s %t", k.Name, k.Type, k.Required))
 	}
-	if want := []string{"rules list of mapping", "rules[].match text", "rules[].topic text"}; !reflect.DeepEqual(names, want) {
+	if want := []string{"rules list of mapping false", "rules[].match text true", "rules[].topic text false"}; !reflect.DeepEqual(names, want) {
 		t.Errorf("got %q, want %q", names, want)
 	}
 }

@@ -30,7 +30,8 @@ func TestValidate(t *testing.T) {
 		{name: "max topic bytes", edit: func(c *Config) { c.MaxTopicBytes = 65536 }, rules: []Rule{telemetry}, key: "maxTopicBytes"},
 		{name: "cache keys", edit: func(c *Config) { c.CacheKeys = -1 }, rules: []Rule{telemetry}, key: "cacheKeys"},
 
-		{name: "empty match", rules: rule("", "x"), key: "rules[0].match", problem: "empty"},
+		{name: "empty match", rules: rule("", "x"), key: "rules[0].match", problem: "is missing: write"},
+		{name: "no match beside fields", rules: []Rule{{Fields: map[string]string{"/a": "{a}"}, Topic: "{a}"}}, key: "rules[0].match", problem: "{...}, which matches any"},
 		{name: "name twice", rules: rule("{a}.{a}", "{a}"), key: "rules[0].match", problem: "second time"},
 		{name: "name twice in a header", rules: []Rule{{Match: "{a}", Headers: map[string]string{"h": "{a}"}, Topic: "{a}"}}, key: "rules[0].headers.h", problem: "second time"},
 		{name: "bad name", rules: rule("{a-b}", "x"), key: "rules[0].match", problem: `"a-b" is no name`},
@@ -41,6 +42,8 @@ func TestValidate(t *testing.T) {
 		{name: "rest in the middle", rules: rule("{a...}.b", "{a...}"), key: "rules[0].match", problem: "last part"},
 		{name: "rest within a part", rules: rule("x{a...}", "{a...}"), key: "rules[0].match", problem: "alone"},
 		{name: "rest of a header", rules: []Rule{{Match: "t", Headers: map[string]string{"h": "{a...}"}, Topic: "{a...}"}}, key: "rules[0].headers.h", problem: "alone"},
+		{name: "plus", rules: rule("a.+.b", "x"), key: "rules[0].match", problem: "* without a name"},
+		{name: "plus within a part", rules: rule("a.b+c", "x")},
 		{name: "hash", rules: rule("a.#", "x"), key: "rules[0].match", problem: "{...}"},
 		{name: "touching captures", rules: rule("{a}{b}", "{a}/{b}"), key: "rules[0].match", problem: "touch"},
 		{name: "too many names", rules: rule(manyParts(33)), key: "rules[0].match", problem: "more than 32"},

@@ -141,7 +141,7 @@ func appendParts(dst []string, s string, separator byte) []string {
 // parseKey reads the pattern of a routing key.
 func parseKey(s string, separator byte, n *names) (key, error) {
 	if s == "" {
-		return key{}, errors.New("is empty")
+		return key{}, errors.New("is missing: write a pattern of the routing key, such as telemetry.{device}.{tag}, or {...}, which matches any")
 	}
 	var k key
 	for more := true; more; {
@@ -161,6 +161,9 @@ func parseKey(s string, separator byte, n *names) (key, error) {
 			n.rest = name
 			k.rest, k.restSlot = true, slot
 			return k, nil
+		}
+		if part == "+" {
+			return key{}, errors.New("+ has no meaning here: write {name} for one part, or * without a name")
 		}
 		p, err := parseText(part, n)
 		if err != nil {
