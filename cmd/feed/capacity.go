@@ -21,7 +21,7 @@ FILE is any of these; the more of them, the more is known:
 
   feed.yaml           queues and streams that routes declare, tables in PostgreSQL,
                       quarantine, cache of unbatch, validator, ledger; addresses and
-                      secrets need not be there
+                      secrets need not be there, and the environment is not asked
   definitions.json    queues and policies of RabbitMQ
   rabbitmq.conf       what must stay free on its disk
   postgresql.conf     what is on its disk beside the tables

@@ -83,6 +83,7 @@ func TestDeployDocumentCommands(t *testing.T) {
 		delete(after, b[1])
 		cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", b[2])
 		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), "AMQP_URL=bogus", "MQTT_URL=mqtt://127.0.0.1:1883") // left from another work
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			t.Fatalf("%s: %v\n%s", b[1], err, out)

@@ -327,6 +327,30 @@ spec:
 	}
 }
 
+// TestEnvironmentIsNotAsked: what is reckoned comes from files alone. The environment
+// of whoever asks is not the one that the feed will have.
+func TestEnvironmentIsNotAsked(t *testing.T) {
+	const file = `
+quarantine: {path: /var/lib/feed/q.db}
+routes:
+  a:
+    source: {amqp: {url: "${AMQP_URL}", queue: q, declare: {maxBytes: "${QUEUE:-400MB}"}}}
+    sink: {mqtt: {url: "${MQTT_URL}", username: feed, password: "${PASSWORD}", tls: {caFile: /run/tls/ca.crt}}}
+`
+	t.Setenv("AMQP_URL", "bogus")
+	t.Setenv("MQTT_URL", "mqtt://127.0.0.1:1883") // without TLS, to which certificates are no use
+	t.Setenv("PASSWORD", "")
+	t.Setenv("QUEUE", "none")
+	for name, text := range map[string]string{
+		"feed.yaml": file,
+		"site.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: bridge-config}\ndata:\n  feed.yaml: |" + strings.ReplaceAll(file, "\n", "\n    "),
+	} {
+		if s := named(t, planOf(t, map[string]string{name: text}), "queue q"); s.limit().Setting != "maxBytes 400MB" {
+			t.Errorf("%s: %+v", name, s)
+		}
+	}
+}
+
 // TestBadFiles: a mistake is told with the file, and what to write instead.
 func TestBadFiles(t *testing.T) {
 	for _, bad := range []struct{ name, text, want string }{

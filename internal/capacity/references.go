@@ -3,7 +3,6 @@ package capacity
 import (
 	"crypto/sha256"
 	"fmt"
-	"os"
 	"regexp"
 	"strings"
 
@@ -25,7 +24,8 @@ const connectionString = "DefaultEndpointsProtocol=https;AccountName=unknown;Acc
 
 // withoutSecrets prepares a feed's file for a machine that has neither its
 // secrets nor its addresses, of which capacity depends on none: something that
-// has their form stands in for what the environment lacks, and for every file.
+// has their form stands in for every variable without a default, and for every
+// file. The environment of whoever asks is not the feed's, and is not asked.
 func withoutSecrets(data []byte) ([]byte, func(name string) (string, bool)) {
 	standIns := make(map[string]string)
 	var root yaml.Node
@@ -45,9 +45,6 @@ func withoutSecrets(data []byte) ([]byte, func(name string) (string, bool)) {
 		}
 	}
 	return []byte(text), func(name string) (string, bool) {
-		if value, ok := os.LookupEnv(name); ok {
-			return value, true
-		}
 		value, ok := standIns["${"+name+"}"]
 		return value, ok
 	}
