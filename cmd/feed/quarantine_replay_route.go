@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"sync"
@@ -73,6 +74,7 @@ func (r *routeReplay) run(ctx context.Context, c *cli, j job) error {
 	}
 	refused := &refusals{}
 	opts.Quarantine = refused
+	opts.Logger = slog.New(quarantinedAs{opts.Logger.Handler(), "refused again"})
 	sources := make([]*quarantine.Source, len(routes))
 	for i := range routes {
 		route := &routes[i]

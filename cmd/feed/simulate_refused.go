@@ -93,22 +93,3 @@ func problemDetail(reason string) string {
 	}
 	return text
 }
-
-// withoutQuarantined is a handler of logs that leaves out what routes say each
-// second of what they quarantine: simulationRefusals says it once.
-type withoutQuarantined struct{ slog.Handler }
-
-func (h withoutQuarantined) Handle(ctx context.Context, r slog.Record) error {
-	if r.Message == "quarantined" {
-		return nil
-	}
-	return h.Handler.Handle(ctx, r)
-}
-
-func (h withoutQuarantined) WithAttrs(as []slog.Attr) slog.Handler {
-	return withoutQuarantined{h.Handler.WithAttrs(as)}
-}
-
-func (h withoutQuarantined) WithGroup(name string) slog.Handler {
-	return withoutQuarantined{h.Handler.WithGroup(name)}
-}

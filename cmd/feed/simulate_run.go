@@ -80,7 +80,7 @@ func (c *cli) newSimulating(o *simulation) (*simulating, error) {
 		}
 	}
 	if err == nil {
-		s.feed, err = feed.New(feed.Options{Name: "simulation", Logger: slog.New(withoutQuarantined{logger.Handler()}), Quarantine: s.refused}, routes...)
+		s.feed, err = feed.New(feed.Options{Name: "simulation", Logger: slog.New(quarantinedAs{logger.Handler(), ""}), Quarantine: s.refused}, routes...)
 	}
 	if err != nil {
 		for _, r := range routes {
