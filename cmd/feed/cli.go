@@ -74,6 +74,7 @@ func (c *cli) rootCommand() *cobra.Command {
 	// Cobra's own flag would bring text/template, with which the linker keeps all
 	// exported methods.
 	root.Flags().Bool("version", false, "print version and build")
+	root.SetFlagErrorFunc(unknownFlag)
 	root.SetIn(c.stdin)
 	root.SetOut(c.stdout)
 	root.SetErr(c.stderr)
@@ -109,6 +110,17 @@ func knownCommand(cmd *cobra.Command, args []string) error {
 		}
 	}
 	return fmt.Errorf("%s has no command %q: %s", cmd.CommandPath(), oneLine(args[0], 60), config.DidYouMean(args[0], names))
+}
+
+// unknownFlag says of a flag behind the name of a command that does not exist what is
+// wrong with the name: cobra takes the flag to be of the command above it.
+func unknownFlag(cmd *cobra.Command, err error) error {
+	if cmd.HasSubCommands() {
+		if unknown := knownCommand(cmd, cmd.Flags().Args()); unknown != nil {
+			return unknown
+		}
+	}
+	return err
 }
 
 // arguments demands a number of arguments; a negative most sets no limit.
