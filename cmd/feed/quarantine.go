@@ -156,6 +156,8 @@ func (c *cli) quarantineShow() *cobra.Command {
 			defer func() { err = errors.Join(err, failed(r.Close())) }()
 			it, err := r.Get(cmd.Context(), id)
 			switch {
+			case errors.Is(err, quarantine.ErrNotFound):
+				return failed(fmt.Errorf("%w: feed quarantine ls shows which there are", err))
 			case err != nil:
 				return failed(err)
 			case raw:

@@ -37,9 +37,9 @@ type FullError struct {
 
 // Error reports the numbers and the remedy.
 func (e *FullError) Error() string {
-	return fmt.Sprintf("quarantine %s is full: it holds %d of at most %d messages and %d of at most %d bytes, and has no room for %d more of %d bytes: "+
+	return fmt.Sprintf("quarantine %s is full: it holds %d of at most %d messages and %v of at most %v, and has no room for %d more of %v: "+
 		"find out why messages are refused (feed quarantine ls), replay them (feed quarantine replay) and remove what is done (feed quarantine purge), or raise maxMessages or maxBytes",
-		e.Place, e.Messages, e.MaxMessages, int64(e.Bytes), int64(e.MaxBytes), e.NewMessages, int64(e.NewBytes))
+		e.Place, e.Messages, e.MaxMessages, e.Bytes, e.MaxBytes, e.NewMessages, e.NewBytes)
 }
 
 // Unwrap makes errors.Is find [ErrFull].
