@@ -30,7 +30,10 @@ import (
 // before its broker was told. It must not block for long, and what it
 // cannot do is lost to nobody but the transform. It is never called at the same
 // time as Func or Batch. Close releases what the transform holds; it is called
-// once, after their last call. Events counts as an [EventCounter] does.
+// once, after their last call. Events counts as an [EventCounter] does. Probe tells
+// whether the transform could do its work now, as a [Prober] does, and is asked when
+// its sink is: without it a route whose transform cannot work for long takes
+// deliveries again and again to find out.
 type Transform struct {
 	Name    string
 	Func    message.HandlerFunc
@@ -38,6 +41,7 @@ type Transform struct {
 	Settled func([]Settled)
 	Close   func() error
 	Events  func() map[string]uint64
+	Probe   func(context.Context) error
 }
 
 // Made is what a transform made of a message: messages or an error.

@@ -60,7 +60,8 @@ func (r *runner) waitsFor() string {
 	return waitsForSink
 }
 
-// pause waits until the sink (and the quarantine) would take messages again.
+// pause waits until the sink (and the quarantine) would take messages again, and
+// transforms could make them.
 // It returns false when the feed stops meanwhile.
 func (r *runner) pause() bool {
 	r.setState(StatePaused, r.reason())
@@ -86,7 +87,8 @@ func (r *runner) pause() bool {
 	}
 }
 
-// probe asks sink and quarantine whether they would take messages now.
+// probe asks sink and quarantine whether they would take messages now, and
+// transforms whether they could do their work.
 func (r *runner) probe() error {
 	ctx, cancel := context.WithTimeout(r.soft, max(r.Retry.MaxDelay, time.Second))
 	defer cancel()
@@ -98,6 +100,14 @@ func (r *runner) probe() error {
 	if p, ok := r.quarantine.(Prober); ok {
 		if err := p.Probe(ctx); err != nil {
 			return fmt.Errorf("quarantine: %w", err)
+		}
+	}
+	for _, t := range r.Transforms {
+		if t.Probe == nil {
+			continue
+		}
+		if err := t.Probe(ctx); err != nil {
+			return fmt.Errorf("transform %s: %w", t.Name, err)
 		}
 	}
 	return nil

@@ -146,7 +146,7 @@ func (t closingTransform) Close() error { return t.Transform.Close() }
 type lateTransform struct{ late[closingTransform] }
 
 func (l *lateTransform) transform() feed.Transform {
-	return feed.Transform{Batch: l.batch, Settled: l.settled, Close: l.Close}
+	return feed.Transform{Batch: l.batch, Settled: l.settled, Close: l.Close, Probe: l.probe}
 }
 
 func (l *lateTransform) batch(ctx context.Context, msgs []*message.Message) []feed.Made {
@@ -155,6 +155,14 @@ func (l *lateTransform) batch(ctx context.Context, msgs []*message.Message) []fe
 		return []feed.Made{{Err: err}}
 	}
 	return t.Batch(ctx, msgs)
+}
+
+func (l *lateTransform) probe(ctx context.Context) error {
+	t, err := l.get(ctx)
+	if err != nil {
+		return err
+	}
+	return t.Probe(ctx)
 }
 
 func (l *lateTransform) settled(ended []feed.Settled) {
@@ -170,6 +178,15 @@ type lateCodec struct{ late[*remote.Codec] }
 
 // Name implements [batch.Codec].
 func (l *lateCodec) Name() string { return l.of.name }
+
+// Probe implements [feed.Prober].
+func (l *lateCodec) Probe(ctx context.Context) error {
+	c, err := l.get(ctx)
+	if err != nil {
+		return err
+	}
+	return c.Probe(ctx)
+}
 
 // Append implements [batch.Codec].
 func (l *lateCodec) Append(dst []byte, rs []reading.Reading) ([]byte, error) {

@@ -1,6 +1,7 @@
 package unbatch
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -20,6 +21,8 @@ type Unbatch struct {
 	memory *memory // nil without a cache
 	logger *slog.Logger
 	events *feed.EventCounts
+
+	unavailable string // the codec that could not do its work the last time
 
 	readings []reading.Reading // used again
 	splitter splitter
@@ -58,7 +61,7 @@ func NewUnbatch(c Config, env feed.StageEnv) (*Unbatch, error) {
 
 // Transform returns the transform for a route.
 func (u *Unbatch) Transform() feed.Transform {
-	t := feed.Transform{Name: "unbatch", Func: u.Handle, Events: u.events.Events, Close: u.Close}
+	t := feed.Transform{Name: "unbatch", Func: u.Handle, Events: u.events.Events, Close: u.Close, Probe: u.Probe}
 	if u.memory != nil {
 		t.Settled = u.Settled
 	}
@@ -91,6 +94,7 @@ func (u *Unbatch) Handle(m *message.Message) ([]*message.Message, error) {
 	var unavailable *batch.Unavailable
 	switch {
 	case errors.As(err, &unavailable):
+		u.unavailable = b.Codec
 		u.events.Add(eventHeldBack, 1)
 		return nil, named(&b, fmt.Errorf("codec %s: %w", b.Codec, err))
 	case err != nil:
@@ -101,6 +105,21 @@ func (u *Unbatch) Handle(m *message.Message) ([]*message.Message, error) {
 		u.memory.started(&b.Envelope)
 	}
 	return msgs, nil
+}
+
+// Probe asks the codec that could not do its work whether it could now, if it can
+// tell.
+func (u *Unbatch) Probe(ctx context.Context) error {
+	codec, _ := u.codecs.Lookup(u.unavailable)
+	p, ok := codec.(feed.Prober)
+	if !ok {
+		return nil
+	}
+	if err := p.Probe(ctx); err != nil {
+		return fmt.Errorf("codec %s: %w", u.unavailable, err)
+	}
+	u.unavailable = ""
+	return nil
 }
 
 // named says of which batch an error is.

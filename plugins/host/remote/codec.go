@@ -26,7 +26,10 @@ type Codec struct {
 	closed   bool
 }
 
-var _ batch.Instance = (*Codec)(nil)
+var (
+	_ batch.Instance = (*Codec)(nil)
+	_ feed.Prober    = (*Codec)(nil)
+)
 
 // Codec returns a codec of the plugin. It is opened when it is first used. The
 // configuration is a JSON object.
@@ -122,6 +125,21 @@ func (c *Codec) Decode(dst []reading.Reading, body []byte, l batch.Limits) ([]re
 		}
 	}
 	return dst, &batch.Corrupt{Reason: reason, Err: failure}
+}
+
+// Probe implements [feed.Prober]: it looks for a process in which the codec is open.
+func (c *Codec) Probe(ctx context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return errCodecClosed
+	}
+	leave, err := c.instance.enter(ctx, false)
+	if err != nil {
+		return err
+	}
+	leave()
+	return nil
 }
 
 // ask asks for an answer, again when the process has died, with nothing else beside

@@ -18,7 +18,7 @@ import (
 // when it gets the first one. The configuration is a JSON object.
 func (p *Plugin) Transform(stage string, configuration []byte, env feed.StageEnv) feed.Transform {
 	t := &transform{instance: p.instance(transformProtocol, stage, configuration, env), suspects: newSuspects()}
-	return feed.Transform{Name: stage, Batch: t.batch, Settled: t.settled, Close: t.end}
+	return feed.Transform{Name: stage, Batch: t.batch, Settled: t.settled, Close: t.end, Probe: t.probe}
 }
 
 var transformProtocol = protocol{
@@ -51,6 +51,17 @@ type transform struct {
 	response wire.TransformResponse
 	reasons  map[string]error
 	pending  pending
+}
+
+// probe implements the Probe of a [feed.Transform]: it looks for a process in which
+// the transform is open.
+func (t *transform) probe(ctx context.Context) error {
+	leave, err := t.enter(ctx, false)
+	if err != nil {
+		return err
+	}
+	leave()
+	return nil
 }
 
 // batch implements the Batch of a [feed.Transform].
