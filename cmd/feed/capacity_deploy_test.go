@@ -95,10 +95,13 @@ func TestDeployDocumentCommands(t *testing.T) {
 	}
 }
 
+// digestsOfExamples matches what is warned of the digests that a plant has yet to write.
+var digestsOfExamples = regexp.MustCompile(`(?m)^warning: the image planta\.azurecr\.io/datafeed/[a-z]+@sha256:0+\d has the digest of an example.*\n`)
+
 // renderedPlant sees that what is to be applied is the site, and changes the tree.
 func renderedPlant(t *testing.T, dir, out string) {
 	t.Helper()
-	if !strings.Contains(out, "8.0 h are to be bridged") || strings.Contains(out, "warning") {
+	if !strings.Contains(out, "8.0 h are to be bridged") || regexp.MustCompile("(?m)^warning").MatchString(digestsOfExamples.ReplaceAllString(out, "")) {
 		t.Errorf("feed capacity says\n%s", out)
 	}
 	plant := filepath.Join(dir, "plant")

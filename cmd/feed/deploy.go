@@ -22,7 +22,8 @@ directory below overlays of a tree for kustomize. The binary has a tree of its o
 with examples; --dir names another one, such as that of a repository of yours.
 
 Nothing is sent to a cluster, and no other program is run: render prints, and
-kubectl or GitOps applies.
+kubectl or GitOps applies. It warns of an entry of the site's own images that no
+image has the name of, and of images whose digest is an example's.
 
   feed deploy render --site poc | kubectl apply --server-side -f -
   feed deploy render --site site-a --dir deploy/k8s > site-a.yaml
@@ -57,7 +58,7 @@ func (c *cli) deployRenderCommand() *cobra.Command {
 		Long:  deployHelp,
 		Args:  arguments(0, 0),
 		RunE: func(*cobra.Command, []string) error {
-			objects, err := p.render(p.site)
+			objects, err := c.deployRender(p)
 			if err != nil {
 				return err
 			}
@@ -96,7 +97,7 @@ func (c *cli) deployDiff(p plan, args []string) error {
 	if (len(args) == 1) == (p.against != "") {
 		return errors.New("say what to compare with: a file or directory that was rendered before, or another site with --against NAME")
 	}
-	to, err := p.render(p.site)
+	to, err := c.deployRender(p)
 	if err != nil {
 		return err
 	}
@@ -138,12 +139,32 @@ func (c *cli) deployDiff(p plan, args []string) error {
 	}
 }
 
+// deployRender renders the site, and warns of images that no registry may have.
+func (c *cli) deployRender(p plan) ([]kube.Object, error) {
+	objects, err := p.render(p.site)
+	if err != nil {
+		return nil, err
+	}
+	warnings, err := kube.ImageWarnings(p.tree(), "overlays/"+p.site, objects)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range warnings {
+		fmt.Fprintln(c.stderr, "warning:", w)
+	}
+	return objects, nil
+}
+
+func (p *plan) tree() fs.FS {
+	if p.dir != "" {
+		return os.DirFS(p.dir)
+	}
+	return deploy.Tree()
+}
+
 // render renders a site of the tree.
 func (p *plan) render(site string) ([]kube.Object, error) {
-	tree := deploy.Tree()
-	if p.dir != "" {
-		tree = os.DirFS(p.dir)
-	}
+	tree := p.tree()
 	names, err := kube.Sites(tree)
 	if err != nil {
 		return nil, err

@@ -23,6 +23,11 @@ func Render(tree fs.FS, dir string) ([]Object, error) {
 	if err != nil {
 		return nil, err
 	}
+	return build(disk, dir)
+}
+
+// build has kustomize make the objects of a directory of its own kind of file system.
+func build(disk filesys.FileSystem, dir string) ([]Object, error) {
 	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(disk, path.Join("/", dir))
 	if err != nil {
 		return nil, fmt.Errorf("rendering %s: %w", dir, err)
