@@ -33,7 +33,8 @@ func (d *decoder) check(c *Config, root *yaml.Node) {
 		return
 	}
 	_, validates := find(root, "validate")
-	if _, ok := find(root, "routes"); !ok && !validates {
+	untested := d.part == partTests && len(c.Tests) == 0 // which a validation, not a part of this, may be
+	if _, ok := find(root, "routes"); !ok && !validates && !untested {
 		d.problem(root, "routes", "missing", "write at least one route: {name: {source: {…}, sink: {…}}}")
 	} else if ok && len(c.Routes) == 0 && len(d.problems) == 0 {
 		bad("routes", "there is no route", "write at least one: {name: {source: {…}, sink: {…}}}")
