@@ -76,7 +76,7 @@ func newContainerClient(cfg Config, transport *http.Transport) (*container.Clien
 	if where.Query().Has("sig") {
 		return container.NewClientWithNoCredential(where.String(), clientOpts)
 	}
-	token, err := newToken(cfg.Azure, opts)
+	token, err := newToken(cfg.Azure.AzureIdentity, opts)
 	if err != nil {
 		return nil, &feed.ConfigError{Key: "azure.identity", Problem: firstLine(err.Error()), Remedy: "or give a SAS as the query of url, or connectionString"}
 	}
@@ -92,7 +92,7 @@ func withoutQuery(u *url.URL) string {
 	return bare.String()
 }
 
-func newToken(cfg Azure, opts azcore.ClientOptions) (azcore.TokenCredential, error) {
+func newToken(cfg AzureIdentity, opts azcore.ClientOptions) (azcore.TokenCredential, error) {
 	switch cfg.Identity {
 	case IdentityWorkload:
 		return azidentity.NewWorkloadIdentityCredential(&azidentity.WorkloadIdentityCredentialOptions{

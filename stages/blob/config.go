@@ -81,7 +81,12 @@ type TLS struct {
 
 // Azure says how to reach Azure Blob Storage beyond its URL.
 type Azure struct {
-	CreateContainer          bool     `yaml:"createContainer" doc:"Create the container when it does not exist."`
+	CreateContainer bool `yaml:"createContainer" doc:"Create the container when it does not exist."`
+	AzureIdentity   `yaml:",inline"`
+}
+
+// AzureIdentity says who asks, where the URL holds no SAS.
+type AzureIdentity struct {
 	Identity                 Identity `yaml:"identity" doc:"How to obtain a token when url holds no SAS: default, workload (Kubernetes workload identity) or managed."`
 	ClientID                 string   `yaml:"clientId" doc:"Client ID of the workload or user-assigned managed identity; empty takes the one in the environment."`
 	TenantID                 string   `yaml:"tenantId" doc:"Tenant of the workload identity; empty takes the one in the environment."`
@@ -125,7 +130,7 @@ func DefaultConfig() Config {
 		BlockBytes:     8 * feed.MiB,
 		Parallel:       4,
 		TryTimeout:     30 * time.Second,
-		Azure:          Azure{Identity: IdentityDefault},
+		Azure:          Azure{AzureIdentity: AzureIdentity{Identity: IdentityDefault}},
 	}
 }
 

@@ -91,7 +91,7 @@ type ObservationConfig struct {
 	MaxLineBytes     feed.Size     `yaml:"maxLineBytes" doc:"Longest line of NDJSON; a longer one cannot be read."`
 	TryTimeout       time.Duration `yaml:"tryTimeout" doc:"Longest time of one request, which fetches up to 4 MiB of NDJSON, or up to memory of Parquet."`
 	TLS              TLS           `yaml:"tls" doc:"Whom to trust."`
-	Azure            Azure         `yaml:"azure" doc:"Identity."`
+	Azure            AzureIdentity `yaml:"azure" doc:"Identity."`
 }
 
 // DefaultObservationConfig returns the defaults. They lack the place to read.
@@ -108,13 +108,13 @@ func DefaultObservationConfig() ObservationConfig {
 		MaxObjectBytes: DefaultReadBytes,
 		MaxLineBytes:   8 * feed.MiB,
 		TryTimeout:     30 * time.Second,
-		Azure:          Azure{Identity: IdentityDefault},
+		Azure:          AzureIdentity{Identity: IdentityDefault},
 	}
 }
 
 // access is what the clients of the place take.
 func (c *ObservationConfig) access() Config {
-	return Config{URL: c.URL, ConnectionString: c.ConnectionString, Container: c.Container, TryTimeout: c.TryTimeout, TLS: c.TLS, Azure: c.Azure}
+	return Config{URL: c.URL, ConnectionString: c.ConnectionString, Container: c.Container, TryTimeout: c.TryTimeout, TLS: c.TLS, Azure: Azure{AzureIdentity: c.Azure}}
 }
 
 // Validate reports all that is wrong. It does no I/O and reads no secret file.
@@ -123,9 +123,6 @@ func (c *ObservationConfig) Validate() error {
 	errs := access.validatePlace()
 	bad := func(key, problem, remedy string) {
 		errs = append(errs, &feed.ConfigError{Key: key, Problem: problem, Remedy: remedy})
-	}
-	if c.Azure.CreateContainer {
-		bad("azure.createContainer", "is set, and an observation creates nothing", "remove it")
 	}
 	oneOf(bad, "layout", c.Layout)
 	if strings.HasPrefix(c.Prefix, "/") || strings.HasPrefix(c.Prefix, ".") || strings.Contains(c.Prefix, "//") {

@@ -248,22 +248,21 @@ func TestArrival(t *testing.T) {
 
 func TestObservationConfig(t *testing.T) {
 	for key, change := range map[string]func(*ObservationConfig){
-		"url":                   func(c *ObservationConfig) { c.URL = feed.URL{} },
-		"layout":                func(c *ObservationConfig) { c.Layout = "csv" },
-		"prefix":                func(c *ObservationConfig) { c.Prefix = "/x" },
-		"path":                  func(c *ObservationConfig) { c.Path = "{no}" },
-		"slack":                 func(c *ObservationConfig) { c.Slack = -1 },
-		"parallel":              func(c *ObservationConfig) { c.Parallel = 0 },
-		"memory":                func(c *ObservationConfig) { c.Memory = 1 },
-		"maxObjectBytes":        func(c *ObservationConfig) { c.MaxObjectBytes = 1 },
-		"maxLineBytes":          func(c *ObservationConfig) { c.MaxLineBytes = 1 },
-		"tryTimeout":            func(c *ObservationConfig) { c.TryTimeout = 0 },
-		"azure.identity":        func(c *ObservationConfig) { c.Azure.Identity = "me" },
-		"azure.createContainer": func(c *ObservationConfig) { c.Azure.CreateContainer = true },
-		"columns.device":        func(c *ObservationConfig) { c.Layout, c.Columns.Device = LayoutDelta, "" },
-		"columns.value":         func(c *ObservationConfig) { c.Layout, c.Columns.Value = LayoutDelta, nil },
-		"columns.timeUnit":      func(c *ObservationConfig) { c.Layout, c.Columns.TimeUnit = LayoutParquet, "h" },
-		"columns.timeStep":      func(c *ObservationConfig) { c.Layout, c.Columns.TimeStep = LayoutParquet, -1 },
+		"url":              func(c *ObservationConfig) { c.URL = feed.URL{} },
+		"layout":           func(c *ObservationConfig) { c.Layout = "csv" },
+		"prefix":           func(c *ObservationConfig) { c.Prefix = "/x" },
+		"path":             func(c *ObservationConfig) { c.Path = "{no}" },
+		"slack":            func(c *ObservationConfig) { c.Slack = -1 },
+		"parallel":         func(c *ObservationConfig) { c.Parallel = 0 },
+		"memory":           func(c *ObservationConfig) { c.Memory = 1 },
+		"maxObjectBytes":   func(c *ObservationConfig) { c.MaxObjectBytes = 1 },
+		"maxLineBytes":     func(c *ObservationConfig) { c.MaxLineBytes = 1 },
+		"tryTimeout":       func(c *ObservationConfig) { c.TryTimeout = 0 },
+		"azure.identity":   func(c *ObservationConfig) { c.Azure.Identity = "me" },
+		"columns.device":   func(c *ObservationConfig) { c.Layout, c.Columns.Device = LayoutDelta, "" },
+		"columns.value":    func(c *ObservationConfig) { c.Layout, c.Columns.Value = LayoutDelta, nil },
+		"columns.timeUnit": func(c *ObservationConfig) { c.Layout, c.Columns.TimeUnit = LayoutParquet, "h" },
+		"columns.timeStep": func(c *ObservationConfig) { c.Layout, c.Columns.TimeStep = LayoutParquet, -1 },
 	} {
 		cfg := DefaultObservationConfig()
 		cfg.URL = feed.NewURL("file:///var/lib/feed")

@@ -248,7 +248,7 @@ func TestAzureWorkloadIdentity(t *testing.T) {
 	for _, identity := range []Identity{IdentityWorkload, IdentityDefault} {
 		r := remote{
 			URL: "https://" + blobHost + "/" + server.AccountName, Container: server.ContainerName, CAFile: ca.CAFile,
-			Azure: Azure{Identity: identity, DisableInstanceDiscovery: true},
+			Azure: Azure{AzureIdentity: AzureIdentity{Identity: identity, DisableInstanceDiscovery: true}},
 		}
 		env["AZURE_TOKEN_CREDENTIALS"] = "WorkloadIdentityCredential"
 		if err := os.WriteFile(file, []byte("rotten"), 0o600); err != nil {
