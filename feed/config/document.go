@@ -6,9 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"regexp"
-	"strconv"
-	"strings"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
@@ -72,24 +69,4 @@ func invalidUTF8(data []byte) int {
 		i += n
 	}
 	return -1
-}
-
-var syntaxLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
-
-// syntaxProblem finds the position in an error of the YAML parser, which knows
-// the line only, or those of what most likely is its cause.
-func syntaxProblem(file string, data []byte, err error) *Problem {
-	p := &Problem{File: file, Reason: "not valid YAML: " + err.Error()}
-	if m := syntaxLine.FindStringSubmatch(strings.ReplaceAll(err.Error(), "\n", " ")); m != nil {
-		p.Reason = "not valid YAML: " + shorten(m[2])
-		if line, convErr := strconv.Atoi(m[1]); convErr == nil {
-			p.Line, p.Column = line, 1
-		}
-	}
-	if strings.Contains(p.Reason, "cannot start any token") {
-		p.Remedy = "indent with spaces, not with tabs"
-	} else if line, column, found := bareReference(string(data)); found && (p.Line == 0 || line <= p.Line+1) { // the parser is off by one at times
-		p.Line, p.Column, p.Remedy = line, column, `inside { } and [ ] write "${NAME}" with quotes`
-	}
-	return p
 }

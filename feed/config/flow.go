@@ -2,25 +2,28 @@ package config
 
 import "strings"
 
-// bareReference finds the first ${…} without quotes inside { } or [ ], where
-// YAML takes its brace for one of its own. It is for texts that are no valid
-// YAML: what it says of others means nothing. Line and column count from 1.
-func bareReference(text string) (line, column int, found bool) {
-	depth := 0     // of { and [
+// place is a place in a text. Line and column count from 1.
+type place struct{ line, column int }
+
+// flow looks through the { } and [ ] of a text that is no valid YAML: what it says
+// of others means nothing. It finds the first ${…} without quotes inside of them,
+// where YAML takes its brace for one of its own, and else those that are open at the
+// end, the outermost first.
+func flow(text string) (bareReference *place, open []place) {
+	at := place{line: 1}
 	quote := ' '   // the quote that is open, or a space
 	last := ' '    // the character before, other than a space; a space at the beginning of a line
 	before := '\n' // the character before
 	skip := 0
 	runes := []rune(text)
-	line = 1
 	for i, r := range runes {
-		column++
-		starts := before == ' ' || before == '\n' || depth > 0 && strings.ContainsRune("{[,:", before)
+		at.column++
+		starts := before == ' ' || before == '\n' || len(open) > 0 && strings.ContainsRune("{[,:", before)
 		switch {
 		case skip > 0:
 			skip--
 		case r == '\n':
-			line, column, last = line+1, 0, ' '
+			at, last = place{line: at.line + 1}, ' '
 		case quote == '#':
 		case quote == '"' && r == '\\', quote == '\'' && r == '\'' && next(runes, i) == '\'':
 			skip = 1
@@ -31,16 +34,16 @@ func bareReference(text string) (line, column int, found bool) {
 		case starts && (r == '"' || r == '\''), r == '#' && (before == ' ' || before == '\n'):
 			quote = r
 		case r == '$' && next(runes, i) == '{':
-			if depth > 0 {
-				return line, column, true
+			if len(open) > 0 {
+				return &at, nil
 			}
 			skip = 1
 		case r == '{' || r == '[':
-			if depth > 0 || starts && strings.ContainsRune(" :-,", last) {
-				depth++
+			if len(open) > 0 || starts && strings.ContainsRune(" :-,", last) {
+				open = append(open, at)
 			}
-		case (r == '}' || r == ']') && depth > 0:
-			depth--
+		case (r == '}' || r == ']') && len(open) > 0:
+			open = open[:len(open)-1]
 		}
 		if r == '\n' && quote == '#' {
 			quote = ' '
@@ -50,7 +53,7 @@ func bareReference(text string) (line, column int, found bool) {
 		}
 		before = r
 	}
-	return 0, 0, false
+	return nil, open
 }
 
 // next returns the rune after that at i, or 0.
