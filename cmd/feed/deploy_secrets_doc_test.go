@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"maps"
 	"os"
 	"os/exec"
@@ -16,8 +17,8 @@ import (
 	"github.com/kraft-edge/datafeed/internal/kube"
 )
 
-// runBlocks runs the blocks of docs/deploy.md that have a mark, in their order.
-func runBlocks(t *testing.T, dir, mark string) {
+// runBlocks runs the blocks of docs/deploy.md that have a mark, in their order, in a shell.
+func runBlocks(t *testing.T, shell, dir, mark string) {
 	t.Helper()
 	found := false
 	for _, b := range shellBlock.FindAllStringSubmatch(readDocument(t), -1) {
@@ -25,7 +26,7 @@ func runBlocks(t *testing.T, dir, mark string) {
 			continue
 		}
 		found = true
-		cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", b[2])
+		cmd := exec.CommandContext(t.Context(), shell, append(slices.Clone(shells[shell]), b[2])...)
 		cmd.Dir = dir
 		cmd.Stdin = strings.NewReader("of the cloud\nof the registry\n") // what one asks for
 		cmd.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
@@ -53,11 +54,21 @@ func TestDeployDocumentMakesAllSecrets(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs mosquitto_passwd, which tools/setup.sh installs, and a -short run does not")
 	}
+	for shell := range shells {
+		t.Run(shell, func(t *testing.T) { makesAllSecrets(t, shell) })
+	}
+}
+
+func makesAllSecrets(t *testing.T, shell string) {
+	t.Helper()
 	dir := t.TempDir()
 	for name, mode := range map[string]os.FileMode{"kubectl": 0o700, "proxy.crt": 0o600, "collector.crt": 0o600} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(kubectlThatNotes), mode); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "stty"), []byte("#!/bin/sh\n"), 0o700); err != nil { // there is no terminal
+		t.Fatal(err)
 	}
 	root, err := filepath.Abs("../..")
 	if err != nil {
@@ -66,9 +77,10 @@ func TestDeployDocumentMakesAllSecrets(t *testing.T) {
 	if err := os.Symlink(root, filepath.Join(dir, "datafeed")); err != nil {
 		t.Fatal(err)
 	}
-	runBlocks(t, dir, "run: prepare")
-	runBlocks(t, dir, "cluster: secrets")
+	runBlocks(t, shell, dir, "run: prepare")
+	runBlocks(t, shell, dir, "cluster: secrets")
 	made := madeBy(t, dir)
+	sameLogin(t, filepath.Join(dir, "secrets/registry.json"))
 	doc := readDocument(t)
 	made["Secret rabbitmq-credentials"] = keysOf(t, dir, strings.Fields(regexp.MustCompile(`create secret generic rabbitmq-credentials .*`).FindString(doc)))
 
@@ -96,6 +108,24 @@ func TestDeployDocumentMakesAllSecrets(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// sameLogin sees that a file for pulling images has the password that was asked for.
+func sameLogin(t *testing.T, file string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var config struct {
+		Auths map[string]struct{ Auth []byte }
+	}
+	if err := json.Unmarshal(text, &config); err != nil {
+		t.Fatalf("%v in %s", err, text)
+	}
+	if got := string(config.Auths["REGISTRY.azurecr.io"].Auth); got != "datafeed-SITE:of the registry" {
+		t.Errorf("who pulls images is %q", got)
 	}
 }
 
