@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -153,6 +154,27 @@ func TestStagesAreDocumented(t *testing.T) {
 			if k.Doc == "" || k.Type == "" {
 				t.Errorf("%s %s: key %s has the type %q and the documentation %q", s.Kind, s.Name, k.Name, k.Type, k.Doc)
 			}
+		}
+	}
+}
+
+// TestExamplesRunSideBySide: the README starts feeds one after the other, and no two of them may take the same port or file.
+func TestExamplesRunSideBySide(t *testing.T) {
+	taken := make(map[string]string)
+	for _, name := range []string{"telemetry", "ingest", "history"} {
+		text, err := os.ReadFile("../../examples/feeds/" + name + ".yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		places := regexp.MustCompile(`/var/lib/feed/[a-z-]+\.db|":[0-9]+"`).FindAllString(string(text), -1)
+		if len(places) < 2 {
+			t.Fatalf("%s has %q alone", name, places)
+		}
+		for _, place := range places {
+			if other, ok := taken[place]; ok && other != name {
+				t.Errorf("%s and %s have both %s", other, name, place)
+			}
+			taken[place] = name
 		}
 	}
 }

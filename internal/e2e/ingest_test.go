@@ -115,7 +115,7 @@ func TestIngest(t *testing.T) {
 // newExample is a feed of an example with an admin server.
 func newExample(t *testing.T, file string, env []string, replace ...string) *feedProcess {
 	t.Helper()
-	lines := example(t, "feeds/"+file, append(replace, "/var/lib/feed", t.TempDir(), `":9090"`, "ADMIN")...)
+	lines := example(t, "feeds/"+file, append(replace, "/var/lib/feed", t.TempDir(), `":9090"`, "ADMIN", `":9091"`, "ADMIN", `":9092"`, "ADMIN")...)
 	return newFeed(t, strings.Join(lines, "\n")+"\n", env...)
 }
 
