@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -78,6 +80,7 @@ func (c *cli) rootCommand() *cobra.Command {
 	root.SetIn(c.stdin)
 	root.SetOut(c.stdout)
 	root.SetErr(c.stderr)
+	root.SetFlagErrorFunc(withUnit)
 	root.SetHelpCommandGroupID("about")
 	root.SetCompletionCommandGroupID("about")
 	root.AddGroup(&cobra.Group{ID: "run", Title: "Running:"}, &cobra.Group{ID: "look", Title: "Looking:"}, &cobra.Group{ID: "deploy", Title: "Deploying:"}, &cobra.Group{ID: "about", Title: "About:"})
@@ -93,6 +96,27 @@ func (c *cli) rootCommand() *cobra.Command {
 	add("about", c.stagesCommand(), c.pluginsCommand(), c.schemaCommand(), c.versionCommand())
 	root.AddCommand(&cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: exitCodesHelp})
 	return root
+}
+
+// withUnit says of a flag that is no duration what one looks like.
+func withUnit(_ *cobra.Command, err error) error {
+	var invalid interface {
+		error
+		GetValue() string
+	}
+	if !errors.As(err, &invalid) {
+		return err
+	}
+	value := invalid.GetValue()
+	_, wrong := time.ParseDuration(value)
+	if cause := errors.Unwrap(invalid); wrong == nil || cause == nil || cause.Error() != wrong.Error() {
+		return err // of another kind of flag
+	}
+	example := "8h"
+	if _, number := strconv.ParseFloat(value, 64); number == nil {
+		example = value + "h"
+	}
+	return fmt.Errorf("%w (write a number and a unit such as s, m or h: %s)", err, example)
 }
 
 // showHelp is what a command does that only holds others.
