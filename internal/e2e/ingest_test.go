@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -115,7 +116,8 @@ func TestIngest(t *testing.T) {
 // newExample is a feed of an example with an admin server.
 func newExample(t *testing.T, file string, env []string, replace ...string) *feedProcess {
 	t.Helper()
-	lines := example(t, "feeds/"+file, append(replace, "/var/lib/feed", t.TempDir(), `":9090"`, "ADMIN", `":9091"`, "ADMIN", `":9092"`, "ADMIN")...)
+	admin := cmp.Or(map[string]string{"ingest.yaml": `":9091"`, "history.yaml": `":9092"`}[file], `":9090"`)
+	lines := example(t, "feeds/"+file, append(replace, "/var/lib/feed", t.TempDir(), admin, "ADMIN")...)
 	return newFeed(t, strings.Join(lines, "\n")+"\n", env...)
 }
 
