@@ -54,11 +54,15 @@ func newPrivateDir(parent string) (*privateDir, error) {
 }
 
 // checkParent refuses a directory in which somebody else could put another one in
-// the place of ours.
+// the place of ours. One that is missing is made: a pod's directory for temporary
+// files is open to all, and nobody is there to make one within it.
 func checkParent(parent string) error {
+	if err := os.Mkdir(parent, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("plugins.runtimeDirectory: %w: name one that is there, or whose parent can be written", err)
+	}
 	info, err := os.Stat(parent)
 	if err != nil {
-		return fmt.Errorf("plugins.runtimeDirectory: %w: make it, with mode 0700", err)
+		return fmt.Errorf("plugins.runtimeDirectory: %w", err)
 	}
 	if !info.IsDir() {
 		return fmt.Errorf("plugins.runtimeDirectory: %s is no directory", parent)

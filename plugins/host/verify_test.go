@@ -189,13 +189,27 @@ func TestPrivateDir(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ dir, want string }{
-		{filepath.Join(parent, "missing"), "plugins.runtimeDirectory: stat"},
+		{filepath.Join(parent, "missing/below"), "plugins.runtimeDirectory: mkdir"},
 		{write(t, filepath.Join(parent, "file"), ""), "is no directory"},
 		{mkdir(t, filepath.Join(parent, strings.Repeat("long", 20))), "is too long for the name of a socket"},
 		{mkdir(t, filepath.Join(parent, "open"), 0o777), "others may write to"},
 	} {
 		if _, err := newPrivateDir(c.dir); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %s", c.dir, err, c.want)
+		}
+	}
+	// Within what a pod has as /tmp, which all may write to, nobody but the feed makes one that is its own.
+	own := filepath.Join(parent, "open/own")
+	for range 2 {
+		d, err := newPrivateDir(own)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info, err := os.Stat(own); err != nil || info.Mode().Perm() != 0o700 {
+			t.Errorf("%s: %v, %v", own, info, err)
+		}
+		if err := d.remove(); err != nil {
+			t.Error(err)
 		}
 	}
 }
