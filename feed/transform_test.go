@@ -260,7 +260,7 @@ func TestPausedForATransformThatCanTell(t *testing.T) {
 		synctest.Wait()
 		down.Store(true)
 		q.Put("a:0", "a:1")
-		time.Sleep(72 * time.Hour)
+		time.Sleep(72 * time.Hour) // of fake time
 		if s := r.status(); s.State != feed.StatePaused || s.Ready || !strings.Contains(s.Reason, "transform away: its process is left alone") {
 			t.Errorf("state %s (%s)", s.State, s.Reason)
 		}
