@@ -15,7 +15,7 @@ type watch struct {
 	written    uint64    // bytes, to sockets too
 	lastWrite  time.Time // when that grew: the last acknowledgement, once everything is settled
 	peak       memory
-	parent     bool      // look at the processes that it has started, too
+	parent     bool // look at the processes that it has started, too
 	children   children
 }
 
