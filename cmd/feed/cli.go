@@ -76,11 +76,10 @@ func (c *cli) rootCommand() *cobra.Command {
 	// Cobra's own flag would bring text/template, with which the linker keeps all
 	// exported methods.
 	root.Flags().Bool("version", false, "print version and build")
-	root.SetFlagErrorFunc(unknownFlag)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return unknownFlag(cmd, withUnit(err)) })
 	root.SetIn(c.stdin)
 	root.SetOut(c.stdout)
 	root.SetErr(c.stderr)
-	root.SetFlagErrorFunc(withUnit)
 	root.SetHelpCommandGroupID("about")
 	root.SetCompletionCommandGroupID("about")
 	root.AddGroup(&cobra.Group{ID: "run", Title: "Running:"}, &cobra.Group{ID: "look", Title: "Looking:"}, &cobra.Group{ID: "deploy", Title: "Deploying:"}, &cobra.Group{ID: "about", Title: "About:"})
@@ -99,7 +98,7 @@ func (c *cli) rootCommand() *cobra.Command {
 }
 
 // withUnit says of a flag that is no duration what one looks like.
-func withUnit(_ *cobra.Command, err error) error {
+func withUnit(err error) error {
 	var invalid interface {
 		error
 		GetValue() string
