@@ -32,8 +32,9 @@ import (
 // time as Func or Batch. Close releases what the transform holds; it is called
 // once, after their last call. Events counts as an [EventCounter] does. Probe tells
 // whether the transform could do its work now, as a [Prober] does, and is asked when
-// its sink is: without it a route whose transform cannot work for long takes
-// deliveries again and again to find out.
+// its sink is, but for as long as it takes; never at the same time as Func, Batch or
+// Settled. Without it a route whose transform cannot work for long takes deliveries
+// again and again to find out.
 type Transform struct {
 	Name    string
 	Func    message.HandlerFunc

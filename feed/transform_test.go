@@ -240,39 +240,50 @@ func TestDrainGivesATransformASecond(t *testing.T) {
 // A transform that cannot work for long, and can tell, costs its deliveries one
 // return to their source: each counts as an attempt there.
 func TestPausedForATransformThatCanTell(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		q, sink := &feedtest.Queue{}, &feedtest.Sink{}
-		var down atomic.Bool
-		work := func() error {
-			if down.Load() {
-				return errors.New("its process is left alone")
+	for _, panics := range []bool{false, true} {
+		t.Run(fmt.Sprint("panics: ", panics), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { pausedForATransform(t, panics) })
+		})
+	}
+}
+
+func pausedForATransform(t *testing.T, panics bool) {
+	q, sink := &feedtest.Queue{}, &feedtest.Sink{}
+	var down atomic.Bool
+	work := func() error {
+		if down.Load() {
+			return errors.New("its process is left alone")
+		}
+		return nil
+	}
+	away := feed.Transform{
+		Name: "away",
+		Func: func(m *message.Message) ([]*message.Message, error) {
+			return []*message.Message{m}, work()
+		},
+		Probe: func(context.Context) error {
+			if err := work(); err != nil && panics {
+				panic(err)
 			}
-			return nil
-		}
-		away := feed.Transform{
-			Name: "away",
-			Func: func(m *message.Message) ([]*message.Message, error) {
-				return []*message.Message{m}, work()
-			},
-			Probe: func(context.Context) error { return work() },
-		}
-		r := start(t, feed.Options{}, feed.Route{Source: q, Transforms: []feed.Transform{away}, Sink: sink})
-		synctest.Wait()
-		down.Store(true)
-		q.Put("a:0", "a:1")
-		time.Sleep(72 * time.Hour) // of fake time
-		if s := r.status(); s.State != feed.StatePaused || s.Ready || !strings.Contains(s.Reason, "transform away: its process is left alone") {
-			t.Errorf("state %s (%s)", s.State, s.Reason)
-		}
-		if n := r.status().Deliveries.Returned["transform failing"]; n != 2 || q.Subscriptions() != 1 {
-			t.Errorf("%d returned, subscribed %d times", n, q.Subscriptions())
-		}
-		down.Store(false)
-		if err := sink.Wait(t.Context(), 2); err != nil {
-			t.Fatal(err)
-		}
-		if err := r.stop(); err != nil {
-			t.Error(err)
-		}
-	})
+			return work()
+		},
+	}
+	r := start(t, feed.Options{}, feed.Route{Source: q, Transforms: []feed.Transform{away}, Sink: sink})
+	synctest.Wait()
+	down.Store(true)
+	q.Put("a:0", "a:1")
+	time.Sleep(72 * time.Hour) // of fake time
+	if s := r.status(); s.State != feed.StatePaused || s.Ready || !strings.HasPrefix(s.Reason, "transform away: ") || !strings.HasSuffix(s.Reason, "its process is left alone") {
+		t.Errorf("state %s (%s)", s.State, s.Reason)
+	}
+	if n := r.status().Deliveries.Returned["transform failing"]; n != 2 || q.Subscriptions() != 1 {
+		t.Errorf("%d returned, subscribed %d times", n, q.Subscriptions())
+	}
+	down.Store(false)
+	if err := sink.Wait(t.Context(), 2); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.stop(); err != nil {
+		t.Error(err)
+	}
 }

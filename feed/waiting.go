@@ -93,24 +93,39 @@ func (r *runner) probe() error {
 	ctx, cancel := context.WithTimeout(r.soft, max(r.Retry.MaxDelay, time.Second))
 	defer cancel()
 	if p, ok := r.Sink.(Prober); ok {
-		if err := p.Probe(ctx); err != nil {
-			return fmt.Errorf("sink %s: %w", r.SinkName, err)
+		if err := r.ask(ctx, "sink "+r.SinkName, p.Probe); err != nil {
+			return err
 		}
 	}
 	if p, ok := r.quarantine.(Prober); ok {
-		if err := p.Probe(ctx); err != nil {
-			return fmt.Errorf("quarantine: %w", err)
+		if err := r.ask(ctx, "quarantine", p.Probe); err != nil {
+			return err
 		}
 	}
 	for _, t := range r.Transforms {
 		if t.Probe == nil {
 			continue
 		}
-		if err := t.Probe(ctx); err != nil {
-			return fmt.Errorf("transform %s: %w", t.Name, err)
+		// For as long as it takes: what is begun anew each time might never end.
+		if err := r.ask(r.soft, "transform "+t.Name, t.Probe); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// ask calls a probe and turns a panic into an error.
+func (r *runner) ask(ctx context.Context, stage string, probe func(context.Context) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = Recovered("probe", p)
+			r.logPanic(stage, err)
+		}
+		if err != nil {
+			err = fmt.Errorf("%s: %w", stage, err)
+		}
+	}()
+	return probe(ctx)
 }
 
 // sleep waits for d and returns false when the feed is to stop first.
@@ -119,7 +134,7 @@ func (r *runner) sleep(d time.Duration) bool {
 }
 
 // rest waits for d between two tries, but not beyond the time at which deliveries
-// are given back; while the feed drains, only its deadline cuts the wait short.
+// are given back; while the feed drains, only that and its deadline cut the wait short.
 func (r *runner) rest(d time.Duration) {
 	if at, ok := r.givesBack(); ok {
 		d = min(d, time.Until(at))

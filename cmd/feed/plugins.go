@@ -121,7 +121,7 @@ was killed, and ends when it is asked to. The exit code is 1 when one check fail
 What stages do with messages is tested by their author, with package plugintest.`,
 		Args: arguments(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.withPlugin(cmd.Context(), args[0], f, 1, func(c *cli, _ config.Plugin) error {
+			return c.withPlugin(cmd.Context(), args[0], f, 2, func(c *cli, _ config.Plugin) error {
 				checks, err := c.plugins.Conform(cmd.Context())
 				if err != nil {
 					return failed(err)

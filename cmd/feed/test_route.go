@@ -61,10 +61,10 @@ func runTest(ctx context.Context, cfg *config.Config, t *config.Test) ([]outcome
 const retriedMark = "\x00"
 
 // onceOnly ends a message that fails transiently: a test does not wait for that to
-// pass.
+// pass, nor for a transform that could not work now.
 func onceOnly(ctx context.Context, t feed.Transform) feed.Transform {
 	try := t.Try
-	t.Batch = nil
+	t.Batch, t.Probe = nil, nil
 	t.Func = func(m *watermill.Message) ([]*watermill.Message, error) {
 		out, err := try(ctx, m)
 		if !feed.IsTransient(err) {

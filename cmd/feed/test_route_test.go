@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -26,7 +27,7 @@ func away() feed.Factory {
 					return nil, feed.Permanent(errors.New("database is away"))
 				}
 				return nil, errors.New("database is away")
-			}}, nil
+			}, Probe: func(context.Context) error { return errors.New("database is away") }}, nil
 		})
 }
 

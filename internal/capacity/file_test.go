@@ -123,8 +123,6 @@ routes:
 	}
 }
 
-// TestDefinitions: arguments and the policy of the highest priority bound a queue,
-// the tighter one of both; what is told nothing drops the oldest.
 // TestPluginsOfAFeed: plugins need not be there. What is not known of their stages is said, and the
 // rest is reckoned.
 func TestPluginsOfAFeed(t *testing.T) {
@@ -160,6 +158,8 @@ routes:
 	}
 }
 
+// TestDefinitions: arguments and the policy of the highest priority bound a queue,
+// the tighter one of both; what is told nothing drops the oldest.
 func TestDefinitions(t *testing.T) {
 	p := planOf(t, map[string]string{"definitions.json": `{
 		"queues": [

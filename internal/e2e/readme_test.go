@@ -2,10 +2,7 @@ package e2e_test
 
 import (
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -25,29 +22,16 @@ func TestReadmeDevices(t *testing.T) {
 	if !found || !ended {
 		t.Fatal("README.md has no devices.yaml")
 	}
-	file := filepath.Join(t.TempDir(), "devices.yaml")
-	if err := os.WriteFile(file, []byte(yaml), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	vhost := testenv.RabbitMQ(t)
 	declareBound(t, vhost.URL(), "telemetry", "made")
-	devices := exec.Command(feedBinary, "run", file)
-	devices.Dir = filepath.Dir(file)
-	devices.Env = append(os.Environ(), "AMQP_URL="+vhost.URL())
-	var output strings.Builder
-	devices.Stdout, devices.Stderr = &output, &output
-	if err := devices.Start(); err != nil {
-		t.Fatal(err)
-	}
+	devices := newFeed(t, strings.Replace(yaml, "address: off", "address: ADMIN", 1), "AMQP_URL="+vhost.URL())
+	devices.start()
 	testenv.Eventually(t, time.Minute, "readings", func() bool {
 		n, _, err := vhost.Queue("made")
 		return err == nil && n >= 10
 	})
-	if err := devices.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	if err := devices.Wait(); err != nil {
-		t.Errorf("%v\n%s", err, &output)
+	if code, took := devices.terminate(); code != 0 {
+		t.Errorf("exit code %d after %v", code, took)
 	}
 	for reading := range drain(t, vhost.URL(), "made") {
 		key, _, _ := strings.Cut(reading, " ") // telemetry.SITE.LINE.DEVICE.TAG

@@ -145,8 +145,17 @@ func isOurs(dir string) bool {
 	if err != nil || !info.IsDir() {
 		return false
 	}
+	owner, known := ownerOf(info)
+	return known && owner == os.Geteuid()
+}
+
+// ownerOf returns the user id of a file's owner.
+func ownerOf(info fs.FileInfo) (id int, known bool) {
 	st, ok := info.Sys().(*syscall.Stat_t)
-	return ok && int(st.Uid) == os.Geteuid()
+	if !ok {
+		return 0, false
+	}
+	return int(st.Uid), true
 }
 
 // lockDir locks a directory itself, until it is closed or the process ends. The error

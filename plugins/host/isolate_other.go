@@ -5,6 +5,7 @@ package host
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"syscall"
 )
 
@@ -18,4 +19,5 @@ func resident(int) (int64, error)           { return 0, errNotLinux }
 func waitForEnd(int) error                  { return errNotLinux }
 func signalGroup(int, syscall.Signal) error { return errNotLinux }
 func isOurs(string) bool                    { return false }
+func ownerOf(fs.FileInfo) (int, bool)       { return 0, false }
 func lockDir(string) (io.Closer, error)     { return nil, errNotLinux }

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/kraft-edge/datafeed/feed"
 	"github.com/kraft-edge/datafeed/feed/config"
@@ -125,11 +128,13 @@ func TestLate(t *testing.T) {
 	_, err = s.source.Subscribe(t.Context(), "")
 	check(`source "counter"`, err)
 	check(`transform "stamp"`, s.transform.Batch(t.Context(), []*message.Message{{}})[0].Err)
+	check(`transform "stamp"`, s.transform.Probe(t.Context()))
 	check(`sink "file"`, s.sink.Publish("", &message.Message{}))
 	check(`sink "file"`, s.sink.(feed.BatchPublisher).PublishBatch(t.Context(), feed.NewBatch()))
 	check(`sink "file"`, s.sink.(feed.Prober).Probe(t.Context()))
 	_, err = s.codec.Append(nil, nil)
 	check(`codec "columnar"`, err)
+	check(`codec "columnar"`, s.codec.Probe(t.Context()))
 	var unavailable *batch.Unavailable
 	if _, err = s.codec.Decode(nil, nil, batch.Limits{}); !errors.As(err, &unavailable) {
 		t.Errorf("got %v", err)
@@ -257,12 +262,25 @@ func TestUnaskedHangs(t *testing.T) {
 	h := startWith(t, time.Minute, testSettings(t, script(t, filepath.Join(t.TempDir(), "acme"), "raw")))
 	h.patience = 200 * time.Millisecond
 	begun := time.Now()
+	var c feed.StageConfig
 	for range 100 {
-		c := factory(t, h, feed.KindTransform).NewConfig()
+		c = factory(t, h, feed.KindTransform).NewConfig()
 		c.(config.DocumentConfig).SetDocument([]byte("hang"))
 		if err := c.Validate(); err != nil {
 			t.Fatal(err)
 		}
+	}
+	late, err := factory(t, h, feed.KindTransform).Transform(c, feed.StageEnv{Logger: testLogger(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if err := late.Probe(ctx); !errors.Is(err, context.DeadlineExceeded) && status.Code(err) != codes.DeadlineExceeded {
+		t.Errorf("got %v", err)
+	}
+	if err := late.Close(); err != nil {
+		t.Error(err)
 	}
 	if took := time.Since(begun); took > 10*time.Second {
 		t.Errorf("it took %v", took)

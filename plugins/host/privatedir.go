@@ -60,7 +60,11 @@ func checkParent(parent string) error {
 	if err := os.Mkdir(parent, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("plugins.runtimeDirectory: %w: name one that is there, or whose parent can be written", err)
 	}
-	info, err := os.Stat(parent)
+	where, err := filepath.EvalSymlinks(parent)
+	if err != nil {
+		return fmt.Errorf("plugins.runtimeDirectory: %w", err)
+	}
+	info, err := os.Lstat(where)
 	if err != nil {
 		return fmt.Errorf("plugins.runtimeDirectory: %w", err)
 	}
@@ -69,6 +73,10 @@ func checkParent(parent string) error {
 	}
 	if mode := info.Mode(); mode.Perm()&0o022 != 0 && mode&fs.ModeSticky == 0 {
 		return fmt.Errorf("plugins.runtimeDirectory: others may write to %s (mode %#o), and could put their program in the place of a plugin: chmod 0700 %s", parent, mode.Perm(), parent)
+	}
+	// Whoever owns a directory may rename what is in it, whatever its mode.
+	if owner, known := ownerOf(info); !known || owner != 0 && owner != os.Geteuid() {
+		return fmt.Errorf("plugins.runtimeDirectory: %s belongs to another user (id %d), who could put a program of his in the place of a plugin: name one of the feed's own", parent, owner)
 	}
 	return nil
 }

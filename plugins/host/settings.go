@@ -82,7 +82,8 @@ func (s *settings) Validate() error {
 // so, in which case they are unasked.
 func (s *settings) ask(ctx context.Context, within time.Duration) error {
 	s.unasked = true
-	ctx, cancel := context.WithTimeout(ctx, within)
+	caller := ctx
+	ctx, cancel := context.WithTimeout(caller, within)
 	defer cancel()
 	p := s.of.supervisor
 	for {
@@ -95,7 +96,7 @@ func (s *settings) ask(ctx context.Context, within time.Duration) error {
 			s.use, s.unasked = answer.GetUse(), false
 			return problems(answer.GetProblems())
 		}
-		if ctx.Err() == nil || within >= p.program.limits.timeout { // or it might still have answered
+		if ctx.Err() == nil || caller.Err() == nil && within >= p.program.limits.timeout { // or it might still have answered
 			p.Failed(gen, fmt.Sprintf("it does not say whether the settings of %s are good: %v", s.name, err))
 		}
 		if c := status.Code(err); ctx.Err() != nil || c != codes.Unavailable && c != codes.Canceled { // it has not died

@@ -1,11 +1,14 @@
 package host
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/kraft-edge/datafeed/feed"
 )
 
 // told waits until the one plugin of a host is in a state.
@@ -35,6 +38,11 @@ func TestStatus(t *testing.T) {
 	settings := testSettings(t, script(t, filepath.Join(t.TempDir(), "acme"), "stages", "[ ! -e "+broken+" ] || exit 7"))
 	settings.Limits.Restarts, settings.Limits.Within = 1, time.Hour
 	h := open(t, settings)
+	f, c := lookUp(t, h, feed.KindTransform, "stamp", `{"mark": "+"}`)
+	stamp, err := f.Transform(c, feed.StageEnv{Logger: testLogger(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
 	first := told(t, h, StateRunning)
 	if first.Budget != (Budget{0, 1, time.Hour}) || first.LastEnd != "" || first.PID == 0 || first.Since.IsZero() {
 		t.Errorf("at first %+v", first)
@@ -50,11 +58,19 @@ func TestStatus(t *testing.T) {
 		t.Errorf("then %+v", second)
 	}
 
+	// Whoever needs it waits until it runs again, and does not try.
+	if err := stamp.Probe(t.Context()); err == nil || !strings.Contains(err.Error(), "its budget") {
+		t.Errorf("the probe says %v", err)
+	}
+
 	if err := os.Remove(broken); err != nil {
 		t.Fatal(err)
 	}
 	h.Forgive()
 	third := told(t, h, StateRunning)
+	if err := errors.Join(stamp.Probe(t.Context()), stamp.Close()); err != nil {
+		t.Errorf("the probe says %v", err)
+	}
 	if third.Budget.Used != 0 || third.Error != "" || third.LastEnd != second.LastEnd || third.PID == first.PID || !third.Since.After(second.Since) {
 		t.Errorf("at last %+v", third)
 	}

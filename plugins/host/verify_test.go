@@ -198,6 +198,20 @@ func TestPrivateDir(t *testing.T) {
 			t.Errorf("%s: got %v, want %s", c.dir, err, c.want)
 		}
 	}
+	if os.Geteuid() == 0 { // nobody else can give a directory away
+		foreign := mkdir(t, filepath.Join(parent, "foreign"))
+		if err := os.Chown(foreign, 1, 1); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(foreign, filepath.Join(parent, "link")); err != nil {
+			t.Fatal(err)
+		}
+		for _, dir := range []string{foreign, filepath.Join(parent, "link")} {
+			if _, err := newPrivateDir(dir); err == nil || !strings.Contains(err.Error(), "belongs to another user (id 1)") {
+				t.Errorf("%s: got %v", dir, err)
+			}
+		}
+	}
 	// Within what a pod has as /tmp, which all may write to, nobody but the feed makes one that is its own.
 	own := filepath.Join(parent, "open/own")
 	for range 2 {

@@ -59,10 +59,11 @@ func (a access) dial(ctx context.Context) (link, error) {
 	}
 	if err != nil {
 		_ = raw.Close()
+		err = explainRefusal(err, vhostOf(u))
 		if ctx.Err() != nil {
 			err = fmt.Errorf("%w: %w", ctx.Err(), err)
 		}
-		return nil, fmt.Errorf("connect to broker %s: %w", address, explainRefusal(err, vhostOf(u)))
+		return nil, fmt.Errorf("connect to broker %s: %w", address, err)
 	}
 	return l, nil
 }

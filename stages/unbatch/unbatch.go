@@ -22,7 +22,7 @@ type Unbatch struct {
 	logger *slog.Logger
 	events *feed.EventCounts
 
-	unavailable string // the codec that could not do its work the last time
+	unavailable string // a codec that could not do its work, and has done none since
 
 	readings []reading.Reading // used again
 	splitter splitter
@@ -100,6 +100,8 @@ func (u *Unbatch) Handle(m *message.Message) ([]*message.Message, error) {
 	case err != nil:
 		u.events.Add(eventCorrupt, 1)
 		return nil, feed.Permanent(named(&b, err))
+	case b.Codec == u.unavailable:
+		u.unavailable = ""
 	}
 	if u.memory != nil {
 		u.memory.started(&b.Envelope)
@@ -107,16 +109,15 @@ func (u *Unbatch) Handle(m *message.Message) ([]*message.Message, error) {
 	return msgs, nil
 }
 
-// Probe asks the codec that could not do its work whether it could now, if it can
-// tell.
+// Probe asks the codec that could not do its work whether it could now.
 func (u *Unbatch) Probe(ctx context.Context) error {
-	codec, _ := u.codecs.Lookup(u.unavailable)
-	p, ok := codec.(feed.Prober)
-	if !ok {
-		return nil
-	}
-	if err := p.Probe(ctx); err != nil {
-		return fmt.Errorf("codec %s: %w", u.unavailable, err)
+	for _, codec := range u.made {
+		if codec.Name() != u.unavailable {
+			continue
+		}
+		if err := codec.Probe(ctx); err != nil {
+			return fmt.Errorf("codec %s: %w", u.unavailable, err)
+		}
 	}
 	u.unavailable = ""
 	return nil

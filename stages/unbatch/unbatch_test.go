@@ -297,7 +297,7 @@ func nested(c batch.Codec) []feed.Nested {
 	return []feed.Nested{{Name: f.Name, Config: f.NewConfig(), Factory: f}}
 }
 
-// closing counts how often it is closed.
+// closing counts how often it is closed. It could do its work when it does not fail.
 type closing struct {
 	failing
 	closed int
@@ -306,8 +306,12 @@ type closing struct {
 func (c *closing) Name() string { return "closing" }
 func (c *closing) Close() error { c.closed++; return nil }
 
+// Probe implements [feed.Prober].
+func (c *closing) Probe(context.Context) error { return c.err }
+
 // TestCodecThatIsNotThere: a batch whose codec cannot do its work comes again, and
-// is no corrupt one. The codec is closed with the stage.
+// is no corrupt one. Until it has come the codec is asked whether it could work now.
+// It is closed with the stage.
 func TestCodecThatIsNotThere(t *testing.T) {
 	codec := &closing{failing: failing{Codec: batch.Columnar(), err: &batch.Unavailable{Err: errors.New("its process has ended")}}}
 	u := newUnbatch(t, func(c *Config) { c.Codecs = nested(codec) })
@@ -318,9 +322,18 @@ func TestCodecThatIsNotThere(t *testing.T) {
 	if n := u.events.Events()[eventCorrupt]; n != 0 {
 		t.Errorf("%d corrupt batches", n)
 	}
+	probe := u.Transform().Probe
+	if err := probe(t.Context()); err == nil || err.Error() != "codec closing: its process has ended" {
+		t.Errorf("the probe says %v", err)
+	}
+	away := codec.err
 	codec.err = nil
 	if msgs := handle(t, u, good); len(msgs) != 10 {
 		t.Errorf("%d messages", len(msgs))
+	}
+	codec.err = away
+	if err := probe(t.Context()); err != nil {
+		t.Errorf("a codec that nobody waits for is asked: %v", err)
 	}
 	if err := errors.Join(u.Close(), u.Close()); err != nil {
 		t.Error(err)

@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -8,10 +9,13 @@ import (
 	"github.com/kraft-edge/datafeed/feed"
 )
 
-// Instance is a codec that a factory made.
+// Instance is a codec that a factory made. Its Probe, which does not block longer
+// than ctx lives, tells whether the codec could do its work now; a codec that is no
+// [feed.Prober] could.
 type Instance interface {
 	Codec
 	io.Closer
+	feed.Prober
 }
 
 type configPointer[C any] interface {
@@ -32,6 +36,13 @@ func Factory[C any, P configPointer[C]](name, summary string, defaults func() C,
 }
 
 type instance struct{ Codec }
+
+func (i *instance) Probe(ctx context.Context) error {
+	if p, ok := i.Codec.(feed.Prober); ok {
+		return p.Probe(ctx)
+	}
+	return nil
+}
 
 func (i *instance) Close() error {
 	if c, ok := i.Codec.(io.Closer); ok {
