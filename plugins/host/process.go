@@ -20,7 +20,7 @@ const drainDelay = 500 * time.Millisecond
 
 // refusedDelay is how long a process that is refused for its first line may take to
 // end by itself.
-const refusedDelay = time.Second
+const refusedDelay = 3 * time.Second
 
 // process is the process of a plugin. It is a runner.Runner of go-plugin.
 type process struct {
