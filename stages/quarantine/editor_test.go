@@ -235,7 +235,15 @@ func testEditors(t *testing.T, open opener) {
 			t.Error(err)
 		}
 	}
-	edit(t, s) // the lock is free again
+	for range 50 { // the lock is free as soon as the editor is closed
+		e, err := OpenEditor(t.Context(), s.config.Place())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	}
 	checkTotals(t, s, 52)
 }
 

@@ -283,6 +283,10 @@ func (p *postgresTable) identify(ctx context.Context, db querier) (version int64
 	return version, nil
 }
 
+// farewell is how long a server that does not answer any more is waited for when a
+// lock is given back.
+const farewell = 5 * time.Second
+
 // advisoryLock is the lock that one editor of a feed has at a time. The database
 // drops it when its connection ends, whatever ends it. The same connection
 // therefore makes the editor's changes: none without the lock.
@@ -299,7 +303,7 @@ func (l *advisoryLock) take(ctx context.Context) error {
 		return l.table.wrap("lock", err)
 	}
 	var got bool
-	err = holder.QueryRowContext(ctx, `SELECT pg_try_advisory_lock($1, $2)`, applicationID, lockKey(l.table.at.Table+" edit "+l.table.feed)).Scan(&got)
+	err = holder.QueryRowContext(ctx, `SELECT pg_try_advisory_lock($1, $2)`, applicationID, l.key()).Scan(&got)
 	switch {
 	case err != nil:
 		return errors.Join(l.table.wrap("lock", err), holder.Close())
@@ -336,16 +340,24 @@ func (l *advisoryLock) begin(ctx context.Context, opts *sql.TxOptions) (*sql.Tx,
 	return tx, err
 }
 
-// Close ends the lock; the pool is closed already, and the connection with it.
+// Close gives the lock back: the server ends a session some time after its client
+// has gone, for which the next editor is not to wait. The pool is closed already, so
+// that the connection, which is in use, ends here, and with it the lock in any case.
 func (l *advisoryLock) Close() error {
 	if l.holder == nil {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), farewell)
+	defer cancel()
+	// Should it fail, the lock goes with the connection.
+	_, _ = l.holder.ExecContext(ctx, `SELECT pg_advisory_unlock($1, $2)`, applicationID, l.key())
 	if err := l.holder.Close(); !errors.Is(err, sql.ErrConnDone) {
 		return err
 	}
 	return nil
 }
+
+func (l *advisoryLock) key() int32 { return lockKey(l.table.at.Table + " edit " + l.table.feed) }
 
 func (p *postgresTable) wrap(doing string, err error) error {
 	return fmt.Errorf("%s %s: %w", doing, p.where(), pgurl.Explain(err))
