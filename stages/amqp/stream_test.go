@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	amqp091 "github.com/rabbitmq/amqp091-go"
@@ -221,26 +222,28 @@ func TestStreamThatEndsBeforeAndGrows(t *testing.T) {
 
 // A replica that was away hands out what it has, while the others fill it up.
 func TestStreamThatCatchesUp(t *testing.T) {
-	b := newFakeBroker()
-	b.streams["q"] = &fakeStream{}
-	b.append("q", "m000")
-	source := fakeSource(t, b, func(c *SourceConfig) { c.Declare = &Declare{Type: QueueStream} })
-	source.quiet = 50 * time.Millisecond
-	const reach = 3000
-	var others sync.WaitGroup
-	defer others.Wait()
-	others.Go(func() {
-		tick := time.NewTicker(time.Millisecond)
-		defer tick.Stop()
-		for i := 1; i <= reach; i += 3 { // takes several times what a growing stream is watched for
-			b.append("q", bodies(i, i+2)...)
-			<-tick.C
-		}
+	synctest.Test(t, func(t *testing.T) {
+		b := newFakeBroker()
+		b.streams["q"] = &fakeStream{}
+		b.append("q", "m000")
+		source := fakeSource(t, b, func(c *SourceConfig) { c.Declare = &Declare{Type: QueueStream} })
+		source.quiet = 50 * time.Millisecond
+		const reach = 3000
+		var others sync.WaitGroup
+		defer others.Wait()
+		others.Go(func() {
+			tick := time.NewTicker(time.Millisecond)
+			defer tick.Stop()
+			for i := 1; i <= reach; i += 3 { // takes several times what a growing stream is watched for
+				b.append("q", bodies(i, i+2)...)
+				<-tick.C
+			}
+		})
+		sub, err := source.SubscribeFrom(t.Context(), "", feed.Resumption{Pending: &feed.Range{Last: *at(reach), Deliveries: reach + 1}})
+		noError(t, err)
+		readStream(t, sub, 0, reach)
+		noError(t, sub.Close())
 	})
-	sub, err := source.SubscribeFrom(t.Context(), "", feed.Resumption{Pending: &feed.Range{Last: *at(reach), Deliveries: reach + 1}})
-	noError(t, err)
-	readStream(t, sub, 0, reach)
-	noError(t, sub.Close())
 }
 
 // What retention has dropped shows by the first offset.
