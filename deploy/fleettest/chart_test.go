@@ -36,10 +36,8 @@ site:
   cloud-url: https://api.vendor.example
 `
 
-func TestTheChartRendersWhatKustomizeRenders(t *testing.T) {
-	want := kustomized(t, `
-resources: [../base]
-images: [{name: datafeed, newTag: `+loadChart(t).AppVersion()+`}]
+// siteOfBase says the same to kustomize.
+const siteOfBase = `
 configMapGenerator:
   - name: site
     namespace: st-one
@@ -48,7 +46,13 @@ configMapGenerator:
       - mqtt-url=mqtts://broker.example:8883
       - blob-url=https://account.blob.core.windows.net/telemetry
       - cloud-url=https://api.vendor.example
-`)
+`
+
+func TestTheChartRendersWhatKustomizeRenders(t *testing.T) {
+	want := kustomized(t, `
+resources: [../base]
+images: [{name: datafeed, newTag: `+loadChart(t).AppVersion()+`}]
+`+siteOfBase)
 	got := rendered(t, site)
 	dropHelms(t, got)
 	compare(t, got, want)
@@ -60,15 +64,7 @@ func TestTheChartRendersTelemetry(t *testing.T) {
 resources: [../base]
 components: [../components/otlp]
 images: [{name: datafeed, newTag: `+loadChart(t).AppVersion()+`}]
-configMapGenerator:
-  - name: site
-    namespace: st-one
-    behavior: merge
-    literals:
-      - mqtt-url=mqtts://broker.example:8883
-      - blob-url=https://account.blob.core.windows.net/telemetry
-      - cloud-url=https://api.vendor.example
-`)
+`+siteOfBase)
 	got := rendered(t, site, "site: {otlp-endpoint: 'https://otel-collector.monitoring:4318'}")
 	dropHelms(t, got)
 	compare(t, got, want)
